@@ -1,0 +1,1 @@
+"""Quire: documents go in over HTTP, their text comes out, and every step is there to watch."""
