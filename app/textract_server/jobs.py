@@ -1,0 +1,229 @@
+"""The job table: every job, and every page as it was read, in one SQLite file that a killed server finds again.
+
+    IN_PROGRESS ──► SUCCEEDED | PARTIAL_SUCCESS | FAILED
+
+A job is IN_PROGRESS from its Start until its last page is stored, across restarts. Seven days after its Start it is gone.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from app.textract_server.errors import IdempotentParameterMismatchError, LimitExceededError
+from app.textract_server.failures import FailureCode
+from app.textract_server.kinds import DocumentKind
+from app.textract_server.readings import PageBlocks
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    job_id TEXT PRIMARY KEY,
+    operation TEXT NOT NULL,
+    client_request_token TEXT,
+    fingerprint TEXT NOT NULL,
+    bucket TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT,
+    etag TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('pdf', 'tiff', 'jpeg', 'png')),
+    started_at REAL NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('IN_PROGRESS', 'SUCCEEDED', 'PARTIAL_SUCCESS', 'FAILED')),
+    status_message TEXT,
+    page_count INTEGER
+);
+CREATE UNIQUE INDEX IF NOT EXISTS jobs_token ON jobs (operation, client_request_token);
+CREATE INDEX IF NOT EXISTS jobs_started_at ON jobs (started_at);
+CREATE INDEX IF NOT EXISTS jobs_open ON jobs (started_at) WHERE status = 'IN_PROGRESS';
+CREATE TABLE IF NOT EXISTS pages (
+    job_id TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    page INTEGER NOT NULL,
+    block_count INTEGER NOT NULL,
+    blocks BLOB NOT NULL,
+    error_code TEXT,
+    error_message TEXT,
+    PRIMARY KEY (job_id, page)
+);
+"""
+
+
+class JobStatus(StrEnum):
+    """Textract's job states."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    PARTIAL_SUCCESS = "PARTIAL_SUCCESS"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Location:
+    """Where a document lies."""
+
+    bucket: str
+    name: str
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One asynchronous job. `fingerprint` stands for its parameters, `etag` for the document's content at its Start."""
+
+    job_id: str
+    operation: str
+    client_request_token: str | None
+    fingerprint: str
+    location: S3Location
+    etag: str
+    kind: DocumentKind
+    started_at: float
+    status: JobStatus = JobStatus.IN_PROGRESS
+    status_message: str | None = None
+    page_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageFailure:
+    """A page that couldn't be read."""
+
+    page: int
+    code: FailureCode
+    message: str
+
+
+class JobTable:
+    """Jobs and their pages. Each method is one transaction, durable when it returns; for one thread only."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute("PRAGMA foreign_keys = ON")
+        self._database.executescript(SCHEMA)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the table, making it where there is none."""
+        return cls(path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def started_before(self, operation: str, token: str, fingerprint: str) -> Job | None:
+        """Find the job that a token started; IdempotentParameterMismatchError where its parameters were others."""
+        job = self._job("operation = ? AND client_request_token = ?", operation, token)
+        if job is not None and job.fingerprint != fingerprint:
+            raise IdempotentParameterMismatchError
+        return job
+
+    def start(self, job: Job, most_open: int) -> Job:
+        """Store a new job; or return the one that its token has started meanwhile."""
+        if job.client_request_token is not None:
+            earlier = self.started_before(job.operation, job.client_request_token, job.fingerprint)
+            if earlier is not None:
+                return earlier
+        (open_jobs,) = self._database.execute("SELECT count(*) FROM jobs WHERE status = 'IN_PROGRESS'").fetchone()
+        if open_jobs >= most_open:
+            raise LimitExceededError
+        where = job.location
+        self._database.execute(
+            "INSERT INTO jobs (job_id, operation, client_request_token, fingerprint, bucket, name, version, etag, kind,"
+            " started_at, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(job.job_id, job.operation, job.client_request_token, job.fingerprint),
+                *(where.bucket, where.name, where.version, job.etag, job.kind, job.started_at, job.status),
+            ),
+        )
+        return job
+
+    def find(self, job_id: str, operation: str, started_after: float) -> Job | None:
+        """Find a job that this operation started and that hasn't expired."""
+        return self._job("job_id = ? AND operation = ? AND started_at > ?", job_id, operation, started_after)
+
+    def unfinished(self) -> list[Job]:
+        """Return the jobs that are to be worked on, oldest first."""
+        rows = self._database.execute(f"{_SELECT_JOB} WHERE status = 'IN_PROGRESS' ORDER BY started_at")
+        return [_job(row) for row in rows]
+
+    def count_pages(self, job_id: str, page_count: int) -> None:
+        """Note how many pages the document has."""
+        self._database.execute("UPDATE jobs SET page_count = ? WHERE job_id = ?", (page_count, job_id))
+
+    def store_page(self, job_id: str, page: int, blocks: PageBlocks, failure: PageFailure | None = None) -> None:
+        """Store a page once; a second time is ignored, so that results never change."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO pages (job_id, page, block_count, blocks, error_code, error_message)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                *(job_id, page, blocks.block_count, blocks.packed),
+                *((failure.code, failure.message) if failure else (None, None)),
+            ),
+        )
+
+    def stored_pages(self, job_id: str) -> set[int]:
+        """Return the numbers of the pages that needn't be read again."""
+        return {page for (page,) in self._database.execute("SELECT page FROM pages WHERE job_id = ?", (job_id,))}
+
+    def failures(self, job_id: str) -> list[PageFailure]:
+        """Return the pages that couldn't be read, in order."""
+        rows = self._database.execute(
+            "SELECT page, error_code, error_message FROM pages WHERE job_id = ? AND error_code IS NOT NULL ORDER BY page",
+            (job_id,),
+        )
+        return [PageFailure(page, FailureCode(code), message) for page, code, message in rows]
+
+    def block_counts(self, job_id: str) -> list[tuple[int, int]]:
+        """Return each page's number and how many blocks it has, in order."""
+        return self._database.execute(
+            "SELECT page, block_count FROM pages WHERE job_id = ? ORDER BY page", (job_id,)
+        ).fetchall()
+
+    def packed_blocks(self, job_id: str, page: int) -> bytes:
+        """Return a page's blocks as they were stored."""
+        (packed,) = self._database.execute(
+            "SELECT blocks FROM pages WHERE job_id = ? AND page = ?", (job_id, page)
+        ).fetchone()
+        return bytes(packed)
+
+    def finish(self, job_id: str, status: JobStatus, message: str | None) -> None:
+        """End a job."""
+        self._database.execute(
+            "UPDATE jobs SET status = ?, status_message = ? WHERE job_id = ? AND status = 'IN_PROGRESS'",
+            (status, message, job_id),
+        )
+
+    def forget(self, started_before: float) -> int:
+        """Delete what has expired, with its pages and tokens; return how many jobs that were."""
+        return self._database.execute(
+            "DELETE FROM jobs WHERE started_at <= ? AND status != 'IN_PROGRESS'", (started_before,)
+        ).rowcount
+
+    def _job(self, condition: str, *values: object) -> Job | None:
+        row = self._database.execute(f"{_SELECT_JOB} WHERE {condition}", values).fetchone()
+        return _job(row) if row else None
+
+
+_SELECT_JOB = (
+    "SELECT job_id, operation, client_request_token, fingerprint, bucket, name, version, etag, kind, started_at, status,"
+    " status_message, page_count FROM jobs"
+)
+
+
+def _job(
+    row: tuple[str, str, str | None, str, str, str, str | None, str, str, float, str, str | None, int | None],
+) -> Job:
+    job_id, operation, token, fingerprint, bucket, name, version, etag, kind, started_at, status, message, pages = row
+    return Job(
+        job_id,
+        operation,
+        token,
+        fingerprint,
+        S3Location(bucket, name, version),
+        etag,
+        DocumentKind(kind),
+        started_at,
+        JobStatus(status),
+        message,
+        pages,
+    )

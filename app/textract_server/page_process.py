@@ -1,0 +1,54 @@
+"""What runs inside a page process: tied to its parent's life, bounded in memory, and loading the engine only there.
+
+The server imports this module for the names of its functions. The functions import what they need when they run, so that
+Tesseract, Pillow and pdfium never take memory in the server's own process.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+
+from setproctitle import setproctitle
+
+from app.textract_server.readings import DocumentFile, Inspection, PageBlocks, PageRequest
+
+TITLE = "quire-textract page reader"
+PR_SET_PDEATHSIG = 1
+
+
+def prepare(parent_pid: int, memory_bytes: int) -> None:
+    """Set a fresh page process up; it ends at once where its parent has died already."""
+    setproctitle(TITLE)
+    _die_with_parent(parent_pid)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    # Signals to the whole group are for the server to act on: it ends its page processes itself, after their jobs.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def process_id() -> int:
+    """Tell the page process's id, so that it can be killed when a page hangs."""
+    return os.getpid()
+
+
+def inspect_document(file: DocumentFile) -> Inspection:
+    """Open a document, repairing it if need be, and count its pages; DocumentError where that can't be done."""
+    from app.textract_server import reading  # noqa: PLC0415 - see the module's docstring
+
+    return reading.inspect_document(file)
+
+
+def read_page(request: PageRequest) -> PageBlocks:
+    """Read one page into blocks; ReadingError where that can't be done."""
+    from app.textract_server import reading  # noqa: PLC0415 - see the module's docstring
+
+    return reading.read_page(request)
+
+
+def _die_with_parent(parent_pid: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        os._exit(1)

@@ -1,0 +1,67 @@
+"""A page process's work: opening documents, reading their pages, and telling failures in words that cross processes."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+from app.textract_server.blocks import pack, page_blocks
+from app.textract_server.failures import DocumentError, FailureCode, PageError, ReadingError
+from app.textract_server.formats import Document, open_document
+from app.textract_server.kinds import DocumentKind
+from app.textract_server.limits import IMAGE_SIDE_PIXELS
+from app.textract_server.reader import PageReader
+from app.textract_server.readings import DocumentFile, Inspection, PageBlocks, PageRequest
+from app.textract_server.repair import repaired_copy
+
+
+def inspect_document(file: DocumentFile) -> Inspection:
+    """Open a document and count its pages; a damaged PDF is repaired into a copy beside it first."""
+    with _told_as(DocumentError):
+        try:
+            return Inspection(file, _document(file.path, file.kind).page_count)
+        except DocumentError as error:
+            if file.kind is not DocumentKind.PDF or error.code is not FailureCode.BAD_DOCUMENT:
+                raise
+        copy = repaired_copy(file.path)
+        return Inspection(DocumentFile(copy, file.kind), _document(copy, file.kind).page_count)
+
+
+def read_page(request: PageRequest) -> PageBlocks:
+    """Read one page into packed blocks."""
+    with _told_as(PageError):
+        raster = _document(request.file.path, request.file.kind).raster(request.page, request.limits)
+        reading = _reader(request.limits.languages).read(raster)
+        return pack(page_blocks(reading, request.page if request.numbered else None))
+
+
+# A process reads page after page of few documents: it keeps the engine, and the document it read last.
+@lru_cache(maxsize=1)
+def _reader(languages: str) -> PageReader:
+    return PageReader(languages)
+
+
+@lru_cache(maxsize=1)
+def _document(path: Path, kind: DocumentKind) -> Document:
+    # Textract's own limit on a side is checked before a pixel is decoded; Pillow's guard would refuse less.
+    Image.MAX_IMAGE_PIXELS = IMAGE_SIDE_PIXELS * IMAGE_SIDE_PIXELS
+    warnings.simplefilter("ignore")  # Pillow's remarks on damaged files: what matters of them ends as an error.
+    return open_document(path, kind)
+
+
+@contextmanager
+def _told_as(failure: type[ReadingError]) -> Iterator[None]:
+    """Turn whatever a damaged file provokes into an error that the parent can unpickle and a caller can read."""
+    try:
+        yield
+    except ReadingError:
+        raise
+    except MemoryError as error:
+        raise failure(FailureCode.PAGE_TOO_LARGE, "Reading this takes more memory than it may.") from error
+    except Exception as error:
+        # The outermost edge of a page process. Pillow, pdfium and qpdf answer damage with any error there is.
+        code = FailureCode.BAD_DOCUMENT if failure is DocumentError else FailureCode.BAD_PAGE
+        raise failure(code, f"The data is damaged ({type(error).__name__}).") from error

@@ -1,0 +1,102 @@
+"""Every setting of the Textract-compatible server: from flags, else the environment (and `.env`), checked at start."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.textract_server.limits import MEBIBYTE, ReadingLimits
+from app.textract_server.pool import SlotLimits
+
+
+class Settings(BaseSettings):
+    """What a deployment can choose. Names are upper-cased in the environment: `ocr_workers` is `OCR_WORKERS`."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    textract_server_host: str = Field("127.0.0.1", description="The address the server listens on.")
+    textract_server_port: int = Field(8020, ge=1, le=65535, description="The port the server listens on.")
+    textract_server_data_dir: Path = Field(
+        Path(".quire/textract"), description="Where jobs, results and fetched documents are kept."
+    )
+    textract_server_access_key_id: str = Field(
+        min_length=1, description="The key id that requests must be signed with."
+    )
+    textract_server_secret_access_key: SecretStr = Field(
+        min_length=1, description="The secret that requests must be signed with."
+    )
+
+    textract_server_s3_endpoint_url: str | None = Field(
+        None, description="The S3 that documents are read from; else `AWS_ENDPOINT_URL_S3`, else AWS."
+    )
+    textract_server_s3_access_key_id: str | None = Field(
+        None, description="The key id for reading from S3; else `AWS_ACCESS_KEY_ID`, else the AWS SDK's own chain."
+    )
+    textract_server_s3_secret_access_key: SecretStr | None = Field(
+        None, description="The secret for reading from S3; else `AWS_SECRET_ACCESS_KEY`."
+    )
+    aws_endpoint_url_s3: str | None = Field(None, description="An S3-compatible server instead of AWS.")
+    aws_access_key_id: str | None = Field(
+        None, description="The AWS key id for S3, where the server has none of its own."
+    )
+    aws_secret_access_key: SecretStr | None = Field(None, description="The secret of `AWS_ACCESS_KEY_ID`.")
+    aws_region: str = Field("us-east-1", description="The region of S3.")
+
+    textract_server_max_open_jobs: int = Field(
+        600, ge=1, description="Jobs that may be in progress; a Start beyond them is answered LimitExceededException."
+    )
+    textract_server_max_active_jobs: int = Field(
+        64, ge=1, description="Jobs whose documents lie on the local disk and whose pages take turns."
+    )
+    textract_server_max_waiting_detections: int = Field(
+        64, ge=1, description="DetectDocumentText calls that may be waiting; more are answered with a throttling error."
+    )
+    textract_server_retention_seconds: float = Field(
+        7 * 24 * 3600, gt=0, description="How long after its Start a job, its results and its token are kept."
+    )
+
+    ocr_workers: int = Field(2, ge=1, description="Page processes; fewer are used where cores or memory don't suffice.")
+    ocr_max_workers: int = Field(32, ge=1, description="The most page processes that `OCR_WORKERS` may ask for.")
+    ocr_parallel_disabled: bool = Field(default=False, description="Read pages one at a time, in one process.")
+    ocr_languages: str = Field(
+        "eng", pattern=r"^[a-z_]+(\+[a-z_]+)*$", description="Tesseract languages, as in `eng+deu`."
+    )
+    ocr_dpi: int = Field(200, ge=70, le=600, description="The resolution that pages are read at.")
+    ocr_max_raster_pixels: int = Field(
+        12_000_000, ge=100_000, description="Larger pages are read at a lower resolution, to have no more pixels."
+    )
+    ocr_page_seconds: float = Field(60.0, gt=0, description="How long reading a page may take before it is given up.")
+    ocr_process_memory_bytes: int = Field(
+        2048 * MEBIBYTE, ge=512 * MEBIBYTE, description="The address space of a page process: what a bomb can take."
+    )
+    ocr_idle_seconds: float = Field(
+        60.0, gt=0, description="How long a page process waits for work before it is ended."
+    )
+    log_level: str = Field(
+        "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The least level that is logged."
+    )
+
+    @property
+    def s3_endpoint_url(self) -> str | None:
+        """The S3 to read from; None for AWS itself."""
+        return self.textract_server_s3_endpoint_url or self.aws_endpoint_url_s3
+
+    @property
+    def s3_access_key_id(self) -> str | None:
+        """The key id for reading from S3; None for the SDK's own chain."""
+        return self.textract_server_s3_access_key_id or self.aws_access_key_id
+
+    @property
+    def s3_secret_access_key(self) -> SecretStr | None:
+        """The secret of `s3_access_key_id`."""
+        return self.textract_server_s3_secret_access_key or self.aws_secret_access_key
+
+    @property
+    def reading_limits(self) -> ReadingLimits:
+        """How pages are read."""
+        return ReadingLimits(self.ocr_languages, self.ocr_dpi, self.ocr_max_raster_pixels)
+
+    @property
+    def slot_limits(self) -> SlotLimits:
+        """What a page process may take."""
+        return SlotLimits(self.ocr_page_seconds, self.ocr_idle_seconds, self.ocr_process_memory_bytes)

@@ -1,0 +1,40 @@
+"""The requests of Textract's operations: lengths, patterns and required members, from the service's API model."""
+
+from app.textract_server.constraints import Blob, Structure, Text, Unserved, Whole
+
+NOT_ONLY_SPACE = r".*\S.*"
+
+BUCKET = Text(3, 255, r"[0-9A-Za-z\.\-_]*")
+S3_OBJECT = Structure(
+    {"Bucket": BUCKET, "Name": Text(1, 1024, NOT_ONLY_SPACE), "Version": Text(1, 1024, NOT_ONLY_SPACE)},
+    required=("Bucket", "Name"),
+)
+NOTIFICATION_CHANNEL = Structure(
+    {
+        "SNSTopicArn": Text(20, 1024, r"arn:([a-z\d-]+):sns:[a-zA-Z\d-]{1,20}:\w{12}:.+"),
+        "RoleArn": Text(20, 2048, r"arn:([a-z\d-]+):iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"),
+    },
+    required=("SNSTopicArn", "RoleArn"),
+)
+OUTPUT_CONFIG = Structure({"S3Bucket": BUCKET, "S3Prefix": Text(1, 1024, NOT_ONLY_SPACE)}, required=("S3Bucket",))
+JOB_ID = Text(1, 64, r"[a-zA-Z0-9-_]+")
+
+START_TEXT_DETECTION = Structure(
+    {
+        "DocumentLocation": Structure({"S3Object": S3_OBJECT}, required=("S3Object",)),
+        "ClientRequestToken": Text(1, 64, r"[a-zA-Z0-9-_]+"),
+        "JobTag": Text(1, 64, r"[a-zA-Z0-9_.\-:]+"),
+        "KMSKeyId": Text(1, 2048, r"[A-Za-z0-9][A-Za-z0-9:_/+=,@.-]{0,2048}"),
+        "NotificationChannel": Unserved(NOTIFICATION_CHANNEL),
+        "OutputConfig": Unserved(OUTPUT_CONFIG),
+    },
+    required=("DocumentLocation",),
+)
+GET_TEXT_DETECTION = Structure(
+    {"JobId": JOB_ID, "MaxResults": Whole(1), "NextToken": Text(1, 1024, NOT_ONLY_SPACE)},
+    required=("JobId",),
+)
+DETECT_TEXT = Structure(
+    {"Document": Structure({"Bytes": Blob(), "S3Object": S3_OBJECT}, exactly_one=("Bytes", "S3Object"))},
+    required=("Document",),
+)
