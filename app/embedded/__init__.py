@@ -1,0 +1,1 @@
+"""Real Postgres, Valkey, SeaweedFS and Textract-compatible server as child processes, for a machine that has none."""
