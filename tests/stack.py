@@ -57,6 +57,19 @@ class Servers:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
+class Admin:
+    """A connection that runs one statement at a time, whoever sends it."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+        self._turn = asyncio.Lock()
+
+    async def execute(self, statement: str) -> None:
+        """Run a statement when those before it are done."""
+        async with self._turn:
+            await self.connection.execute(statement)
+
+
 class Databases:
     """A migrated database for every test, copied from a template before it is asked for, dropped behind its back."""
 
@@ -67,9 +80,9 @@ class Databases:
         self._thread = threading.Thread(target=self._loop.run_forever, name="databases", daemon=True)
         self._thread.start()
         self._drops: list[Future[None]] = []
-        self._admin = self._call(asyncpg.connect(server_url)).result()
-        self._turn = asyncio.Lock()
-        self._call(self._execute(f"CREATE DATABASE {self._template}")).result()
+        self._creating = Admin(self._call(asyncpg.connect(server_url)).result())
+        self._dropping = Admin(self._call(asyncpg.connect(server_url)).result())
+        self._call(self._creating.execute(f"CREATE DATABASE {self._template}")).result()
         _migrate(self._url(self._template))
         self._next = self._call(self._create())
 
@@ -89,7 +102,8 @@ class Databases:
         for drop in self._drops:
             drop.result()
         self._call(self._drop(self._template)).result()
-        self._call(self._admin.close()).result()
+        for admin in (self._creating, self._dropping):
+            self._call(admin.connection.close()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -99,15 +113,11 @@ class Databases:
 
     async def _create(self) -> str:
         name = f"t_{secrets.token_hex(6)}"
-        await self._execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        await self._creating.execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
         return self._url(name)
 
     async def _drop(self, name: str) -> None:
-        await self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-    async def _execute(self, statement: str) -> None:
-        async with self._turn:
-            await self._admin.execute(statement)
+        await self._dropping.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def _url(self, name: str) -> str:
         return urlsplit(self._server_url)._replace(path=f"/{name}").geturl()
@@ -173,7 +183,7 @@ def running_stack() -> Iterator[Stack]:
 
 
 def _parts() -> list[str]:
-    textract = ["textract"] if (ROOT / "app" / "textract_server" / "__main__.py").exists() else []
+    textract = ["textract"] if (ROOT / "app" / "textract_server" / "main.py").exists() else []
     return ["postgres", "valkey", "s3", *textract]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from app.config import Settings
 from app.embedded.data_dir import DataDir
+from app.embedded.errors import StackError
 from app.embedded.parts import Part
 from app.embedded.ports import LOOPBACK
 from app.embedded.postgres import database_url
@@ -88,4 +89,11 @@ def _credentials(settings: Settings, secrets: Secrets, parts: frozenset[Part]) -
         if settings.aws_session_token:
             theirs["AWS_SESSION_TOKEN"] = settings.aws_session_token.get_secret_value()
         return theirs
-    return ours if Part.S3 in parts else {}
+    if Part.S3 in parts:
+        return ours
+    if Part.TEXTRACT in parts:
+        raise StackError(
+            "S3 is elsewhere, and AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set: the Textract-compatible\n"
+            "server needs them to check requests. Set them, or set AWS_ENDPOINT_URL_TEXTRACT to one that runs elsewhere."
+        )
+    return {}

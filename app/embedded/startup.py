@@ -110,7 +110,7 @@ def _readers(
     if Part.TEXTRACT in parts:
         yield ChildSpec(
             name="quire-textract",
-            argv=(sys.executable, "-m", "app.textract_server"),
+            argv=(sys.executable, "-m", "app.textract_server.main"),
             env={**environment, **textract_environment(stack, data_dir, ports["textract"])},
             probe=http_answers(f"http://{LOOPBACK}:{ports['textract']}/health"),
             stop_rank=TEXTRACT_RANK,

