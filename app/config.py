@@ -17,14 +17,20 @@ class Settings(BaseSettings):
     quire_host: str = Field("127.0.0.1", description="The address the API listens on.")
     quire_port: int = Field(8000, ge=1, le=65535, description="The port the API listens on.")
     quire_api_key: SecretStr | None = Field(None, description="Presets the first API key that `quire up` makes.")
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The least level that is logged.")
+    log_level: str = Field(
+        "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The least level that is logged."
+    )
     log_format: str = Field("json", pattern="^(json|console)$", description="Log lines as JSON, or for people's eyes.")
 
-    database_url: str = Field("postgresql://quire@localhost/quire", description="PostgreSQL 15 or later, with pgvector.")
+    database_url: str = Field(
+        "postgresql://quire@localhost/quire", description="PostgreSQL 15 or later, with pgvector."
+    )
     database_pool_size: int = Field(10, ge=2, description="Connections that each process keeps open at most.")
     redis_url: str = Field("redis://localhost:6379/0", description="Redis or Valkey: the doorbell, never the truth.")
 
-    s3_bucket: str = Field("quire", min_length=3, max_length=63, description="The bucket that documents and results are kept in.")
+    s3_bucket: str = Field(
+        "quire", min_length=3, max_length=63, description="The bucket that documents and results are kept in."
+    )
     aws_region: str = Field("us-east-1", description="The AWS region of the bucket and of Textract.")
     aws_access_key_id: str | None = Field(None, description="AWS key id; without it, the AWS SDK's own chain is asked.")
     aws_secret_access_key: SecretStr | None = Field(None, description="The secret of `AWS_ACCESS_KEY_ID`.")
@@ -35,30 +41,56 @@ class Settings(BaseSettings):
     max_document_bytes: int = Field(500 * MEBIBYTE, gt=0, description="The largest document that is taken in.")
     max_image_bytes: int = Field(10 * MEBIBYTE, gt=0, description="The largest PNG or JPEG: Textract's own limit.")
     max_document_pages: int = Field(3000, gt=0, description="The most pages of a document: Textract's own limit.")
-    max_image_pixels_per_side: int = Field(10_000, gt=0, description="The longest side of an image: Textract's own limit.")
-    max_page_points_per_side: int = Field(9000, gt=0, description="The longest side of a PDF page, in points (1/72 inch).")
-    upload_part_bytes: int = Field(8 * MEBIBYTE, ge=5 * MEBIBYTE, description="The size of an S3 multipart upload's parts.")
-    upload_parts_in_flight: int = Field(3, ge=1, le=16, description="Parts of one upload that may be on their way at once.")
+    max_image_pixels_per_side: int = Field(
+        10_000, gt=0, description="The longest side of an image: Textract's own limit."
+    )
+    max_page_points_per_side: int = Field(
+        9000, gt=0, description="The longest side of a PDF page, in points (1/72 inch)."
+    )
+    upload_part_bytes: int = Field(
+        8 * MEBIBYTE, ge=5 * MEBIBYTE, description="The size of an S3 multipart upload's parts."
+    )
+    upload_parts_in_flight: int = Field(
+        3, ge=1, le=16, description="Parts of one upload that may be on their way at once."
+    )
     max_concurrent_uploads: int = Field(32, ge=1, description="Uploads one API process takes at once; more answer 503.")
 
-    max_attempts: int = Field(5, ge=1, description="How often a stage is tried before its job goes to the dead letters.")
-    retry_base_seconds: float = Field(2.0, gt=0, description="The first retry's longest delay; it doubles with each attempt.")
+    max_attempts: int = Field(
+        8, ge=1, description="How often a stage is tried before its job goes to the dead letters."
+    )
+    retry_base_seconds: float = Field(
+        4.0, gt=0, description="The first retry's longest delay; it doubles with each attempt."
+    )
     retry_max_seconds: float = Field(300.0, gt=0, description="The longest delay between two attempts.")
     lease_seconds: float = Field(20.0, gt=0, description="How long a claim holds without renewal.")
     stage_timeout_seconds: float = Field(600.0, gt=0, description="How long one run of one stage may take.")
     validation_timeout_seconds: float = Field(60.0, gt=0, description="How long counting a document's pages may take.")
-    validation_memory_bytes: int = Field(2048 * MEBIBYTE, gt=0, description="Address space of the process that counts pages.")
-    sweep_interval_seconds: float = Field(1.0, gt=0, description="How often the sweep looks for work nobody was rung for.")
+    validation_memory_bytes: int = Field(
+        2048 * MEBIBYTE, gt=0, description="Address space of the process that counts pages."
+    )
+    sweep_interval_seconds: float = Field(
+        1.0, gt=0, description="How often the sweep looks for work nobody was rung for."
+    )
     ring_again_seconds: float = Field(10.0, gt=0, description="How long a ring is given to be heard before the next.")
     worker_max_jobs: int = Field(20, ge=1, description="Tasks that a worker process runs at once, per queue.")
-    fleet_slots_per_queue: int = Field(100, ge=1, description="Tasks the whole fleet runs at once, per queue; arq carries twice as many.")
+    fleet_slots_per_queue: int = Field(
+        100, ge=1, description="Tasks the whole fleet runs at once, per queue; arq carries twice as many."
+    )
     worker_heartbeat_seconds: float = Field(5.0, gt=0, description="How often a worker says that it is alive.")
     worker_completion_seconds: float = Field(7.0, ge=0, description="How long a stopping worker lets its tasks finish.")
 
-    textract_async_initial_delay_seconds: float = Field(5.0, ge=0, description="From a Textract start to its first poll.")
-    textract_async_polling_interval_seconds: float = Field(5.0, gt=0, description="The longest time between two polls of a job.")
-    textract_async_max_polling_time_seconds: float = Field(600.0, gt=0, description="How long a Textract job is waited for, plus a share per page.")
-    textract_polling_seconds_per_page: float = Field(10.0, ge=0, description="The share per page of the time a Textract job is waited for.")
+    textract_async_initial_delay_seconds: float = Field(
+        5.0, ge=0, description="From a Textract start to its first poll."
+    )
+    textract_async_polling_interval_seconds: float = Field(
+        5.0, gt=0, description="The longest time between two polls of a job."
+    )
+    textract_async_max_polling_time_seconds: float = Field(
+        600.0, gt=0, description="How long a Textract job is waited for, plus a share per page."
+    )
+    textract_polling_seconds_per_page: float = Field(
+        10.0, ge=0, description="The share per page of the time a Textract job is waited for."
+    )
     textract_get_per_second: int = Field(25, ge=1, description="Polls that one sweep may send: Textract's Get quota.")
     textract_max_results: int = Field(1000, ge=1, le=1000, description="Blocks asked for in one page of results.")
     textract_connect_timeout_seconds: float = Field(5.0, gt=0, description="How long connecting to Textract may take.")

@@ -1,0 +1,95 @@
+"""Hears which jobs have news: one Redis subscription for the whole process, whoever waits for what.
+
+A bell only says "look": what there is to see is read from Postgres, so a ring that is lost, doubled or late can
+neither lose an event nor repeat one. While Redis is away, those who wait look by themselves every second.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.events import channel
+
+log = structlog.get_logger(__name__)
+
+LOOK_ANYWAY_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Bell:
+    """Wakes those who wait for a job."""
+
+    redis: Redis
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process is told to stop: whoever waits must end."""
+    hearing: bool = False
+    _waiting: dict[UUID, set[asyncio.Event]] = field(default_factory=lambda: defaultdict(set))
+
+    async def run(self) -> None:
+        """Listen until cancelled, through restarts of Redis."""
+        while True:
+            try:
+                async with self.redis.pubsub(ignore_subscribe_messages=True) as subscription:
+                    await subscription.subscribe(channel(self.redis))
+                    self.hearing = True
+                    self._wake_all()  # what rang before we heard
+                    async for message in subscription.listen():
+                        job_id, _, _ = message["data"].decode().partition(":")
+                        self._wake(UUID(job_id))
+            except (RedisError, OSError) as error:
+                log.warning("bell_lost", error=str(error))
+                self.hearing = False
+                self._wake_all()
+                await asyncio.sleep(LOOK_ANYWAY_SECONDS)
+
+    def stop(self) -> None:
+        """Have all who wait end."""
+        self.stopping.set()
+        self._wake_all()
+
+    @contextmanager
+    def listening(self, job_id: UUID) -> Iterator["Ear"]:
+        """An ear for one job. Listen first, then look: so nothing falls between."""
+        woken = asyncio.Event()
+        self._waiting[job_id].add(woken)
+        try:
+            yield Ear(self, woken)
+        finally:
+            self._waiting[job_id].discard(woken)
+            if not self._waiting[job_id]:
+                del self._waiting[job_id]
+
+    def _wake(self, job_id: UUID) -> None:
+        for woken in self._waiting.get(job_id, ()):
+            woken.set()
+
+    def _wake_all(self) -> None:
+        for ears in self._waiting.values():
+            for woken in ears:
+                woken.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """Waits for one job's news."""
+
+    bell: Bell
+    woken: asyncio.Event
+
+    async def wait(self, seconds: float) -> bool:
+        """Until there may be news, at most so long; whether there may be."""
+        patience = seconds if self.bell.hearing else min(seconds, LOOK_ANYWAY_SECONDS)
+        try:
+            async with asyncio.timeout(patience):
+                await self.woken.wait()
+        except TimeoutError:
+            return not self.bell.hearing
+        self.woken.clear()
+        return True

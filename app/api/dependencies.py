@@ -1,0 +1,57 @@
+"""What routes are handed: the services of this process, and the project that the caller's key opens."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.api.bell import Bell
+from app.api.metrics import Metrics
+from app.api.readiness import Readiness
+from app.api.streams import Streams
+from app.api.uploads import UploadSlots
+from app.documents.service import Documents
+from app.jobs.service import Jobs
+from app.jobs.states import Stage
+from app.projects.service import Projects
+from app.storage.s3 import Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that routes call, made once when the process starts."""
+
+    projects: Projects
+    documents: Documents
+    jobs: Jobs
+    bucket: Bucket
+    bell: Bell
+    streams: Streams
+    uploads: UploadSlots
+    readiness: Readiness
+    metrics: Metrics
+    steps: dict[str, list[Stage]]
+
+
+bearer = HTTPBearer(auto_error=False, description="An API key; it belongs to a project, and sees nothing of others.")
+
+
+def get_services(request: Request) -> Services:
+    """The services of this process."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(get_services)]
+
+
+async def get_project(
+    services: ServicesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+) -> UUID:
+    """The project that the caller's key opens. Raises `Unauthorized`."""
+    return await services.projects.authenticate(credentials.credentials if credentials else None)
+
+
+ProjectDep = Annotated[UUID, Depends(get_project)]

@@ -1,0 +1,165 @@
+"""Routes of documents."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import PlainTextResponse, StreamingResponse
+
+from app.api.conditional import matches, not_modified, set_status_headers
+from app.api.dependencies import ProjectDep, ServicesDep
+from app.api.form import SubmissionFields, read_content
+from app.api.paging import decode_cursor, encode_cursor, link_next
+from app.api.problems import problems
+from app.api.results import stream_object, stream_text
+from app.api.schemas import DocumentRead, PageList, PageRead, PageSummary, SubmissionRead
+from app.documents.models import MediaType
+from app.documents.state import document_state
+from app.errors import (
+    DocumentEmpty,
+    DocumentNotFound,
+    DocumentTooLarge,
+    IdempotencyInProgress,
+    IdempotencyMismatch,
+    Overloaded,
+    PageNotFound,
+    RequestInvalid,
+    ResultNotReady,
+    ResultUnavailable,
+    StorageUnavailable,
+    UnsupportedMediaType,
+)
+
+router = APIRouter(prefix="/v1/documents", tags=["documents"])
+
+SUBMIT_ERRORS = problems(
+    DocumentEmpty,
+    DocumentTooLarge,
+    UnsupportedMediaType,
+    RequestInvalid,
+    IdempotencyInProgress,
+    IdempotencyMismatch,
+    Overloaded,
+    StorageUnavailable,
+)
+READ_ERRORS = problems(DocumentNotFound, RequestInvalid)
+RESULT_ERRORS = problems(DocumentNotFound, ResultNotReady, ResultUnavailable, RequestInvalid)
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+FORM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {"type": "string", "format": "binary", "description": "The document."},
+        "filename": {"type": "string", "maxLength": 1024},
+        "priority": {"$ref": "#/components/schemas/Priority"},
+        "options": {"type": "string", "description": "A JSON object."},
+        "external_id": {"type": "string", "maxLength": 256},
+        "metadata": {"type": "string", "description": "A JSON object."},
+        "callback_url": {"type": "string", "format": "uri"},
+    },
+}
+SUBMIT_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "The document: its bytes as they are, or a form with a `file`.",
+        "content": {"multipart/form-data": {"schema": FORM_SCHEMA}, "application/octet-stream": BINARY}
+        | {media_type.value: BINARY for media_type in MediaType},
+    }
+}
+
+DocumentId = Annotated[UUID, Path(description="The document's id.")]
+
+
+@router.post("", status_code=202, responses=SUBMIT_ERRORS, openapi_extra=SUBMIT_BODY)
+async def submit_document(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    project_id: ProjectDep,
+    said: Annotated[SubmissionFields, Query()],  # noqa: ARG001 (checked here, and read with the form's fields)
+    idempotency_key: Annotated[
+        str | None,
+        Header(min_length=1, max_length=255, description="The same key and request give the first answer again."),
+    ] = None,
+) -> SubmissionRead:
+    """Submit a document: it is stored, and queued to be read."""
+    with services.uploads.one():
+        services.documents.sizes.check(announced_bytes(request))
+        submission = await services.documents.submit(project_id, read_content(request), idempotency_key=idempotency_key)
+    response.headers["Location"] = f"/v1/jobs/{submission.job.id}"
+    response.headers["Retry-After"] = "2"
+    return SubmissionRead.of(submission)
+
+
+@router.get("/{document_id}", responses={304: {"description": "Nothing has changed."}, **READ_ERRORS})
+async def get_document(
+    request: Request, response: Response, services: ServicesDep, project_id: ProjectDep, document_id: DocumentId
+) -> DocumentRead:
+    """A document, its state step by step, and its newest job."""
+    found = await services.documents.find(project_id, document_id)
+    set_status_headers(response, found.job)
+    if matches(request, response.headers["ETag"]):
+        return not_modified(found.job)  # type: ignore[return-value]  # an answer without a body
+    return DocumentRead.of(found, document_state(found.job, services.steps))
+
+
+@router.get("/{document_id}/text", response_class=PlainTextResponse, responses=RESULT_ERRORS)
+async def get_document_text(services: ServicesDep, project_id: ProjectDep, document_id: DocumentId) -> Response:
+    """The document's text: lines in reading order, pages parted by form feeds."""
+    job = await services.documents.readable_job(project_id, document_id)
+    return StreamingResponse(stream_text(services.documents, job), media_type="text/plain; charset=utf-8")
+
+
+@router.get("/{document_id}/pages", responses=RESULT_ERRORS)
+async def list_document_pages(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    project_id: ProjectDep,
+    document_id: DocumentId,
+    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the list before.")] = None,
+) -> PageList:
+    """The document's pages, in order, without their lines."""
+    after = decode_cursor(cursor)
+    found = await services.documents.pages(project_id, document_id, after=after, limit=limit + 1)
+    pages, more = found[:limit], len(found) > limit
+    following = encode_cursor(pages[-1].number) if more else None
+    link_next(request, response, following)
+    return PageList(items=[PageSummary.of(page) for page in pages], next=following)
+
+
+@router.get("/{document_id}/pages/{number}", responses=RESULT_ERRORS | problems(DocumentNotFound, PageNotFound))
+async def get_document_page(
+    services: ServicesDep,
+    project_id: ProjectDep,
+    document_id: DocumentId,
+    number: Annotated[int, Path(ge=1, le=2**31 - 1, description="From 1.")],
+) -> PageRead:
+    """One page, with its lines and words, where they stand and how sure the engine is."""
+    return PageRead.of(await services.documents.page(project_id, document_id, number))
+
+
+@router.get(
+    "/{document_id}/textract",
+    responses=RESULT_ERRORS
+    | {
+        200: {
+            "description": "A whole Textract result, as `GetDocumentTextDetection` gives it, unpaged.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+    },
+)
+async def get_document_textract(services: ServicesDep, project_id: ProjectDep, document_id: DocumentId) -> Response:
+    """The whole result as Textract blocks, for Textract's own parsers."""
+    job = await services.documents.readable_job(project_id, document_id)
+    return await stream_object(services.bucket, job.result_key, "application/json")
+
+
+def announced_bytes(request: Request) -> int:
+    """The size that a request says its body has, less what a form may add to a file; 0 where it doesn't say."""
+    announced = request.headers.get("content-length", "0")
+    form = request.headers.get("content-type", "").lower().startswith("multipart/")
+    slack = 1024 * 1024 if form else 0
+    return max(0, int(announced) - slack) if announced.isdigit() else 0

@@ -1,0 +1,49 @@
+"""The OpenAPI document: as FastAPI writes it, with what it adds of its own and we don't do taken out."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+DESCRIPTION = """\
+Quire reads documents: submit a PDF, PNG, JPEG or TIFF file, follow its job, and fetch its text, its pages with
+the place of every word, or the whole result as Textract blocks.
+
+Every call but those under *operations* needs an API key. Errors are problem details (RFC 9457) with a stable
+`code`; every answer carries an `X-Request-ID` to quote when you ask about it.
+"""
+
+
+def openapi_document(app: FastAPI, published: tuple[type[BaseModel], ...]) -> dict[str, Any]:
+    """The document that clients are generated from; `published` are schemas that no route names by itself."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        openapi_version="3.1.0",
+        description=DESCRIPTION,
+        routes=app.routes,
+        tags=app.openapi_tags,
+    )
+    schemas = document["components"]["schemas"]
+    for model in published:
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
+    for operation in (op for path in document["paths"].values() for op in path.values()):
+        _tidy(operation)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return document
+
+
+def _tidy(operation: dict[str, Any]) -> None:
+    """Take out FastAPI's own form of validation errors, and the JSON type beside our problems' own."""
+    for status, answer in list(operation["responses"].items()):
+        content = answer.get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        if schema.get("$ref", "").endswith("/HTTPValidationError"):
+            del operation["responses"][status]
+        if "application/problem+json" in content:
+            content["application/problem+json"]["schema"] = {"$ref": "#/components/schemas/Problem"}
+            content.pop("application/json", None)
+            content.pop("text/plain", None)

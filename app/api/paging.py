@@ -1,0 +1,35 @@
+"""Cursors: where a list goes on, opaque to whoever holds one."""
+
+import base64
+import binascii
+
+from fastapi import Request, Response
+
+from app.errors import RequestInvalid
+
+
+def encode_cursor(position: int) -> str:
+    """A cursor that goes on after a position."""
+    return base64.urlsafe_b64encode(f"n{position}".encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None) -> int:
+    """The position that a cursor goes on after; 0 without one. Raises `RequestInvalid` for one that isn't ours."""
+    if cursor is None:
+        return 0
+    try:
+        said = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        if not said.startswith("n"):
+            raise ValueError(said)
+        position = int(said[1:])
+    except (ValueError, binascii.Error) as error:
+        raise RequestInvalid("The cursor is not one that this list gave.") from error
+    if not 0 <= position < 2**31:
+        raise RequestInvalid("The cursor is not one that this list gave.")
+    return position
+
+
+def link_next(request: Request, response: Response, cursor: str | None) -> None:
+    """The `Link` header (RFC 8288) to where a list goes on."""
+    if cursor is not None:
+        response.headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'

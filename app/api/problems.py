@@ -1,0 +1,180 @@
+"""Errors as `application/problem+json` (RFC 9457), and the same errors in the OpenAPI document."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from app.errors import (
+    DatabaseUnavailable,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    QuireError,
+    RequestInvalid,
+    Unauthorized,
+)
+from app.events import request_id
+
+log = structlog.get_logger(__name__)
+
+TYPE_BASE = "/docs/errors#"
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    pointer: str = Field(
+        description="Where: `body`, `query`, `path` or `header`, and the field's name, as a JSON pointer."
+    )
+    detail: str = Field(description="What is wrong with it.")
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it. `code` is stable; `detail` says what to do."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": f"{TYPE_BASE}document_not_found",
+                    "title": "Document not found",
+                    "status": 404,
+                    "detail": "This project has no document of that id.",
+                    "code": "document_not_found",
+                    "instance": "/v1/documents/019aa6c1-8f00-7c3e-9d5f-0d7a3c1b2e4f",
+                    "request_id": "019aa6c1-8f11-7b11-8a4e-2f0e6a7d9c10",
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str
+    request_id: str | None = None
+    errors: list[FieldProblem] | None = Field(None, description="Each field that is wrong, where fields are.")
+
+
+def problem_response(request: Request, error: QuireError, errors: Sequence[FieldProblem] = ()) -> Response:
+    """An error as an answer."""
+    problem = Problem(
+        type=TYPE_BASE + error.code,
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        instance=request.url.path,
+        request_id=request_id(),
+        errors=list(errors) or None,
+    )
+    body = orjson.dumps(problem.model_dump(exclude_none=True))
+    return Response(body, error.status, headers=_headers(error), media_type=MEDIA_TYPE)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Have every error come out as a problem, and none with anything internal in it."""
+    app.add_exception_handler(QuireError, _on_quire_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(DBAPIError, _on_database_error)
+    app.add_exception_handler(PoolTimeout, _on_pool_timeout)
+    app.add_exception_handler(OSError, _on_os_error)
+    app.add_exception_handler(Exception, _on_defect)
+
+
+def problems(*errors: type[QuireError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an operation that may end in these errors, each with its code."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for error in sorted((Unauthorized, *errors), key=lambda each: (each.status, each.code)):
+        answer = by_status.setdefault(
+            error.status, {"model": Problem, "description": "", "content": {MEDIA_TYPE: {"examples": {}}}}
+        )
+        answer["description"] = "; ".join(filter(None, [answer["description"], f"`{error.code}`"]))
+        answer["content"][MEDIA_TYPE]["examples"][error.code] = {"summary": error.title, "value": _example(error)}
+    return by_status
+
+
+def _example(error: type[QuireError]) -> Mapping[str, Any]:
+    return {
+        "type": TYPE_BASE + error.code,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.message,
+        "code": error.code,
+        "instance": "/v1/documents",
+        "request_id": "019aa6c1-8f11-7b11-8a4e-2f0e6a7d9c10",
+    }
+
+
+def _headers(error: QuireError) -> dict[str, str]:
+    headers = {"Cache-Control": "no-store"}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+async def _on_quire_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, QuireError)  # noqa: S101 (how handlers are registered)
+    return problem_response(request, error)
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (how handlers are registered)
+    fields = [
+        FieldProblem(pointer="/" + "/".join(str(part) for part in each["loc"]), detail=each["msg"])
+        for each in error.errors()
+    ]
+    return problem_response(request, RequestInvalid(), fields)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (how handlers are registered)
+    known = {404: NotFound(), 405: MethodNotAllowed()}
+    response = problem_response(request, known.get(error.status_code, InternalError()))
+    response.status_code = error.status_code
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _on_database_error(request: Request, error: Exception) -> Response:
+    log.warning("database_error", error=str(error))
+    away = isinstance(error, DBAPIError) and (error.connection_invalidated or _is_away(error))
+    if not away:
+        log.error("database_refused", exc_info=error)
+    return problem_response(request, DatabaseUnavailable() if away else InternalError())
+
+
+async def _on_os_error(request: Request, error: Exception) -> Response:
+    log.warning("connection_failed", error=str(error))
+    return problem_response(request, DatabaseUnavailable())
+
+
+async def _on_pool_timeout(request: Request, error: Exception) -> Response:
+    log.warning("connections_exhausted", error=str(error))
+    return problem_response(request, Overloaded())
+
+
+async def _on_defect(request: Request, error: Exception) -> Response:
+    log.error("unhandled_error", exc_info=error)
+    return problem_response(request, InternalError())
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether Postgres is starting, stopping or gone (SQLSTATE classes 08 and 57)."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return state.startswith(("08", "57")) or isinstance(error.orig.__cause__ if error.orig else None, OSError)

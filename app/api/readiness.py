@@ -1,0 +1,90 @@
+"""Whether every part that Quire needs answers, and how fast."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import QuireError
+from app.jobs.presence import live_workers
+from app.resources import Resources
+
+log = structlog.get_logger(__name__)
+
+TIMEOUT_SECONDS = 3.0
+
+
+class NoWorkers(QuireError):
+    """No live worker serves a queue that documents need."""
+
+    status, code, title = 503, "no_workers", "No workers"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one part answered."""
+
+    ok: bool
+    latency_seconds: float
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Asks every part."""
+
+    resources: Resources
+    queues: tuple[str, ...]
+    """The queues that some live worker must serve."""
+
+    async def check(self) -> dict[str, Check]:
+        """Every part's answer, by name; all are asked at once."""
+        parts = {
+            "postgres": self._postgres,
+            "redis": self._redis,
+            "s3": self.resources.bucket.check,
+            "textract": self._textract,
+            "workers": self._workers,
+        }
+        checks = await asyncio.gather(*(_timed(ask) for ask in parts.values()))
+        return dict(zip(parts, checks, strict=True))
+
+    async def _postgres(self) -> None:
+        async with self.resources.sessions() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def _redis(self) -> None:
+        await self.resources.redis.ping()
+
+    async def _textract(self) -> None:
+        """Any answer will do, also a refusal: what counts is that somebody is there."""
+        endpoint = self.resources.ocr.client.meta.endpoint_url
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+            await client.get(endpoint)
+
+    async def _workers(self) -> None:
+        served = {queue for worker in await live_workers(self.resources.sessions) for queue in worker.queues}
+        if missing := sorted(set(self.queues) - served):
+            raise NoWorkers(f"No live worker serves: {', '.join(missing)}.")
+
+
+async def _timed(ask: Callable[[], Awaitable[None]]) -> Check:
+    began = time.perf_counter()
+    detail: str | None = None
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await ask()
+    except QuireError as error:
+        detail = error.detail
+    except TimeoutError:
+        detail = f"No answer within {TIMEOUT_SECONDS:.0f} s."
+    except (SQLAlchemyError, RedisError, httpx.HTTPError, OSError) as error:
+        log.warning("readiness_check_failed", error=str(error))
+        detail = "It doesn't answer."
+    return Check(detail is None, round(time.perf_counter() - began, 6), detail)

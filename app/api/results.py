@@ -1,0 +1,46 @@
+"""Results on their way out, piece by piece: their size is no concern of memory's."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+from fastapi import Response
+from fastapi.responses import StreamingResponse
+
+from app.documents.service import Documents
+from app.errors import ResultUnavailable
+from app.jobs.models import Job
+from app.storage.s3 import Bucket
+
+PAGES_AT_ONCE = 50
+
+
+async def stream_text(documents: Documents, job: Job) -> AsyncIterator[bytes]:
+    """A run's text, pages parted by form feeds."""
+    after, first = 0, True
+    while True:
+        pages = await documents.pages_of_run(job.id, after=after, limit=PAGES_AT_ONCE)
+        for page in pages:
+            yield (page.text if first else "\f" + page.text).encode()
+            first = False
+        if len(pages) < PAGES_AT_ONCE:
+            yield b"\n"
+            return
+        after = pages[-1].number
+
+
+async def stream_object(bucket: Bucket, key: str | None, media_type: str) -> Response:
+    """An object of the bucket as an answer. Raises `ResultUnavailable` where it is gone, before anything is sent."""
+    if key is None:
+        raise ResultUnavailable
+    stack = AsyncExitStack()
+    try:
+        chunks = await stack.enter_async_context(bucket.open(key))
+    except FileNotFoundError as error:
+        raise ResultUnavailable("The result is gone from the bucket; submit the document again.") from error
+
+    async def body() -> AsyncIterator[bytes]:
+        async with stack:
+            async for chunk in chunks:
+                yield chunk
+
+    return StreamingResponse(body(), media_type=media_type)

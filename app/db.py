@@ -1,0 +1,89 @@
+"""The database: the base of all models, the names of constraints, engines and sessions."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+import orjson
+import uuid_utils
+from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Text, TypeDecorator, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from app.config import Settings
+
+Sessions = async_sessionmaker[AsyncSession]
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """What every table has in common."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text(),
+        datetime: DateTime(timezone=True),
+        UUID: Uuid(),
+        dict[str, Any]: JSONB(),
+        list[Any]: JSONB(),
+        list[str]: JSONB(),
+    }
+
+
+class EnumText(TypeDecorator[StrEnum]):
+    """A text column whose values are members of an enum; the CHECK beside it is what holds it to them."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, members: type[StrEnum]) -> None:
+        super().__init__()
+        self.members = members
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:  # noqa: ARG002 (SQLAlchemy's signature)
+        return None if value is None else self.members(value)
+
+
+def one_of(column: str, members: type[StrEnum]) -> CheckConstraint:
+    """A CHECK that a text column holds a member of an enum: a new member is a migration, never a silent write."""
+    names = ", ".join(f"'{member.value}'" for member in members)
+    return CheckConstraint(f"{column} IN ({names})", name=f"{column}_known")
+
+
+def new_id() -> UUID:
+    """A UUIDv7: ids of later rows sort after those of earlier ones."""
+    return UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def async_url(database_url: str) -> str:
+    """The URL as SQLAlchemy wants it, from the form that everybody writes."""
+    _, _, rest = database_url.partition("://")
+    return f"postgresql+asyncpg://{rest}"
+
+
+def open_engine(settings: Settings) -> AsyncEngine:
+    """A connection pool; nothing is connected before the first statement."""
+    return create_async_engine(
+        async_url(settings.database_url),
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_recycle=1800,
+        connect_args={"timeout": 5, "command_timeout": 60, "server_settings": {"application_name": "quire"}},
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+    )
+
+
+def open_sessions(engine: AsyncEngine) -> Sessions:
+    """Sessions whose objects stay readable after the commit."""
+    return async_sessionmaker(engine, expire_on_commit=False)

@@ -1,0 +1,118 @@
+"""Opening a document and counting its pages. Runs in a process of its own: parsers of hostile files may crash or swell.
+
+Raises the errors of `app.errors`, with sentences for the person who submitted the document.
+"""
+
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+import pikepdf
+import pypdfium2 as pdfium
+from PIL import Image, UnidentifiedImageError
+
+from app.documents.intake import SNIFF_BYTES, sniff
+from app.documents.models import MediaType
+from app.errors import (
+    DocumentCorrupt,
+    DocumentEncrypted,
+    DocumentHasNoPages,
+    PageTooLarge,
+    Refused,
+    TooManyPages,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PageLimits:
+    """How many pages a document may have, and how large they may be."""
+
+    pages: int
+    image_pixels_per_side: int
+    page_points_per_side: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a look into a document found: its pages, or the class and the sentence of what is wrong with it."""
+
+    page_count: int = 0
+    refusal: type[Refused] | None = None
+    detail: str = ""
+
+
+def inspect(path: str, media_type: MediaType, limits: PageLimits) -> Inspection:
+    """Count a file's pages, within limits of memory."""
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+    try:
+        return Inspection(page_count=count_pages(Path(path), media_type, limits))
+    except Refused as error:
+        return Inspection(refusal=type(error), detail=error.detail)
+    except MemoryError:
+        return Inspection(refusal=PageTooLarge, detail="The document takes more memory to open than it is given.")
+
+
+def count_pages(path: Path, media_type: MediaType, limits: PageLimits) -> int:
+    """The number of pages. Raises a `Refused` for what can't be read."""
+    with path.open("rb") as file:
+        if sniff(file.read(SNIFF_BYTES)) is not media_type:
+            raise DocumentCorrupt("The stored bytes are not of the type that was submitted.")
+    count = _count_pdf_pages(path, limits) if media_type is MediaType.PDF else _count_frames(path, limits)
+    if count == 0:
+        raise DocumentHasNoPages
+    return count
+
+
+def _count_pdf_pages(path: Path, limits: PageLimits) -> int:
+    try:
+        document = pdfium.PdfDocument(path)
+    except pdfium.PdfiumError as error:
+        if error.err_code == pdfium.raw.FPDF_ERR_PASSWORD:
+            raise DocumentEncrypted from error
+        return _count_repaired_pages(path, limits)
+    with document:
+        _check_page_count(len(document), limits)
+        for index in range(len(document)):
+            _check_page_size(document.get_page_size(index), limits.page_points_per_side, index, "points")
+        return len(document)
+
+
+def _count_repaired_pages(path: Path, limits: PageLimits) -> int:
+    """Qpdf rebuilds cross-reference tables that PDFium refuses."""
+    try:
+        with pikepdf.open(path) as document:
+            _check_page_count(len(document.pages), limits)
+            return len(document.pages)
+    except pikepdf.PasswordError as error:
+        raise DocumentEncrypted from error
+    except (pikepdf.PdfError, ValueError, RuntimeError, OverflowError) as error:
+        raise DocumentCorrupt from error
+
+
+def _count_frames(path: Path, limits: PageLimits) -> int:
+    Image.MAX_IMAGE_PIXELS = None  # sides are checked below, before anything is decoded
+    try:
+        with Image.open(path) as image:
+            count = int(getattr(image, "n_frames", 1))
+            _check_page_count(count, limits)
+            for index in range(count):
+                image.seek(index)
+                _check_page_size(image.size, limits.image_pixels_per_side, index, "pixels")
+            if count == 1:
+                image.load()
+            return count
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError) as error:
+        raise DocumentCorrupt from error
+
+
+def _check_page_count(count: int, limits: PageLimits) -> None:
+    if count > limits.pages:
+        raise TooManyPages(f"The document has {count:,} pages; at most {limits.pages:,} can be read as one. Split it.")
+
+
+def _check_page_size(size: tuple[float, float], limit: int, index: int, unit: str) -> None:
+    if max(size) > limit:
+        raise PageTooLarge(
+            f"Page {index + 1} is {size[0]:.0f} by {size[1]:.0f} {unit}; at most {limit:,} on a side can be read."
+        )

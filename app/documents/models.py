@@ -1,0 +1,101 @@
+"""The tables of documents, their pages, and the requests that made them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, EnumText, one_of
+
+
+class MediaType(StrEnum):
+    """What may come in, decided by the bytes."""
+
+    PDF = "application/pdf"
+    PNG = "image/png"
+    JPEG = "image/jpeg"
+    TIFF = "image/tiff"
+
+
+class PageStatus(StrEnum):
+    """What became of a page."""
+
+    READ = "read"
+    EMPTY = "empty"
+    """Read, and nothing on it."""
+    FAILED = "failed"
+
+
+class Document(Base):
+    """Stored bytes: what they are, and where."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        one_of("media_type", MediaType),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_is_hex"),
+        CheckConstraint("size_bytes > 0", name="size_is_positive"),
+        CheckConstraint("page_count > 0", name="page_count_is_positive"),
+        Index("ix_documents_project_id_created_at", "project_id", text("created_at DESC"), text("id DESC")),
+        Index("ix_documents_project_id_sha256", "project_id", "sha256"),
+        Index("ix_documents_project_id_external_id", "project_id", "external_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"))
+    filename: Mapped[str | None]
+    external_id: Mapped[str | None]
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
+    media_type: Mapped[MediaType] = mapped_column(EnumText(MediaType))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    s3_bucket: Mapped[str]
+    s3_key: Mapped[str] = mapped_column(unique=True)
+    page_count: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Page(Base):
+    """What one run read on one page; numbers start at 1."""
+
+    __tablename__ = "pages"
+    __table_args__ = (
+        one_of("status", PageStatus),
+        CheckConstraint("number > 0", name="number_is_positive"),
+        CheckConstraint("confidence BETWEEN 0 AND 100", name="confidence_in_percent"),
+        CheckConstraint("rotation_degrees IN (0, 90, 180, 270)", name="rotation_is_a_quarter_turn"),
+    )
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    document_id: Mapped[UUID] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), index=True)
+    status: Mapped[PageStatus] = mapped_column(EnumText(PageStatus))
+    text: Mapped[str]
+    confidence: Mapped[float | None]
+    rotation_degrees: Mapped[int] = mapped_column(server_default=text("0"))
+    word_count: Mapped[int]
+    lines: Mapped[list[Any]]
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class IdempotencyKey(Base):
+    """A creating request that named itself: the same name gives the same answer."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (
+        CheckConstraint("(job_id IS NULL) = (fingerprint IS NULL)", name="answered_has_a_fingerprint"),
+        Index("ix_idempotency_keys_created_at", "created_at"),
+    )
+
+    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str | None]
+    document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    locked_until: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,198 @@
+"""Reading and writing documents, pages and idempotency keys. Nothing here commits."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Interval, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.documents.models import Document, IdempotencyKey, Page, PageStatus
+from app.errors import DocumentNotFound, PageNotFound
+from app.events import EventDraft, EventType, Severity
+from app.jobs import repository as jobs_repository
+from app.jobs.models import Job
+from app.jobs.states import Stage
+from app.ocr.blocks import PageText
+
+documents = Document.__table__
+pages = Page.__table__
+keys = IdempotencyKey.__table__
+
+READABLE_STAGES = tuple(stage for stage in Stage if stage not in {Stage.QUEUED, Stage.JOB_VALIDATED, Stage.PARSING})
+"""From `parsed` on, a job's text is there, whatever becomes of the later stages."""
+
+_INSERT = insert(documents)
+_FIND = select(documents).where(
+    documents.c.id == bindparam("document_id"), documents.c.project_id == bindparam("project_id")
+)
+
+
+async def find(session: AsyncSession, project_id: UUID, document_id: UUID) -> Document:
+    """One document of a project. Raises `DocumentNotFound`, also for one of another project."""
+    row = (await session.execute(_FIND, {"document_id": document_id, "project_id": project_id})).one_or_none()
+    if row is None:
+        raise DocumentNotFound
+    return _document(row._mapping)
+
+
+async def get(session: AsyncSession, document_id: UUID) -> Document:
+    """One document, whatever its project: for workers."""
+    row = (await session.execute(select(documents).where(documents.c.id == document_id))).one_or_none()
+    if row is None:
+        raise DocumentNotFound
+    return _document(row._mapping)
+
+
+async def add(session: AsyncSession, document: Document) -> None:
+    """Store a new document's row."""
+    values = {column.name: getattr(document, _attribute(column.name)) for column in documents.columns}
+    await session.execute(_INSERT, {name: value for name, value in values.items() if value is not None})
+
+
+async def set_page_count(session: AsyncSession, document_id: UUID, page_count: int) -> None:
+    """Write down how many pages a document has."""
+    change = update(documents).where(documents.c.id == document_id)
+    await session.execute(change.values(page_count=page_count, updated_at=func.now()))
+
+
+async def readable_job(session: AsyncSession, document_id: UUID) -> Job | None:
+    """The newest job of a document whose text is there."""
+    query = (
+        select(jobs_repository.jobs)
+        .where(jobs_repository.jobs.c.document_id == document_id, jobs_repository.jobs.c.stage.in_(READABLE_STAGES))
+        .order_by(jobs_repository.jobs.c.created_at.desc())
+        .limit(1)
+    )
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else Job(**row._mapping)
+
+
+async def save_pages(session: AsyncSession, job: Job, texts: Sequence[PageText], *, pages_done: int) -> int:
+    """Write the pages of a run, over those that an earlier try of it wrote; each new one is an event, once.
+
+    Returns the number of the job's last event. Raises `LeaseLost`.
+    """
+    statement = upsert(pages).values([_page_row(job, text) for text in texts])
+    written = statement.on_conflict_do_update(
+        index_elements=[pages.c.job_id, pages.c.number],
+        set_={
+            name: statement.excluded[name]
+            for name in ("status", "text", "confidence", "rotation_degrees", "word_count", "lines")
+        },
+    ).returning(pages.c.number, literal_column("(pages.xmax = 0)").label("is_new"))
+    new = {row.number for row in await session.execute(written) if row.is_new}
+    drafts = [_page_event(text) for text in texts if text.number in new]
+    return await jobs_repository.append_events(session, job, drafts, pages_done=pages_done)
+
+
+async def fail_pages(session: AsyncSession, job: Job, numbers: Sequence[int], code: str) -> int:
+    """Mark pages that the engine could not read; each is a warning event. Returns the job's last event number."""
+    change = update(pages).where(
+        pages.c.job_id == job.id, pages.c.number.in_(numbers), pages.c.status != PageStatus.FAILED
+    )
+    message = f"The OCR engine could not read this page ({code})."
+    failed = await session.scalars(
+        change.values(status=PageStatus.FAILED, error_code="page_failed", error_message=message).returning(
+            pages.c.number
+        )
+    )
+    drafts = [
+        EventDraft(EventType.WARNING, {"page": number, "message": message}, Severity.WARNING, "page_failed")
+        for number in sorted(failed)
+    ]
+    return await jobs_repository.append_events(session, job, drafts)
+
+
+async def page_counts(session: AsyncSession, job_id: UUID) -> dict[PageStatus, int]:
+    """How many pages of a run came out how."""
+    rows = await session.execute(
+        select(pages.c.status, func.count()).where(pages.c.job_id == job_id).group_by(pages.c.status)
+    )
+    return {PageStatus(status): count for status, count in rows}
+
+
+async def empty_pages(session: AsyncSession, job_id: UUID) -> list[int]:
+    """The numbers of the pages that have nothing on them."""
+    query = select(pages.c.number).where(pages.c.job_id == job_id, pages.c.status == PageStatus.EMPTY)
+    return list(await session.scalars(query.order_by(pages.c.number)))
+
+
+async def list_pages(session: AsyncSession, job_id: UUID, *, after: int, limit: int) -> Sequence[Page]:
+    """Pages of a run after a number, in order."""
+    query = select(Page).where(Page.job_id == job_id, Page.number > after).order_by(Page.number).limit(limit)
+    return (await session.scalars(query)).all()
+
+
+async def get_page(session: AsyncSession, job_id: UUID, number: int) -> Page:
+    """One page of a run. Raises `PageNotFound`."""
+    page = await session.get(Page, (job_id, number))
+    if page is None:
+        raise PageNotFound
+    return page
+
+
+async def take_key(session: AsyncSession, project_id: UUID, key: str, *, lock: timedelta) -> IdempotencyKey | None:
+    """Take an idempotency key for a request; None when it is taken now, the earlier row where it was before.
+
+    A key whose request died without an answer can be taken over once its lock has run out.
+    """
+    statement = upsert(keys).values(
+        project_id=project_id, key=key, locked_until=func.now() + bindparam("lock", type_=Interval)
+    )
+    taken = statement.on_conflict_do_update(
+        index_elements=[keys.c.project_id, keys.c.key],
+        set_={"locked_until": statement.excluded.locked_until},
+        where=(keys.c.job_id.is_(None)) & (keys.c.locked_until < func.now()),
+    ).returning(keys.c.key)
+    if await session.scalar(taken, {"lock": lock}) is not None:
+        return None
+    return await session.get(IdempotencyKey, (project_id, key), populate_existing=True)
+
+
+async def answer_key(session: AsyncSession, job: Job, key: str, fingerprint: str) -> None:
+    """Bind a key to what its request made."""
+    change = update(keys).where(keys.c.project_id == job.project_id, keys.c.key == key)
+    await session.execute(change.values(fingerprint=fingerprint, document_id=job.document_id, job_id=job.id))
+
+
+async def release_key(session: AsyncSession, project_id: UUID, key: str) -> None:
+    """Let a key go whose request made nothing."""
+    unanswered = (keys.c.project_id == project_id) & (keys.c.key == key) & keys.c.job_id.is_(None)
+    await session.execute(delete(keys).where(unanswered))
+
+
+async def forget_old_keys(session: AsyncSession, *, older_than: timedelta) -> None:
+    """Forget keys past their time."""
+    await session.execute(
+        delete(keys).where(keys.c.created_at < func.now() - bindparam("age", type_=Interval)), {"age": older_than}
+    )
+
+
+def _attribute(column: str) -> str:
+    return "details" if column == "metadata" else column
+
+
+def _document(mapping: Any) -> Document:
+    return Document(**{_attribute(name): value for name, value in mapping.items()})
+
+
+def _page_row(job: Job, text: PageText) -> dict[str, Any]:
+    return {
+        "job_id": job.id,
+        "document_id": job.document_id,
+        "number": text.number,
+        "status": PageStatus.READ if text.word_count else PageStatus.EMPTY,
+        # Postgres has no NUL in its text; no engine means one.
+        "text": text.text.replace("\x00", ""),
+        "confidence": text.confidence,
+        "rotation_degrees": text.rotation_degrees,
+        "word_count": text.word_count,
+        "lines": text.lines,
+    }
+
+
+def _page_event(text: PageText) -> EventDraft:
+    return EventDraft(EventType.PAGE, {"page": text.number, "words": text.word_count, "confidence": text.confidence})

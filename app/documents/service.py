@@ -1,0 +1,232 @@
+"""What a caller can ask about documents."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from app import events
+from app.db import Sessions, new_id
+from app.documents import repository
+from app.documents.intake import EXTENSIONS, SizeLimits, clean_filename, read_head, sniff
+from app.documents.models import Document, IdempotencyKey, Page
+from app.errors import IdempotencyInProgress, IdempotencyMismatch, QuireError, ResultNotReady, ResultUnavailable
+from app.jobs import repository as jobs_repository
+from app.jobs.models import Job
+from app.jobs.states import LIVE_STATES, Priority
+from app.queue import Queue
+from app.storage.s3 import Bucket
+from app.storage.upload import Upload
+
+IDEMPOTENCY_LOCK = timedelta(minutes=5)
+"""How long a request may take before another with its key counts it as dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a client says about a document that it submits."""
+
+    filename: str | None = None
+    external_id: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    priority: Priority = Priority.NORMAL
+    options: dict[str, Any] = field(default_factory=dict)
+    callback_url: str | None = None
+
+    def fingerprint(self, sha256: str) -> str:
+        """One hash over the bytes and all that was said of them."""
+        told = [sha256, self.filename, self.external_id, self.metadata, self.priority, self.options, self.callback_url]
+        return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A document and the job that reads it."""
+
+    document: Document
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of a submission as they arrive, and what is said of them, which is whole only after the last byte."""
+
+    chunks: AsyncIterator[bytes]
+    describe: Callable[[], Description]
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What a caller can ask about documents."""
+
+    sessions: Sessions
+    bucket: Bucket
+    queue: Queue
+    sizes: SizeLimits
+    part_bytes: int
+    parts_in_flight: int
+    background: "set[asyncio.Task[None]]" = field(default_factory=set)
+
+    async def submit(self, project_id: UUID, content: Content, *, idempotency_key: str | None = None) -> Submission:
+        """Take a document in, and queue the job that reads it.
+
+        Raises a `Refused` for bytes that can't be taken, `StorageUnavailable`, and with an idempotency key
+        `IdempotencyInProgress` or `IdempotencyMismatch`; a key that was used before gives the first answer again.
+        """
+        if idempotency_key is None:
+            return await self._take_in(project_id, content, None)
+        async with self.sessions.begin() as session:
+            earlier = await repository.take_key(session, project_id, idempotency_key, lock=IDEMPOTENCY_LOCK)
+        if earlier is not None:
+            return await self._answer_again(earlier, content)
+        async with self._key_released_on_failure(project_id, idempotency_key):
+            return await self._take_in(project_id, content, idempotency_key)
+
+    async def find(self, project_id: UUID, document_id: UUID) -> Submission:
+        """A document and its newest job. Raises `DocumentNotFound`."""
+        async with self.sessions() as session:
+            document = await repository.find(session, project_id, document_id)
+            return Submission(document, await jobs_repository.latest_of(session, document_id))
+
+    async def pages(self, project_id: UUID, document_id: UUID, *, after: int, limit: int) -> list[Page]:
+        """Pages after a number. Raises `DocumentNotFound`, `ResultNotReady`, `ResultUnavailable`."""
+        job = await self.readable_job(project_id, document_id)
+        return await self.pages_of_run(job.id, after=after, limit=limit)
+
+    async def pages_of_run(self, job_id: UUID, *, after: int, limit: int) -> list[Page]:
+        """Pages of a run that the caller was shown, after a number."""
+        async with self.sessions() as session:
+            return list(await repository.list_pages(session, job_id, after=after, limit=limit))
+
+    async def page(self, project_id: UUID, document_id: UUID, number: int) -> Page:
+        """One page. Raises as `pages` does, and `PageNotFound`."""
+        job = await self.readable_job(project_id, document_id)
+        async with self.sessions() as session:
+            return await repository.get_page(session, job.id, number)
+
+    async def readable_job(self, project_id: UUID, document_id: UUID) -> Job:
+        """The job whose results a document shows. Raises `DocumentNotFound`, `ResultNotReady`, `ResultUnavailable`."""
+        async with self.sessions() as session:
+            await repository.find(session, project_id, document_id)
+            job = await repository.readable_job(session, document_id)
+            if job is not None:
+                return job
+            latest = await jobs_repository.latest_of(session, document_id)
+        if latest.state in LIVE_STATES:
+            raise ResultNotReady
+        raise ResultUnavailable(f"The document could not be read: {latest.error_message or 'its job was cancelled.'}")
+
+    async def _take_in(self, project_id: UUID, content: Content, idempotency_key: str | None) -> Submission:
+        document_id = new_id()
+        stored = await self._store(document_id, content)
+        try:
+            described = content.describe()
+            document = _document(project_id, document_id, stored, described)
+            job = await self._record(document, described, idempotency_key)
+        except BaseException:
+            await asyncio.shield(self._discard(stored.key))
+            raise
+        # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
+        self._ring(job)
+        return Submission(document, job)
+
+    async def _store(self, document_id: UUID, content: Content) -> "StoredBytes":
+        head = await read_head(content.chunks)
+        media_type = sniff(head)
+        key = f"documents/{document_id}{EXTENSIONS[media_type]}"
+        async with Upload(self.bucket, key, media_type, self.part_bytes, self.parts_in_flight) as upload:
+            await upload.write(head)
+            self.sizes.check(upload.size_bytes, media_type)
+            async for chunk in content.chunks:
+                self.sizes.check(upload.size_bytes + len(chunk), media_type)
+                await upload.write(chunk)
+            content.describe()  # what is said must be sound before the object appears
+            await upload.complete()
+        return StoredBytes(self.bucket.name, key, media_type, upload.size_bytes, upload.sha256)
+
+    async def _record(self, document: Document, described: Description, idempotency_key: str | None) -> Job:
+        async with self.sessions.begin() as session:
+            await repository.add(session, document)
+            job = await jobs_repository.create(
+                session,
+                id=new_id(),
+                project_id=document.project_id,
+                document_id=document.id,
+                priority=described.priority,
+                options=described.options,
+                callback_url=described.callback_url,
+                request_id=events.request_id(),
+            )
+            if idempotency_key is not None:
+                fingerprint = described.fingerprint(document.sha256)
+                await repository.answer_key(session, job, idempotency_key, fingerprint)
+        document.created_at = document.updated_at = job.created_at
+        return job
+
+    async def _answer_again(self, earlier: IdempotencyKey, content: Content) -> Submission:
+        if earlier.document_id is None or earlier.job_id is None:
+            raise IdempotencyInProgress
+        digest = hashlib.sha256()
+        async for chunk in content.chunks:
+            digest.update(chunk)
+        if content.describe().fingerprint(digest.hexdigest()) != earlier.fingerprint:
+            raise IdempotencyMismatch
+        async with self.sessions() as session:
+            document = await repository.find(session, earlier.project_id, earlier.document_id)
+            return Submission(document, await jobs_repository.find(session, earlier.job_id))
+
+    @asynccontextmanager
+    async def _key_released_on_failure(self, project_id: UUID, key: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException:
+            await asyncio.shield(self._release(project_id, key))
+            raise
+
+    async def _release(self, project_id: UUID, key: str) -> None:
+        async with self.sessions.begin() as session:
+            await repository.release_key(session, project_id, key)
+
+    async def _discard(self, key: str) -> None:
+        try:
+            await self.bucket.delete(key)
+        except QuireError as error:
+            events.log.warning("object_left_behind", key=key, error=error.detail)
+
+    def _ring(self, job: Job) -> None:
+        """Ring beside the answer, not before it: the client has waited for the commit, and needs nothing more."""
+        task = asyncio.create_task(self.queue.advance(job))
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBytes:
+    """What a submission's bytes turned out to be, and where they are."""
+
+    bucket: str
+    key: str
+    media_type: Any
+    size_bytes: int
+    sha256: str
+
+
+def _document(project_id: UUID, document_id: UUID, stored: StoredBytes, described: Description) -> Document:
+    return Document(
+        id=document_id,
+        project_id=project_id,
+        filename=clean_filename(described.filename),
+        external_id=described.external_id,
+        details=described.metadata,
+        media_type=stored.media_type,
+        size_bytes=stored.size_bytes,
+        sha256=stored.sha256,
+        s3_bucket=stored.bucket,
+        s3_key=stored.key,
+    )

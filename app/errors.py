@@ -1,0 +1,260 @@
+"""Everything that can go wrong, as one tree: a class says the HTTP status, the stable code, and whether to try again.
+
+QuireError
+├── InternalError (transient)         a defect of ours
+├── Unauthorized                      no key, or not one of ours
+├── NotFound                          not there, or of another project
+│   ├── DocumentNotFound, JobNotFound, PageNotFound
+├── Conflict                          right request, wrong moment
+│   ├── ResultNotReady, ResultUnavailable, StateConflict, LeaseLost, IdempotencyInProgress
+├── Invalid                           the request must change before it can succeed
+│   ├── RequestInvalid, IdempotencyMismatch
+├── Refused                           the document itself can't be taken
+│   ├── DocumentEmpty, UnsupportedMediaType, DocumentTooLarge, DocumentEncrypted, DocumentCorrupt,
+│   └── DocumentHasNoPages, TooManyPages, PageTooLarge
+├── Unavailable (transient)           a part that we need doesn't answer, or is full
+│   ├── Overloaded, DatabaseUnavailable, StorageUnavailable, OcrUnavailable, OcrThrottled, StageTimeout, WorkerLost
+└── OcrError                          the engine said no
+    ├── OcrSlotsFull (waits), OcrJobLost (transient), OcrAccessDenied, OcrRequestInvalid, OcrFailed,
+    └── OcrTimeout, OcrResultInvalid, DocumentUnreachable (transient), OcrUnknown (transient)
+"""
+
+from typing import ClassVar
+
+
+class QuireError(Exception):
+    """Something went wrong that has a name; the message is a sentence that says what to do."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+    retryable: ClassVar[bool] = False
+    costs_attempt: ClassVar[bool] = True
+    """Whether a stage that ends with it has used up one of its attempts; waiting for a slot or a slower pace has not."""
+    retry_after_seconds: ClassVar[int | None] = None
+    message: ClassVar[str] = "Something went wrong on our side; it has been logged under this request id."
+
+    def __init__(self, message: str | None = None) -> None:
+        self.detail = message or self.message
+        super().__init__(self.detail)
+
+
+class InternalError(QuireError):
+    """A defect of ours. It may pass, so work is tried again a few times before it is given up."""
+
+    retryable = True
+
+
+class Unauthorized(QuireError):
+    status, code, title = 401, "unauthorized", "Unauthorized"
+    message = "Send a valid API key as 'Authorization: Bearer <key>'."
+
+
+class NotFound(QuireError):
+    status, code, title = 404, "not_found", "Not found"
+    message = "There is nothing at this address."
+
+
+class DocumentNotFound(NotFound):
+    code, title = "document_not_found", "Document not found"
+    message = "This project has no document of that id."
+
+
+class JobNotFound(NotFound):
+    code, title = "job_not_found", "Job not found"
+    message = "This project has no job of that id."
+
+
+class PageNotFound(NotFound):
+    code, title = "page_not_found", "Page not found"
+    message = "The document has no page of that number."
+
+
+class MethodNotAllowed(QuireError):
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
+    message = "This address doesn't take that method; the Allow header names those that it takes."
+
+
+class Conflict(QuireError):
+    status, code, title = 409, "conflict", "Conflict"
+    message = "The request doesn't fit the present state."
+
+
+class ResultNotReady(Conflict):
+    code, title, retry_after_seconds = "result_not_ready", "Result not ready", 2
+    message = "The document is still being read; follow its job, or ask again later."
+
+
+class ResultUnavailable(Conflict):
+    code, title = "result_unavailable", "Result unavailable"
+    message = "The document could not be read; its job's error says why."
+
+
+class StateConflict(Conflict):
+    code, title = "state_conflict", "State conflict"
+    message = "The job is in a state that this can't be done in."
+
+
+class LeaseLost(Conflict):
+    code, title = "lease_lost", "Lease lost"
+    message = "Another worker has taken this job over."
+
+
+class IdempotencyInProgress(Conflict):
+    code, title, retry_after_seconds = "idempotency_in_progress", "Request in progress", 1
+    message = "A request with this Idempotency-Key is still being worked on; ask again in a moment."
+
+
+class Invalid(QuireError):
+    status, code, title = 422, "invalid", "Invalid request"
+    message = "The request can't be processed as it is."
+
+
+class RequestInvalid(Invalid):
+    code, title = "request_invalid", "Invalid request"
+    message = "The request has fields that are missing or wrong; 'errors' lists each."
+
+
+class IdempotencyMismatch(Invalid):
+    code, title = "idempotency_mismatch", "Idempotency-Key used before"
+    message = "This Idempotency-Key was used with another request; use a new key for a new request."
+
+
+class Refused(QuireError):
+    status, code, title = 422, "document_refused", "Document refused"
+    message = "The document can't be taken."
+
+
+class DocumentEmpty(Refused):
+    code, title = "document_empty", "Document empty"
+    message = "The document has no bytes."
+
+
+class UnsupportedMediaType(Refused):
+    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
+    message = "The bytes are not those of a PDF, PNG, JPEG or TIFF file."
+
+
+class DocumentTooLarge(Refused):
+    status, code, title = 413, "document_too_large", "Document too large"
+    message = "The document is larger than this service takes."
+
+
+class DocumentEncrypted(Refused):
+    code, title = "document_encrypted", "Document encrypted"
+    message = "The document needs a password; remove it and submit the document again."
+
+
+class DocumentCorrupt(Refused):
+    code, title = "document_corrupt", "Document corrupt"
+    message = "The document is damaged beyond repair; submit an intact copy."
+
+
+class DocumentHasNoPages(Refused):
+    code, title = "document_has_no_pages", "Document has no pages"
+    message = "The document opens, but has no pages."
+
+
+class TooManyPages(Refused):
+    code, title = "too_many_pages", "Too many pages"
+    message = "The document has more pages than can be read as one; split it."
+
+
+class PageTooLarge(Refused):
+    code, title = "page_too_large", "Page too large"
+    message = "A page is larger than can be read; scale it down."
+
+
+class Unavailable(QuireError):
+    status, code, title, retryable, retry_after_seconds = 503, "unavailable", "Unavailable", True, 5
+    message = "A part that this needs doesn't answer; try again in a moment."
+
+
+class Overloaded(Unavailable):
+    code, title, retry_after_seconds = "overloaded", "Overloaded", 2
+    message = "As much is under way as this process takes at once; try again in a moment."
+
+
+class DatabaseUnavailable(Unavailable):
+    code, title = "database_unavailable", "Database unavailable"
+    message = "The database doesn't answer; try again in a moment."
+
+
+class StorageUnavailable(Unavailable):
+    code, title = "storage_unavailable", "Storage unavailable"
+    message = "The object storage doesn't answer; try again in a moment."
+
+
+class StageTimeout(Unavailable):
+    code, title = "stage_timeout", "Stage timed out"
+    message = "The stage took longer than it may."
+
+
+class WorkerLost(Unavailable):
+    code, title = "worker_lost", "Worker lost"
+    message = "The worker that had this job is gone; another one takes it up."
+
+
+class OcrUnavailable(Unavailable):
+    code, title = "ocr_unavailable", "OCR engine unavailable"
+    message = "The OCR engine doesn't answer."
+
+
+class OcrThrottled(Unavailable):
+    code, title, costs_attempt = "ocr_throttled", "OCR engine throttled", False
+    message = "The OCR engine asks for fewer requests per second."
+
+
+class OcrError(QuireError):
+    status, code, title = 502, "ocr_error", "OCR engine error"
+    message = "The OCR engine refused."
+
+
+class OcrSlotsFull(OcrError):
+    code, title, retryable, costs_attempt = "ocr_slots_full", "OCR engine full", True, False
+    message = "As many OCR jobs are running as the account allows; the document waits for a slot."
+
+
+class OcrJobLost(OcrError):
+    code, title, retryable = "ocr_job_lost", "OCR job lost", True
+    message = "The OCR engine no longer knows this job; it is started again."
+
+
+class OcrUnknown(OcrError):
+    code, title, retryable = "ocr_unknown_error", "Unknown OCR error", True
+    message = "The OCR engine answered with an error that Quire doesn't know."
+
+
+class DocumentUnreachable(OcrError):
+    code, title, retryable = "document_unreachable", "Document unreachable", True
+    message = "The OCR engine can't read the document from its bucket; check key, region and permissions."
+
+
+class OcrAccessDenied(OcrError):
+    code, title = "ocr_access_denied", "OCR access denied"
+    message = "The OCR engine refuses the credentials or the key; check the account's permissions."
+
+
+class OcrRequestInvalid(OcrError):
+    code, title = "ocr_request_invalid", "OCR request invalid"
+    message = "The OCR engine refuses the request's parameters."
+
+
+class OcrFailed(OcrError):
+    code, title = "ocr_failed", "OCR failed"
+    message = "The OCR engine could not read the document."
+
+
+class OcrTimeout(OcrError):
+    code, title = "ocr_timeout", "OCR timed out"
+    message = "The OCR job didn't end in the time that it is given."
+
+
+class OcrResultInvalid(OcrError):
+    code, title = "ocr_result_invalid", "OCR result invalid"
+    message = "The OCR engine's result doesn't add up."
+
+
+def all_errors(root: type[QuireError] = QuireError) -> list[type[QuireError]]:
+    """Every class of the tree, the root first: what the docs and the tests go through."""
+    return [root, *(error for child in root.__subclasses__() for error in all_errors(child))]

@@ -1,0 +1,158 @@
+"""The backlog: jobs that are due, jobs whose worker is gone, and Textract jobs to ask about. Nothing here commits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Interval, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import WorkerLost
+from app.events import EventDraft, EventType, Severity
+from app.jobs.models import Job
+from app.jobs.repository import jobs, transition
+from app.jobs.states import JobState, Stage
+
+SWEEP_LOCK = 0x5175697265
+"""The advisory lock under which one worker of the fleet sweeps at a time ("Quire" in ASCII)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """As much of a job as ringing for it takes."""
+
+    id: UUID
+    stage: Stage
+    fence: int
+    rings: int
+
+
+async def try_sweep_lock(session: AsyncSession) -> bool:
+    """Whether this transaction may sweep; the lock ends with it."""
+    return bool(await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SWEEP_LOCK}))
+
+
+async def take_due(session: AsyncSession, stages: Sequence[str], *, room: int, again: timedelta) -> list[DueJob]:
+    """Mark as rung, and return, the jobs that a queue's free room should go to: by priority, by turns between
+    projects, then by age. Its cost follows the room and the number of projects, never the length of the backlog.
+    """
+    rows = await session.execute(_TAKE_DUE, {"stages": list(stages), "room": room, "again": again})
+    return [DueJob(row.id, Stage(row.stage), row.fence, row.rings) for row in rows]
+
+
+async def take_due_polls(session: AsyncSession, *, limit: int, lease: timedelta) -> list[Job]:
+    """The Textract jobs to ask about now; each is put off by the lease, so that no two sweeps ask about one."""
+    rows = await session.execute(_TAKE_POLLS, {"limit": limit, "lease": lease})
+    return [Job(**row._mapping) for row in rows]
+
+
+async def give_back_lost(session: AsyncSession, *, max_attempts: int, limit: int = 200) -> list[Job]:
+    """Give back the jobs of dead workers and run-out leases. Each counts as an attempt: a job may be what kills them."""
+    rows = (await session.execute(_LOST, {"limit": limit})).all()
+    return [await _give_back(session, row._mapping, max_attempts) for row in rows]
+
+
+async def _give_back(session: AsyncSession, lost: Mapping[str, int], max_attempts: int) -> Job:
+    attempts = lost["attempts"] + 1
+    error = WorkerLost()
+    over = attempts >= max_attempts
+    return await transition(
+        session,
+        lost["id"],  # type: ignore[arg-type]  # a row's mapping has one type for all its columns
+        JobState.DEADLETTER if over else JobState.QUEUED,
+        fence=lost["fence"],
+        attempts=attempts,
+        error_code=error.code if over else ...,
+        error_message=f"{error.detail} That happened {attempts} times, so it was given up." if over else ...,
+        error_retryable=True if over else ...,
+        error_stage=lost["stage"] if over else ...,
+        event=EventDraft(
+            EventType.ERROR if over else EventType.RETRY,
+            {"message": error.detail, "worker": lost["claimed_by"]},
+            Severity.ERROR if over else Severity.WARNING,
+            error.code,
+        ),
+    )
+
+
+async def forget_dead_workers(session: AsyncSession) -> int:
+    """Forget workers that are gone and hold no job any more. Whatever was rung for lately may have been in their
+    hands before it was claimed, so it is rung for anew, under new task ids. Returns how many are forgotten.
+    """
+    gone = (await session.scalars(_FORGET)).all()
+    if gone:
+        await session.execute(_RING_ANEW)
+    return len(gone)
+
+
+# A worker is dead when it holds its lock no more; just after Postgres itself started, none had the time to take one.
+_DEAD = """
+    SELECT w.id FROM workers w
+    WHERE (w.heartbeat_at < now() - interval '60 seconds')
+       OR (w.holds_lock
+           AND pg_postmaster_start_time() < now() - interval '5 seconds'
+           AND NOT EXISTS (
+               SELECT 1 FROM pg_locks l
+               WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+                 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                 AND ((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended(w.id, 0)))
+"""
+
+_LOST = text(f"""
+    WITH dead AS ({_DEAD})
+    SELECT id, stage, attempts, fence, claimed_by FROM jobs
+    WHERE state = 'working' AND (lease_until < now() OR claimed_by IN (SELECT id FROM dead))
+    LIMIT :limit FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 (no outside text)
+
+_FORGET = text(f"""
+    DELETE FROM workers w WHERE w.id IN ({_DEAD})
+      AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.state = 'working' AND j.claimed_by = w.id)
+    RETURNING w.id
+""")  # noqa: S608 (no outside text)
+
+_RING_ANEW = text("""
+    UPDATE jobs SET rings = rings + 1, rung_at = NULL
+    WHERE state IN ('queued', 'retryable') AND rung_at > now() - interval '10 minutes'
+""")
+
+_TAKE_DUE = text("""
+    WITH due AS (
+        SELECT j.id, j.priority, j.project_id, j.created_at
+        FROM projects p
+        CROSS JOIN unnest(:stages) AS at(stage)
+        CROSS JOIN unnest(ARRAY['high', 'normal', 'low']) AS of(priority)
+        CROSS JOIN LATERAL (
+            SELECT id, priority, project_id, created_at FROM jobs
+            WHERE project_id = p.id AND stage = at.stage AND priority = of.priority
+              AND state IN ('queued', 'retryable') AND next_attempt_at <= now()
+              AND (rung_at IS NULL OR rung_at < now() - :again)
+              AND NOT (stage = 'parsing' AND textract_job_status = 'IN_PROGRESS')
+            ORDER BY created_at LIMIT :room
+        ) j
+    ), turns AS (
+        SELECT *, row_number() OVER (PARTITION BY priority, project_id ORDER BY created_at) AS turn FROM due
+    ), chosen AS (
+        SELECT id FROM turns
+        ORDER BY array_position(ARRAY['high', 'normal', 'low'], priority), turn, created_at LIMIT :room
+    )
+    UPDATE jobs SET rung_at = now() FROM chosen
+    WHERE jobs.id = chosen.id AND jobs.state IN ('queued', 'retryable')
+    RETURNING jobs.id, jobs.stage, jobs.fence, jobs.rings
+""").bindparams(bindparam("stages", type_=ARRAY(TEXT)), bindparam("again", type_=Interval))
+
+_TAKE_POLLS = (
+    text("""
+    UPDATE jobs SET next_attempt_at = now() + :lease, textract_polls = textract_polls + 1
+    WHERE id IN (
+        SELECT id FROM jobs
+        WHERE stage = 'parsing' AND state IN ('queued', 'retryable') AND next_attempt_at <= now()
+          AND textract_job_status = 'IN_PROGRESS' AND cancel_requested_at IS NULL
+        ORDER BY next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING *
+""")
+    .bindparams(bindparam("lease", type_=Interval))
+    .columns(*jobs.columns)
+)

@@ -1,0 +1,133 @@
+"""Which workers are there: a lock that the kernel lets go of with the process, and a heartbeat that renews its leases.
+
+The lock is a session-level advisory lock in Postgres under the worker's own id. When the process is killed, its
+connection closes and the lock falls free, which the sweep sees within a second. The lease covers what that can't
+show: a hung process, a cut network, or a pooler between us and Postgres.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import structlog
+from sqlalchemy import Interval, bindparam, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db import Sessions, new_id
+from app.jobs.models import Job, Worker
+
+log = structlog.get_logger(__name__)
+
+ALIVE_WITHIN = timedelta(seconds=15)
+
+
+def new_worker_id() -> str:
+    """An id that says where the process runs, and is never used again."""
+    return f"{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveWorker:
+    """A worker that was heard of lately."""
+
+    id: str
+    queues: Sequence[str]
+    started_at: datetime
+    heartbeat_at: datetime
+
+
+@dataclass(slots=True)
+class Presence:
+    """One worker's sign of life; `run()` it beside the work."""
+
+    sessions: Sessions
+    database_url: str
+    worker_id: str
+    queues: Sequence[str]
+    lease: timedelta
+    interval_seconds: float
+    doing: Callable[[], Sequence[UUID]]
+    """The jobs that this process works on now: only their leases are renewed."""
+    _lock: asyncpg.Connection | None = field(default=None)
+
+    async def run(self) -> None:
+        """Hold the lock and say that we are there, until cancelled."""
+        try:
+            while True:
+                try:
+                    await self.beat()
+                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError, TimeoutError) as error:
+                    log.warning("heartbeat_failed", error=str(error))
+                    await asyncio.sleep(0.5)
+                    continue
+                await asyncio.sleep(self.interval_seconds)
+        finally:
+            await asyncio.shield(self._leave())
+
+    async def beat(self) -> None:
+        """One sign of life, and the leases renewed."""
+        holds_lock = await self._hold_lock()
+        doing = [str(job_id) for job_id in self.doing()]
+        statement = upsert(Worker).values(
+            id=self.worker_id,
+            hostname=socket.gethostname(),
+            process_id=os.getpid(),
+            queues=list(self.queues),
+            doing=doing,
+            holds_lock=holds_lock,
+        )
+        said = {
+            "doing": statement.excluded.doing,
+            "holds_lock": statement.excluded.holds_lock,
+            "heartbeat_at": func.now(),
+        }
+        async with self.sessions.begin() as session:
+            await session.execute(statement.on_conflict_do_update(index_elements=[Worker.id], set_=said))
+            if doing:
+                await session.execute(_RENEW_LEASES, {"worker": self.worker_id, "ids": doing, "lease": self.lease})
+
+    async def _hold_lock(self) -> bool:
+        """Take the lock, where we don't hold it, and make sure that it is seen from another connection.
+
+        Behind a pooler that shares connections it isn't; then only the lease speaks for us.
+        """
+        if self._lock is None or self._lock.is_closed():
+            self._lock = await asyncpg.connect(
+                self.database_url, timeout=5, server_settings={"application_name": "quire worker lock"}
+            )
+            await self._lock.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", self.worker_id)
+        async with self.sessions() as session:
+            return not await session.scalar(_LOCK_IS_FREE, {"worker": self.worker_id})
+
+    async def _leave(self) -> None:
+        try:
+            async with self.sessions.begin() as session:
+                holds_jobs = select(Job.id).where(Job.claimed_by == self.worker_id).exists()
+                await session.execute(delete(Worker).where(Worker.id == self.worker_id, ~holds_jobs))
+            if self._lock is not None:
+                await self._lock.close(timeout=1)
+        except (OSError, asyncpg.PostgresError, SQLAlchemyError, TimeoutError) as error:
+            log.warning("leave_unsaid", error=str(error))
+
+
+async def live_workers(sessions: Sessions) -> list[LiveWorker]:
+    """The workers that were heard of lately."""
+    query = select(Worker).where(Worker.heartbeat_at > func.now() - ALIVE_WITHIN).order_by(Worker.started_at)
+    async with sessions() as session:
+        return [
+            LiveWorker(row.id, row.queues, row.started_at, row.heartbeat_at) for row in await session.scalars(query)
+        ]
+
+
+_RENEW_LEASES = text(
+    "UPDATE jobs SET lease_until = now() + :lease WHERE state = 'working' AND claimed_by = :worker AND id = ANY(CAST(:ids AS uuid[]))"
+).bindparams(bindparam("lease", type_=Interval))
+
+# Taking it here would succeed only if nobody held it; the transaction's end lets it go again.
+_LOCK_IS_FREE = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:worker, 0))")

@@ -1,0 +1,237 @@
+"""Reading and changing jobs in the database. `transition()` is the only way to change one's state.
+
+Each change is one statement: a compare-and-set `UPDATE … RETURNING` and the insert of its event, together. The
+statements are built once per shape. Nothing here commits.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    Executable,
+    Interval,
+    Select,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import JobNotFound, LeaseLost, StateConflict
+from app.events import Event, EventDraft, EventType, request_id
+from app.jobs.models import Job
+from app.jobs.states import SOURCES, TERMINAL_STATES, WAITING_STATES, JobState, Stage
+
+jobs = Job.__table__
+events = Event.__table__
+
+
+async def find(session: AsyncSession, job_id: UUID, *, project_id: UUID | None = None) -> Job:
+    """One job as it is now. Raises `JobNotFound`, also for a job of another project."""
+    row = (
+        await session.execute(_FIND, {"job_id": job_id, "any_project": project_id is None, "project": project_id})
+    ).one_or_none()
+    if row is None:
+        raise JobNotFound
+    return Job(**row._mapping)
+
+
+async def latest_of(session: AsyncSession, document_id: UUID) -> Job:
+    """The document's newest job."""
+    row = (await session.execute(_LATEST, {"document": document_id})).one_or_none()
+    if row is None:
+        raise JobNotFound
+    return Job(**row._mapping)
+
+
+async def create(session: AsyncSession, **values: Any) -> Job:
+    """A new job, and its first event; `values` are its columns, where they differ from their defaults."""
+    statement = _create(frozenset(values))
+    row = (await session.execute(statement, values | _event_parameters(EventDraft(EventType.STAGE)))).one()
+    return Job(**row._mapping)
+
+
+async def transition(
+    session: AsyncSession,
+    job_id: UUID,
+    state: JobState,
+    *,
+    event: EventDraft | None = None,
+    fence: int | None = None,
+    at_stage: Stage | None = None,
+    delay: timedelta = timedelta(0),
+    **changes: Any,
+) -> Job:
+    """Move a job to a state, and write the event that says so; `changes` are other columns to set with it.
+
+    `fence` is that of the claim the caller acts under: without it any holder may be overruled. `at_stage` is the stage
+    it saw: with it, writing the same move twice is refused the second time. `delay` says when the job is due next. Raises `LeaseLost` when the fence has moved on, `StateConflict` when the move is
+    illegal from where the job is now, `JobNotFound` when it is gone.
+    """
+    changes = {name: value for name, value in changes.items() if value is not ...}
+    event = event or EventDraft(EventType.STAGE)
+    statement = _move(state, frozenset(changes), fenced=fence is not None, staged=at_stage is not None)
+    parameters = {f"to_{name}": value for name, value in changes.items()}
+    parameters |= {
+        "job_id": job_id,
+        "fence_held": fence,
+        "at_stage": at_stage,
+        "delay": delay,
+        **_event_parameters(event),
+    }
+    row = (await session.execute(statement, parameters)).one_or_none()
+    if row is None:
+        await _explain_refusal(session, job_id, state, fence)
+        raise StateConflict
+    return Job(**row._mapping)
+
+
+async def claim(session: AsyncSession, job_id: UUID, stage: Stage, *, worker: str, lease: timedelta) -> Job | None:
+    """Take a due job for a worker, under a new fence; None when it isn't there to be taken, which is no error."""
+    parameters = {"job_id": job_id, "at_stage": stage, "worker": worker, "lease": lease}
+    row = (await session.execute(_CLAIM, parameters | _event_parameters(EventDraft(EventType.STAGE)))).one_or_none()
+    return None if row is None else Job(**row._mapping)
+
+
+async def append_events(session: AsyncSession, job: Job, drafts: Sequence[EventDraft], **changes: Any) -> int:
+    """Write events that change no state, and counters with them, under the job's fence. Returns the last number."""
+    values = {**changes, "last_event_number": jobs.c.last_event_number + len(drafts), "updated_at": func.now()}
+    held = (jobs.c.id == job.id) & (jobs.c.fence == job.fence) & (jobs.c.state == JobState.WORKING)
+    last = await session.scalar(update(jobs).where(held).values(values).returning(jobs.c.last_event_number))
+    if last is None:
+        raise LeaseLost
+    rows = [
+        {
+            **_event_row(draft),
+            "project_id": job.project_id,
+            "document_id": job.document_id,
+            "job_id": job.id,
+            "number": number,
+        }
+        for number, draft in enumerate(drafts, start=last - len(drafts) + 1)
+    ]
+    if rows:
+        await session.execute(insert(events), rows)
+    return int(last)
+
+
+async def events_after(session: AsyncSession, job_id: UUID, number: int, *, limit: int = 500) -> Sequence[Event]:
+    """A job's events after a number, in order."""
+    query = select(Event).where(Event.job_id == job_id, Event.number > number).order_by(Event.number).limit(limit)
+    return (await session.scalars(query)).all()
+
+
+async def queue_position(session: AsyncSession, job: Job, *, limit: int = 10_000) -> int | None:
+    """How many jobs of its project stand before a job that waits for its first stage; None once it has begun."""
+    if job.state is not JobState.QUEUED or job.stage is not Stage.QUEUED:
+        return None
+    waiting = (
+        select(jobs.c.id)
+        .where(jobs.c.project_id == job.project_id, jobs.c.stage == Stage.QUEUED, jobs.c.state.in_(WAITING_STATES))
+        .where(jobs.c.priority == job.priority, jobs.c.created_at < job.created_at)
+        .limit(limit)
+    )
+    return await session.scalar(select(func.count()).select_from(waiting.subquery()))
+
+
+@cache
+def _create(columns: frozenset[str]) -> Executable:
+    values = {name: bindparam(name, type_=jobs.c[name].type) for name in columns}
+    return _with_event(insert(jobs).values(values | {"last_event_number": 1}))
+
+
+def _common_values() -> dict[str, Any]:
+    return {"last_event_number": jobs.c.last_event_number + 1, "updated_at": func.now(), "rung_at": None}
+
+
+@cache
+def _move(state: JobState, columns: frozenset[str], *, fenced: bool, staged: bool) -> Executable:
+    """The statement of one shape of transition: which state, which other columns, under which guards."""
+    values: dict[str, Any] = _common_values() | {"state": state}
+    values["next_attempt_at"] = func.now() + bindparam("delay", type_=Interval)
+    values["finished_at"] = func.now() if state in TERMINAL_STATES else None
+    if state is not JobState.WORKING:
+        values |= {"claimed_by": None, "lease_until": None}
+    values |= {name: bindparam(f"to_{name}", type_=jobs.c[name].type) for name in columns}
+    allowed = (jobs.c.id == bindparam("job_id")) & jobs.c.state.in_(SOURCES[state])
+    if fenced:
+        allowed &= jobs.c.fence == bindparam("fence_held")
+    if staged:
+        allowed &= jobs.c.stage == bindparam("at_stage")
+    return _with_event(update(jobs).where(allowed).values(values))
+
+
+def _with_event(change: Any) -> Executable:
+    """A change of one job and its event, as one statement that returns the job."""
+    moved = change.returning(jobs).cte("moved")
+    payload = cast(
+        func.jsonb_build_object("stage", moved.c.stage, "state", moved.c.state, "attempts", moved.c.attempts), JSONB
+    ).op("||")(bindparam("event_payload", type_=JSONB))
+    noted = insert(events).from_select(
+        ["project_id", "document_id", "job_id", "number", "type", "severity", "code", "payload", "request_id"],
+        select(
+            moved.c.project_id,
+            moved.c.document_id,
+            moved.c.id,
+            moved.c.last_event_number,
+            bindparam("event_type", type_=events.c.type.type),
+            bindparam("event_severity", type_=events.c.severity.type),
+            bindparam("event_code", type_=events.c.code.type),
+            payload,
+            func.coalesce(bindparam("event_request_id", type_=events.c.request_id.type), moved.c.request_id),
+        ),
+    )
+    return select(moved).add_cte(noted.cte("noted"))
+
+
+def _event_row(event: EventDraft) -> dict[str, Any]:
+    return {
+        "type": event.type,
+        "severity": event.severity,
+        "code": event.code,
+        "payload": dict(event.payload),
+        "request_id": request_id(),
+    }
+
+
+def _event_parameters(event: EventDraft) -> Mapping[str, Any]:
+    return {f"event_{name}": value for name, value in _event_row(event).items()}
+
+
+async def _explain_refusal(session: AsyncSession, job_id: UUID, state: JobState, fence: int | None) -> None:
+    job = await find(session, job_id)
+    if fence is not None and job.fence != fence:
+        raise LeaseLost
+    raise StateConflict(f"The job is {job.state}, and can't become {state} from there.")
+
+
+_FIND: Select[Any] = select(jobs).where(
+    jobs.c.id == bindparam("job_id"),
+    bindparam("any_project", type_=Boolean) | (jobs.c.project_id == bindparam("project", type_=jobs.c.project_id.type)),
+)
+_LATEST: Select[Any] = (
+    select(jobs).where(jobs.c.document_id == bindparam("document")).order_by(jobs.c.created_at.desc()).limit(1)
+)
+_CLAIM = _with_event(
+    update(jobs)
+    .where(jobs.c.id == bindparam("job_id"), jobs.c.stage == bindparam("at_stage"))
+    .where(jobs.c.state.in_(WAITING_STATES), jobs.c.next_attempt_at <= func.now(), jobs.c.cancel_requested_at.is_(None))
+    .values(
+        _common_values()
+        | {
+            "state": JobState.WORKING,
+            "claimed_by": bindparam("worker"),
+            "lease_until": func.now() + bindparam("lease", type_=Interval),
+            "fence": jobs.c.fence + 1,
+            "started_at": func.coalesce(jobs.c.started_at, func.now()),
+        }
+    )
+)

@@ -1,0 +1,155 @@
+"""The API process: `create_app(settings)` puts the parts together. `python -m app.main FILE` writes openapi.json."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from fastapi_swagger import patch_fastapi
+
+from app import __version__
+from app.api import documents, jobs, operations
+from app.api.bell import Bell
+from app.api.dependencies import Services
+from app.api.metrics import Metrics
+from app.api.middleware import RequestContext
+from app.api.openapi import openapi_document
+from app.api.problems import add_error_handlers
+from app.api.readiness import Readiness
+from app.api.streams import Streams
+from app.api.uploads import UploadSlots
+from app.config import Settings
+from app.documents.intake import SizeLimits
+from app.documents.service import Documents
+from app.jobs.service import Jobs
+from app.logs import configure_logs
+from app.pipeline.stages import QUEUES, ROUTES, STEPS
+from app.projects.service import Projects
+from app.queue import ArqQueue
+from app.resources import Resources, open_resources
+
+TAGS = [
+    {"name": "documents", "description": "Submit documents, and fetch what was read."},
+    {"name": "jobs", "description": "Follow the runs of the pipeline."},
+    {"name": "operations", "description": "Health and metrics."},
+]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The API, with settings from the environment where none are given. Nothing is opened before it starts."""
+    settings = settings or Settings()
+    configure_logs(settings)
+    app = FastAPI(
+        title="Quire",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        openapi_tags=TAGS,
+        lifespan=lambda app: _lifespan(app, settings),
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for router in (documents.router, jobs.router, operations.router):
+        app.include_router(router)
+    patch_fastapi(app, redirect_from_root_to_docs=True, title="Quire")
+    add_error_handlers(app)
+    app.add_middleware(RequestContext)
+    app.openapi = _written_once(lambda: openapi_document(app, jobs.PUBLISHED))  # type: ignore[method-assign]  # FastAPI's way
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
+    async with open_resources(settings) as resources:
+        services = make_services(resources)
+        app.state.services = services
+        listening = asyncio.create_task(services.bell.run())
+        with _told_on_signal(services.bell.stop):
+            yield
+        services.bell.stop()
+        listening.cancel()
+        await asyncio.gather(listening, *services.documents.background, return_exceptions=True)
+
+
+def make_services(resources: Resources) -> Services:
+    """Everything that routes call."""
+    settings, sessions = resources.settings, resources.sessions
+    queue = ArqQueue(resources.redis, ROUTES, window=2 * settings.fleet_slots_per_queue)
+    service_jobs, bell = Jobs(sessions, resources.redis), Bell(resources.redis)
+    return Services(
+        projects=Projects(sessions),
+        documents=Documents(
+            sessions=sessions,
+            bucket=resources.bucket,
+            queue=queue,
+            sizes=SizeLimits(settings.max_document_bytes, settings.max_image_bytes),
+            part_bytes=settings.upload_part_bytes,
+            parts_in_flight=settings.upload_parts_in_flight,
+        ),
+        jobs=service_jobs,
+        bucket=resources.bucket,
+        bell=bell,
+        streams=Streams(service_jobs, bell, settings.max_streams, settings.stream_ping_seconds),
+        uploads=UploadSlots(settings.max_concurrent_uploads),
+        readiness=Readiness(resources, QUEUES),
+        metrics=Metrics(sessions, {stage: route.queue for stage, route in ROUTES.items()}),
+        steps=STEPS,
+    )
+
+
+class _told_on_signal:  # noqa: N801 (reads as the statement it is used in)
+    """Calls a function when the process is told to stop, before whatever handles that already.
+
+    uvicorn waits for open connections before it ends the lifespan, and a stream stays open until it is told to end:
+    without this, neither would ever come to pass.
+    """
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self.tell = tell
+        self.earlier: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before = signal.getsignal(number)
+            self.earlier[number] = before
+
+            def handle(received: int, frame: FrameType | None, before: Any = before) -> None:
+                loop.call_soon_threadsafe(self.tell)
+                if callable(before):
+                    before(received, frame)
+
+            signal.signal(number, handle)
+
+    def __exit__(self, *exception: object) -> None:
+        for number, before in self.earlier.items():
+            signal.signal(number, before)
+
+
+def _written_once(write: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    kept: dict[str, Any] = {}
+    return lambda: kept or kept.update(write()) or kept
+
+
+def main() -> None:
+    """Write openapi.json, or check that it is what would be written."""
+    parser = argparse.ArgumentParser(prog="python -m app.main", description="Write the OpenAPI document.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where the file differs")
+    arguments = parser.parse_args()
+    written = orjson.dumps(create_app().openapi(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    if not arguments.check:
+        arguments.file.write_bytes(written)
+    elif not arguments.file.exists() or arguments.file.read_bytes() != written:
+        sys.exit(f"{arguments.file} is not what the app says now; run: make openapi")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,9 @@
+"""Every table, imported for its sake: what Alembic and the tests compare the database with."""
+
+from app.db import Base
+from app.documents.models import Document, IdempotencyKey, Page
+from app.events import Event
+from app.jobs.models import Job, Worker
+from app.projects.models import ApiKey, Project
+
+__all__ = ["ApiKey", "Base", "Document", "Event", "IdempotencyKey", "Job", "Page", "Project", "Worker"]

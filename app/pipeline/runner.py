@@ -1,0 +1,169 @@
+"""Carries one job through its stages: claim, work with no transaction open, record the outcome with the next move."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import events
+from app.errors import (
+    DatabaseUnavailable,
+    InternalError,
+    JobNotFound,
+    LeaseLost,
+    QuireError,
+    StageTimeout,
+    StateConflict,
+)
+from app.events import EventDraft, EventType
+from app.jobs import repository
+from app.jobs.models import Job
+from app.jobs.service import CANCELLED
+from app.jobs.states import JobState, Stage
+from app.pipeline.failures import failure_of
+from app.pipeline.outcome import Outcome, Tools
+from app.pipeline.stages import ROWS, StageRow
+from app.queue import Queue
+
+log = structlog.get_logger(__name__)
+
+RECORD_TRIES = 8
+"""How often an outcome is written again while Postgres is away: for about ten seconds, half a lease."""
+
+CLEARED_ERROR: Mapping[str, Any] = {
+    "error_code": None,
+    "error_message": None,
+    "error_retryable": None,
+    "error_stage": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Runs stages for one worker process."""
+
+    tools: Tools
+    queue: Queue
+    worker_id: str
+    running: dict[UUID, Stage] = field(default_factory=dict)
+    """What this process works on now: the heartbeat renews the leases of these, and of no others."""
+
+    async def advance(self, job_id: UUID, stage: Stage) -> None:
+        """Carry a job on from a stage, as far as its queue goes. A job that isn't there to be taken is left alone."""
+        job = await self._recorded(lambda: self._claim(job_id, stage))
+        if job is None:
+            return
+        with structlog.contextvars.bound_contextvars(job_id=str(job_id), request_id=job.request_id):
+            try:
+                while job is not None and job.state is JobState.WORKING:
+                    self.running[job.id] = job.stage
+                    job = await self._step(job)
+            finally:
+                self.running.pop(job_id, None)
+
+    async def _claim(self, job_id: UUID, stage: Stage) -> Job | None:
+        lease = timedelta(seconds=self.tools.settings.lease_seconds)
+        async with self.tools.sessions.begin() as session:
+            return await repository.claim(session, job_id, stage, worker=self.worker_id, lease=lease)
+
+    async def _step(self, job: Job) -> Job | None:
+        """Run one stage and record how it ended; None where that is no longer ours to record."""
+        row = ROWS[job.stage]
+        try:
+            if job.cancel_requested_at is not None:
+                return await self._move(job, JobState.CANCELLED, event=CANCELLED)
+            return await self._succeed(job, row, *await self._run(job, row))
+        except asyncio.CancelledError:
+            await asyncio.shield(self._give_back(job))
+            raise
+        except (LeaseLost, StateConflict, JobNotFound) as error:
+            log.warning("outcome_not_ours", stage=job.stage, error=error.detail)
+            return None
+        except QuireError as error:
+            return await self._fail(job, error)
+
+    async def _run(self, job: Job, row: StageRow) -> tuple[Outcome, float]:
+        """The stage's outcome, and how many seconds it took. Whatever it raises comes out as an error of our tree."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self.tools.settings.stage_timeout_seconds):
+                outcome = await row.run(job, self.tools)
+        except QuireError:
+            raise
+        except TimeoutError as error:
+            raise StageTimeout from error
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("stage_interrupted", stage=job.stage, error=str(error))
+            raise DatabaseUnavailable from error
+        except Exception as error:
+            log.exception("stage_crashed", stage=job.stage)
+            raise InternalError(f"{row.task} failed unexpectedly ({type(error).__name__}).") from error
+        return outcome, time.monotonic() - began
+
+    async def _succeed(self, job: Job, row: StageRow, outcome: Outcome, seconds: float) -> Job | None:
+        """Move on: to the end, to another queue, or straight into the next stage where nothing keeps us from it."""
+        following = ROWS.get(row.to)
+        goes_on = following is not None and following.queue is row.queue and not outcome.due_in
+        state = JobState.WORKING if goes_on else JobState.QUEUED if following else JobState.DONE
+        timing = {"seconds": round(seconds, 6)}
+        moved = await self._move(
+            job,
+            state,
+            event=EventDraft(EventType.STAGE if following else EventType.DONE, outcome.details),
+            delay=outcome.due_in,
+            stage=row.to,
+            attempts=0,
+            stage_timings=job.stage_timings | {job.stage: timing},
+            **CLEARED_ERROR,
+            **outcome.changes,
+        )
+        if moved is not None and state is JobState.QUEUED and not outcome.due_in:
+            await self.queue.advance(moved)
+        return moved
+
+    async def _fail(self, job: Job, error: QuireError) -> Job | None:
+        failure = failure_of(job, error, self.tools.settings)
+        log.warning("stage_failed", stage=job.stage, code=error.code, error=error.detail, state=failure.state)
+        try:
+            return await self._move(job, failure.state, event=failure.event, delay=failure.delay, **failure.changes)
+        except (LeaseLost, StateConflict, JobNotFound) as lost:
+            log.warning("outcome_not_ours", stage=job.stage, error=lost.detail)
+            return None
+
+    async def _give_back(self, job: Job) -> None:
+        """A worker that is told to stop lets go of its job at once, at no cost to it."""
+        try:
+            event = EventDraft(EventType.PROGRESS, {"message": "The worker stops; another one takes the job up."})
+            await self._move(job, JobState.QUEUED, event=event)
+        except QuireError as error:
+            log.warning("job_not_given_back", job_id=str(job.id), error=error.detail)
+
+    async def _move(self, job: Job, state: JobState, *, event: EventDraft, **changes: Any) -> Job | None:
+        """One transition under our fence, from the stage that we worked on, written again while Postgres is away."""
+
+        async def move() -> Job:
+            async with self.tools.sessions.begin() as session:
+                return await repository.transition(
+                    session, job.id, state, event=event, fence=job.fence, at_stage=job.stage, **changes
+                )
+
+        moved = await self._recorded(move)
+        if moved is not None:
+            await events.ring(self.tools.redis, moved.id, moved.last_event_number)
+        return moved
+
+    async def _recorded(self, write: Callable[[], Awaitable[Job | None]]) -> Job | None:
+        """What a write returns, tried for some seconds; None when Postgres stays away, and the lease will speak."""
+        for attempt in range(RECORD_TRIES):
+            try:
+                return await write()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("postgres_away", attempt=attempt, error=str(error))
+                await asyncio.sleep(min(0.1 * 2**attempt, 3))
+        return None

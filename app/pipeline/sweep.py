@@ -1,0 +1,71 @@
+"""The sweep: every second, one worker of the fleet repairs what crashes, lost messages and an emptied Redis left behind.
+
+It gives back the jobs of dead workers, and rings for what is due. It is the only repair there is, and covers them all.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import events
+from app.documents.repository import forget_old_keys
+from app.errors import QuireError
+from app.jobs import backlog
+from app.jobs.backlog import DueJob
+from app.jobs.models import Job
+from app.pipeline.outcome import Tools
+from app.pipeline.stages import QUEUES, ROUTES
+from app.queue import Queue, QueueName, stages_of
+
+log = structlog.get_logger(__name__)
+
+IDEMPOTENCY_KEYS_KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One look over the whole backlog."""
+
+    tools: Tools
+    queue: Queue
+
+    async def sweep(self) -> None:
+        """Give back what is lost, and ring for what is due. Does nothing while another worker sweeps."""
+        room = {queue: await self.queue.room(queue) for queue in QUEUES}
+        async with self.tools.sessions.begin() as session:
+            if not await backlog.try_sweep_lock(session):
+                return
+            given_back = await backlog.give_back_lost(session, max_attempts=self.tools.settings.max_attempts)
+            await backlog.forget_dead_workers(session)
+            await forget_old_keys(session, older_than=IDEMPOTENCY_KEYS_KEPT)
+        for job in given_back:
+            await self._tell(job)
+        for queue in QUEUES:
+            for due in await self._take_due(queue, room[queue]):
+                await self.queue.advance(due)
+
+    async def _take_due(self, queue: QueueName, room: int) -> list[DueJob]:
+        if room <= 0:
+            return []
+        again = timedelta(seconds=self.tools.settings.ring_again_seconds)
+        async with self.tools.sessions.begin() as session:
+            return await backlog.take_due(session, stages_of(ROUTES, queue), room=room, again=again)
+
+    async def _tell(self, job: Job) -> None:
+        log.warning("job_given_back", job_id=str(job.id), stage=job.stage, attempts=job.attempts, state=job.state)
+        await events.ring(self.tools.redis, job.id, job.last_event_number)
+        await self.queue.advance(job)
+
+
+async def every(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
+    """Do something again and again, until cancelled; a part that is away for a while doesn't end it."""
+    while True:
+        try:
+            await do()
+        except (SQLAlchemyError, OSError, QuireError) as error:
+            log.warning("periodic_task_failed", task=getattr(do, "__name__", str(do)), error=str(error))
+        await asyncio.sleep(seconds)

@@ -1,0 +1,80 @@
+"""Who may come in: API keys, checked by hash."""
+
+import hashlib
+import secrets
+import string
+import time
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Sessions, new_id
+from app.errors import Unauthorized
+from app.projects.models import ApiKey, Project
+
+KEY_PREFIX = "qk_"
+SHOWN_CHARACTERS = 8
+CACHE_SECONDS = 10.0
+CACHE_ENTRIES = 10_000
+LONGEST_KEY = 200
+DEFAULT_PROJECT = "default"
+
+_FIND = select(ApiKey.project_id).where(
+    ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
+)
+
+
+def new_key() -> str:
+    """A key that nobody guesses: 40 letters and digits, about 238 bits."""
+    return KEY_PREFIX + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(40))
+
+
+def hash_key(key: str) -> str:
+    """What is kept of a key. One round of SHA-256 is enough: the key is random, not a password."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Projects:
+    """What can be asked about projects and their keys."""
+
+    sessions: Sessions
+    known: dict[str, tuple[float, UUID]] = field(default_factory=dict)
+
+    async def authenticate(self, key: str | None) -> UUID:
+        """The project that a key opens. Raises `Unauthorized`. A revoked key may work for ten seconds more."""
+        if not key or len(key) > LONGEST_KEY:
+            raise Unauthorized
+        digest, now = hash_key(key), time.monotonic()
+        expires_at, project_id = self.known.get(digest, (0.0, None))
+        if project_id is not None and now < expires_at:
+            return project_id
+        async with self.sessions() as session:
+            found = await session.scalar(_FIND.where(ApiKey.key_sha256 == digest))
+        if found is None:
+            self.known.pop(digest, None)
+            raise Unauthorized
+        if len(self.known) >= CACHE_ENTRIES:
+            self.known.clear()
+        self.known[digest] = (now + CACHE_SECONDS, found)
+        return found
+
+    async def ensure_key(self, key: str, *, project: str = DEFAULT_PROJECT, name: str = "first") -> UUID:
+        """Have a key open a project, both made where they aren't there; returns the project's id."""
+        async with self.sessions.begin() as session:
+            project_id = await _ensure_project(session, project)
+            statement = upsert(ApiKey).values(
+                id=new_id(), project_id=project_id, name=name, prefix=key[:SHOWN_CHARACTERS], key_sha256=hash_key(key)
+            )
+            await session.execute(statement.on_conflict_do_nothing(index_elements=[ApiKey.key_sha256]))
+            return project_id
+
+
+async def _ensure_project(session: AsyncSession, name: str) -> UUID:
+    await session.execute(upsert(Project).values(id=new_id(), name=name).on_conflict_do_nothing())
+    project_id = await session.scalar(select(Project.id).where(Project.name == name))
+    assert project_id is not None  # noqa: S101 (it was made above)
+    return project_id

@@ -1,0 +1,153 @@
+"""The names that both doors agree on, and the way to tell a worker that a job is due.
+
+A task carries a job's id and nothing else: it means "look at this job". Ringing twice is harmless, for the claim lets
+one in; ringing too late only delays, for the sweep rings again; Redis may be emptied at any time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+import structlog
+from arq.connections import ArqRedis
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+log = structlog.get_logger(__name__)
+
+
+class QueueName(StrEnum):
+    """The queues that workers serve."""
+
+    OCR = "ocr"
+    TEXT = "text"
+    ENTITY = "entity"
+    GRAPH = "graph"
+    DEFAULT = "default"
+
+
+class TaskName(StrEnum):
+    """The tasks that workers run, each the door to one stage."""
+
+    VALIDATE_DOCUMENT = "validate_document"
+    START_TEXTRACT_JOB = "start_textract_job"
+    COLLECT_TEXTRACT_RESULT = "collect_textract_result"
+    VALIDATE_PARSE = "validate_parse"
+    FINALIZE_DOCUMENT = "finalize_document"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What runs for a job at some stage, and which workers run it."""
+
+    task: TaskName
+    queue: QueueName
+
+
+class Ringable(Protocol):
+    """As much of a job as ringing for it takes."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def stage(self) -> str: ...
+    @property
+    def fence(self) -> int: ...
+    @property
+    def rings(self) -> int: ...
+
+
+class Queue(Protocol):
+    """Tells workers that a job is due. Never fails: a ring that isn't heard is repeated by the sweep."""
+
+    async def advance(self, job: Ringable) -> None:
+        """Have a worker look at the job now, if there is room."""
+
+    async def room(self, queue: QueueName) -> int:
+        """How many more jobs may be rung for on a queue; nothing while Redis is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArqQueue:
+    """Rings over arq, as long as a queue has room; the rest of the backlog waits in Postgres."""
+
+    redis: ArqRedis
+    routes: Mapping[str, Route]
+    window: int
+    """Tasks of one queue that Redis may hold: about twice what the fleet runs at once."""
+
+    async def advance(self, job: Ringable) -> None:
+        route = self.routes.get(job.stage)
+        if route is None or await self.room(route.queue) <= 0:
+            return
+        try:
+            await self.redis.enqueue_job(
+                route.task, str(job.id), _job_id=task_id(job, route), _queue_name=queue_key(route.queue)
+            )
+            await self.redis.publish(wake_channel(self.redis), route.queue)
+        except (RedisError, OSError) as error:
+            log.warning("ring_unheard", job_id=str(job.id), error=str(error))
+
+    async def room(self, queue: QueueName) -> int:
+        try:
+            return self.window - int(await self.redis.zcard(queue_key(queue)))
+        except (RedisError, OSError) as error:
+            log.warning("queue_unreachable", queue=queue, error=str(error))
+            return 0
+
+
+def task_id(job: Ringable, route: Route) -> str:
+    """One id for one chance to claim a job: ringing again for the same chance is one task, not two."""
+    return f"{route.task}:{job.id}:{job.fence}:{job.rings}"
+
+
+def queue_key(queue: QueueName) -> str:
+    """The Redis key of a queue."""
+    return f"quire:queue:{queue}"
+
+
+def wake_channel(redis: ArqRedis) -> str:
+    """Where workers hear that a queue has something new; the message is the queue's name."""
+    return f"quire:{redis.connection_pool.connection_kwargs.get('db') or 0}:wake"
+
+
+def serialize(value: Mapping[str, Any]) -> bytes:
+    """A task as JSON. arq's default is pickle, with which whoever can write to Redis runs code in the workers."""
+    return orjson.dumps(value, default=str)
+
+
+def deserialize(data: bytes) -> dict[str, Any]:
+    """A task from JSON."""
+    value: dict[str, Any] = orjson.loads(data)
+    return value
+
+
+def open_redis(redis_url: str, *, retries: int, max_connections: int = 50) -> ArqRedis:
+    """A Redis client that outlives restarts of Redis; nothing is connected before the first command.
+
+    A worker waits long (many retries); the API would rather go on without, since the sweep rings as well.
+    """
+    pool = BlockingConnectionPool.from_url(
+        redis_url,
+        max_connections=max_connections,
+        timeout=5,
+        socket_connect_timeout=2,
+        socket_timeout=10,
+        retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError, ConnectionError],
+        retry_on_timeout=True,
+        health_check_interval=15,
+    )
+    return ArqRedis(connection_pool=pool, job_serializer=serialize, job_deserializer=deserialize)
+
+
+def stages_of(routes: Mapping[str, Route], queue: QueueName) -> Sequence[str]:
+    """The stages whose tasks run on a queue."""
+    return [stage for stage, route in routes.items() if route.queue is queue]

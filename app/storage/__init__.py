@@ -1,0 +1,1 @@
+"""Object storage: documents and results, in S3."""

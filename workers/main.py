@@ -1,0 +1,136 @@
+"""A worker process: one arq worker for each queue that it serves, on one event loop, with the sweep beside them."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from types import ModuleType
+
+import setproctitle
+import structlog
+from arq.worker import func
+
+from app.config import Settings
+from app.jobs.presence import Presence, new_worker_id
+from app.pipeline.outcome import Tools
+from app.pipeline.polling import Polling
+from app.pipeline.runner import Pipeline
+from app.pipeline.stages import QUEUES, ROUTES, STAGES
+from app.pipeline.sweep import Sweep, every
+from app.queue import ArqQueue, QueueName, open_redis, queue_key
+from app.resources import Resources, open_resources
+from workers import default, ocr, text
+from workers.context import Context
+from workers.wake import WakingWorker, listen
+
+log = structlog.get_logger(__name__)
+
+MODULES: Mapping[QueueName, ModuleType] = {
+    QueueName.OCR: ocr,
+    QueueName.TEXT: text,
+    QueueName.DEFAULT: default,
+}
+"""Where the tasks of each queue are."""
+
+POLL_DELAY_SECONDS = 0.5
+REDIS_RETRIES = 20
+
+
+def run(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> None:
+    """Serve queues until SIGTERM or SIGINT."""
+    setproctitle.setproctitle("quire worker" if set(queues) == set(QUEUES) else f"quire worker {','.join(queues)}")
+    asyncio.run(serve_until_told(settings, queues))
+
+
+async def serve_until_told(settings: Settings, queues: Sequence[QueueName]) -> None:
+    """Serve queues until the process is told to stop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serving(settings, queues) as worker_id:
+        log.info("worker_started", worker=worker_id, queues=list(queues))
+        await stop.wait()
+        log.info("worker_stopping", worker=worker_id)
+
+
+@asynccontextmanager
+async def serving(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> AsyncIterator[str]:
+    """A worker at work; leaving lets its tasks finish for a while, and gives back what is left. Yields its id."""
+    async with open_resources(settings, redis_retries=REDIS_RETRIES) as resources:
+        pipeline = _pipeline(resources)
+        workers = {queue: _arq_worker(settings, queue, {"pipeline": pipeline}) for queue in queues}
+        presence = _presence(resources, pipeline, queues)
+        await presence.beat()  # nothing is claimed before we are known
+        tasks = [asyncio.create_task(presence.run()), *_background(resources, pipeline, queues)]
+        tasks.append(
+            asyncio.create_task(listen(resources.redis, {queue.value: worker for queue, worker in workers.items()}))
+        )
+        mains = [asyncio.create_task(worker.main()) for worker in workers.values()]
+        try:
+            yield pipeline.worker_id
+        finally:
+            await _cancel(mains)
+            within = settings.worker_completion_seconds
+            await asyncio.gather(*(worker.stop(within_seconds=within) for worker in workers.values()))
+            await _cancel(tasks)
+
+
+def _pipeline(resources: Resources) -> Pipeline:
+    settings = resources.settings
+    tools = Tools(settings, resources.sessions, resources.redis, resources.bucket, resources.ocr)
+    queue = ArqQueue(resources.redis, ROUTES, window=2 * settings.fleet_slots_per_queue)
+    return Pipeline(tools, queue, new_worker_id())
+
+
+def _presence(resources: Resources, pipeline: Pipeline, queues: Sequence[QueueName]) -> Presence:
+    settings = resources.settings
+    return Presence(
+        sessions=resources.sessions,
+        database_url=settings.database_url,
+        worker_id=pipeline.worker_id,
+        queues=queues,
+        lease=timedelta(seconds=settings.lease_seconds),
+        interval_seconds=settings.worker_heartbeat_seconds,
+        doing=lambda: list(pipeline.running),
+    )
+
+
+def _background(resources: Resources, pipeline: Pipeline, queues: Sequence[QueueName]) -> list[asyncio.Task[None]]:
+    """The sweep runs beside every worker, and the polls beside those that serve `ocr`; Postgres keeps them apart."""
+    seconds = resources.settings.sweep_interval_seconds
+    sweep = Sweep(pipeline.tools, pipeline.queue)
+    tasks = [asyncio.create_task(every(seconds, sweep.sweep))]
+    if QueueName.OCR in queues:
+        polling = Polling(pipeline.tools, pipeline.queue)
+        tasks.append(asyncio.create_task(every(seconds, polling.poll_textract_jobs)))
+    return tasks
+
+
+def _arq_worker(settings: Settings, queue: QueueName, context: Context) -> WakingWorker:
+    """arq, set up for what it is good at: carrying ids. Leases, retries and results are ours, in Postgres."""
+    redis = open_redis(settings.redis_url, retries=REDIS_RETRIES, max_connections=settings.worker_max_jobs + 5)
+    return WakingWorker(
+        functions=[func(getattr(MODULES[queue], row.task), name=row.task) for row in STAGES if row.queue is queue],
+        queue_name=queue_key(queue),
+        redis_pool=redis,
+        handle_signals=False,
+        ctx=dict(context),
+        max_jobs=settings.worker_max_jobs,
+        poll_delay=POLL_DELAY_SECONDS,
+        # Running tasks stay in the queue's set: a short read would see nothing but them (head-of-line starvation).
+        queue_read_limit=max(5000, 4 * settings.fleet_slots_per_queue),
+        job_timeout=settings.stage_timeout_seconds * len(STAGES),
+        keep_result=0,
+        max_tries=100,
+        health_check_interval=15,
+        job_serializer=redis.job_serializer,
+        job_deserializer=redis.job_deserializer,
+        log_results=False,
+    )
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
