@@ -5,10 +5,13 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
+import asyncpg
 import orjson
 import uuid_utils
 from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Text, TypeDecorator, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -79,9 +82,24 @@ def open_engine(settings: Settings) -> AsyncEngine:
         pool_timeout=10,
         pool_recycle=1800,
         connect_args={"timeout": 5, "command_timeout": 60, "server_settings": {"application_name": "quire"}},
-        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_serializer=lambda value: orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode(),
         json_deserializer=orjson.loads,
     )
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error means that Postgres is starting, stopping or gone, rather than that it refused something.
+
+    Source: SQLSTATE classes 08 (connection exception), 53 (out of resources) and 57 (operator intervention).
+    """
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        cause = error.orig.__cause__ if error.orig else None
+        return error.connection_invalidated or state.startswith(("08", "53", "57")) or isinstance(cause, AWAY)
+    return isinstance(error, AWAY)
+
+
+AWAY = (OSError, TimeoutError, asyncpg.InterfaceError, PoolTimeout)
 
 
 def open_sessions(engine: AsyncEngine) -> Sessions:

@@ -1,26 +1,7 @@
 """`python -m workers`: serve all queues, or those named with `--queues`."""
 
-import argparse
-
-from app.config import Settings
-from app.logs import configure_logs
-from app.pipeline.stages import QUEUES
-from app.queue import QueueName
-from workers.main import run
-
-
-def main() -> None:
-    """Read the command line, and serve."""
-    parser = argparse.ArgumentParser(prog="quire worker", description="Serve queues of background tasks.")
-    names = [queue.value for queue in QUEUES]
-    parser.add_argument("--queues", default=",".join(names), help=f"comma-separated, of: {', '.join(names)} (all)")
-    named = [name.strip() for name in parser.parse_args().queues.split(",") if name.strip()]
-    if unknown := sorted(set(named) - set(names)):
-        parser.error(f"no such queue: {', '.join(unknown)}; there are {', '.join(names)}")
-    settings = Settings()
-    configure_logs(settings)
-    run(settings, [QueueName(name) for name in named])
-
-
 if __name__ == "__main__":
+    # Only here: the processes that open documents import this file again, and need none of the rest.
+    from workers.command import main
+
     main()

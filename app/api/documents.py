@@ -13,7 +13,7 @@ from app.api.paging import decode_cursor, encode_cursor, link_next
 from app.api.problems import problems
 from app.api.results import stream_object, stream_text
 from app.api.schemas import DocumentRead, PageList, PageRead, PageSummary, SubmissionRead
-from app.documents.models import MediaType
+from app.documents.intake import MediaType
 from app.documents.state import document_state
 from app.errors import (
     DocumentEmpty,

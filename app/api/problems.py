@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from app.db import is_away
 from app.errors import (
     DatabaseUnavailable,
     InternalError,
@@ -153,7 +154,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
     log.warning("database_error", error=str(error))
-    away = isinstance(error, DBAPIError) and (error.connection_invalidated or _is_away(error))
+    away = is_away(error)
     if not away:
         log.error("database_refused", exc_info=error)
     return problem_response(request, DatabaseUnavailable() if away else InternalError())
@@ -172,9 +173,3 @@ async def _on_pool_timeout(request: Request, error: Exception) -> Response:
 async def _on_defect(request: Request, error: Exception) -> Response:
     log.error("unhandled_error", exc_info=error)
     return problem_response(request, InternalError())
-
-
-def _is_away(error: DBAPIError) -> bool:
-    """Whether Postgres is starting, stopping or gone (SQLSTATE classes 08 and 57)."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return state.startswith(("08", "57")) or isinstance(error.orig.__cause__ if error.orig else None, OSError)

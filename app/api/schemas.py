@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.documents.models import Document, MediaType, Page, PageStatus
+from app.documents.intake import MediaType
+from app.documents.models import Document, Page, PageStatus
 from app.documents.service import Submission
 from app.events import Event, EventType, Severity
 from app.jobs.models import Job

@@ -12,7 +12,6 @@ import typer
 
 from app.config import Settings
 from app.db import open_engine, open_sessions
-from app.embedded.stack import run_stack
 from app.logs import configure_logs
 from app.projects.service import Projects, new_key
 from app.resources import open_resources
@@ -34,7 +33,7 @@ def main() -> None:
 @cli.command()
 def up() -> None:
     """Run the whole of Quire on this machine: every part that no setting places elsewhere."""
-    sys.exit(run_stack(Settings()))
+    _become(["-m", "app.embedded.up"])
 
 
 @cli.command()

@@ -11,8 +11,7 @@ import pikepdf
 import pypdfium2 as pdfium
 from PIL import Image, UnidentifiedImageError
 
-from app.documents.intake import SNIFF_BYTES, sniff
-from app.documents.models import MediaType
+from app.documents.intake import SNIFF_BYTES, MediaType, sniff
 from app.errors import (
     DocumentCorrupt,
     DocumentEncrypted,

@@ -2,10 +2,20 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import PurePath
 
-from app.documents.models import MediaType
 from app.errors import DocumentEmpty, DocumentTooLarge, UnsupportedMediaType
+
+
+class MediaType(StrEnum):
+    """What may come in, decided by the bytes."""
+
+    PDF = "application/pdf"
+    PNG = "image/png"
+    JPEG = "image/jpeg"
+    TIFF = "image/tiff"
+
 
 SNIFF_BYTES = 1024
 """A PDF's header may stand anywhere in its first 1,024 bytes (ISO 32000-1, implementation note 13)."""

@@ -9,15 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func, tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, EnumText, one_of
-
-
-class MediaType(StrEnum):
-    """What may come in, decided by the bytes."""
-
-    PDF = "application/pdf"
-    PNG = "image/png"
-    JPEG = "image/jpeg"
-    TIFF = "image/tiff"
+from app.documents.intake import MediaType
 
 
 class PageStatus(StrEnum):

@@ -52,6 +52,16 @@ def http_answers(url: str) -> Probe:
     return probe
 
 
+def all_answer(*probes: Probe) -> Probe:
+    """Ready when each of these is."""
+
+    async def probe() -> None:
+        for part in probes:
+            await part()
+
+    return probe
+
+
 def bucket_answers(endpoint: str, bucket: str, region: str, access_key_id: str, secret_access_key: str) -> Probe:
     """Ready when HEAD of the bucket is answered with 200, signed with our own key."""
     url = f"{endpoint}/{bucket}"
@@ -67,7 +77,7 @@ async def _expect_200(method: str, url: str, headers: dict[str, str]) -> None:
     if parts.hostname is None or parts.port is None:
         raise StackError(f"{url} has no host and port.")
     lines = [
-        f"{method} {parts.path or '/'} HTTP/1.1",
+        f"{method} {parts.path or '/'}?{parts.query} HTTP/1.1",
         f"Host: {parts.netloc}",
         "Connection: close",
         *(f"{name}: {value}" for name, value in headers.items()),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.embedded.binaries import binary_of
 from app.embedded.ports import LOOPBACK
-from app.embedded.probes import bucket_answers
+from app.embedded.probes import all_answer, bucket_answers, http_answers
 from app.embedded.process import ChildSpec
 
 # Each takes its port and the one 10,000 above it.
@@ -36,7 +36,11 @@ def seaweedfs_child(data: Path, *, ports: Mapping[str, int], stack: Mapping[str,
             "GOGC": "50",
             "GOMEMLIMIT": "192MiB",
         },
-        probe=bucket_answers(s3_endpoint(ports), bucket, region, *credentials.values()),
+        probe=all_answer(
+            # The volume server may join seconds after the bucket can be seen: until then nothing can be read or stored.
+            http_answers(f"http://{LOOPBACK}:{ports['s3_master']}/dir/assign?collection={bucket}"),
+            bucket_answers(s3_endpoint(ports), bucket, region, *credentials.values()),
+        ),
     )
 
 
@@ -56,5 +60,6 @@ def _flags(data: Path, ports: Mapping[str, int], bucket: str) -> list[str]:
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         "-volume.preStopSeconds=0",
+        "-master.resumeState=false",  # Resumed, the master often refuses the first heartbeat, and the next takes 5 s.
         "-master.telemetry=false",  # It reports to its makers unless told not to.
     ]

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import events
+from app.db import is_away
 from app.errors import (
     DatabaseUnavailable,
     InternalError,
@@ -98,10 +99,10 @@ class Pipeline:
             raise
         except TimeoutError as error:
             raise StageTimeout from error
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("stage_interrupted", stage=job.stage, error=str(error))
-            raise DatabaseUnavailable from error
         except Exception as error:
+            if is_away(error):
+                log.warning("stage_interrupted", stage=job.stage, error=str(error))
+                raise DatabaseUnavailable from error
             log.exception("stage_crashed", stage=job.stage)
             raise InternalError(f"{row.task} failed unexpectedly ({type(error).__name__}).") from error
         return outcome, time.monotonic() - began
@@ -132,8 +133,8 @@ class Pipeline:
         log.warning("stage_failed", stage=job.stage, code=error.code, error=error.detail, state=failure.state)
         try:
             return await self._move(job, failure.state, event=failure.event, delay=failure.delay, **failure.changes)
-        except (LeaseLost, StateConflict, JobNotFound) as lost:
-            log.warning("outcome_not_ours", stage=job.stage, error=lost.detail)
+        except QuireError as lost:  # not ours any more, or not to be written: the lease will speak
+            log.warning("failure_not_recorded", stage=job.stage, error=lost.detail)
             return None
 
     async def _give_back(self, job: Job) -> None:
@@ -159,11 +160,17 @@ class Pipeline:
         return moved
 
     async def _recorded(self, write: Callable[[], Awaitable[Job | None]]) -> Job | None:
-        """What a write returns, tried for some seconds; None when Postgres stays away, and the lease will speak."""
+        """What a write returns, tried for some seconds; None when Postgres stays away, and the lease will speak.
+
+        Raises `InternalError` for a write that Postgres refuses.
+        """
         for attempt in range(RECORD_TRIES):
             try:
                 return await write()
             except (SQLAlchemyError, OSError) as error:
+                if not is_away(error):
+                    log.exception("write_refused")
+                    raise InternalError("What came of the stage can't be written down.") from error
                 log.warning("postgres_away", attempt=attempt, error=str(error))
                 await asyncio.sleep(min(0.1 * 2**attempt, 3))
         return None

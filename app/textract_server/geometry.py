@@ -63,6 +63,13 @@ def in_input_frame(box: Box, turns: QuarterTurns) -> Polygon:
     return first, second, third, fourth
 
 
+def turned(box: Box, turns: QuarterTurns) -> Box:
+    """Turn a box with its page, clockwise."""
+    back = QuarterTurns(-turns % 4)
+    first, second, third, fourth = (_turned_back(point, back) for point in box.polygon())
+    return bounds((first, second, third, fourth))
+
+
 def _turned_back(point: Point, turns: QuarterTurns) -> Point:
     across, down = point
     match turns:
