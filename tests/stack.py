@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import redis
+from alembic import command
 from alembic.config import Config
 
-from alembic import command
 from app.config import Settings
 
 ROOT = Path(__file__).parent.parent

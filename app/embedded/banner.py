@@ -7,12 +7,18 @@ from app.embedded.environment import Environment
 from app.embedded.parts import Part
 
 
+def local_url(settings: Settings) -> str:
+    """Return where the API is reached from this machine."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+    host = everywhere.get(settings.quire_host, settings.quire_host)
+    return f"http://[{host}]:{settings.quire_port}" if ":" in host else f"http://{host}:{settings.quire_port}"
+
+
 def banner(settings: Settings, environment: Environment, logs: Path, parts: frozenset[Part], seconds: float) -> str:
     """Say where everything is, with a line to copy."""
     if Part.API not in parts:
         return f"Ready after {seconds:.1f} s. Logs: {logs}"
-    host = "127.0.0.1" if settings.quire_host in {"0.0.0.0", "::"} else settings.quire_host  # noqa: S104 - compared
-    url = f"http://{host}:{settings.quire_port}"
+    url = local_url(settings)
     key = environment["QUIRE_API_KEY"]
     elsewhere = sorted({Part.POSTGRES, Part.VALKEY, Part.S3, Part.TEXTRACT} - parts)
     lines = [

@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil
 
 from app.embedded.errors import StackError
-from app.embedded.process import signal_group
 
 # Clocks of the kernel tick in hundredths of a second; a process id can't come round again in this time.
 CLOCK_TOLERANCE_SECONDS = 1.0
@@ -31,6 +30,14 @@ def remember(folder: Path, name: str, pid: int) -> None:
     with suppress(psutil.NoSuchProcess):
         record = {"pid": pid, "started_at": psutil.Process(pid).create_time()}
         (folder / f"{name}.json").write_text(json.dumps(record))
+
+
+def recorded_pid(folder: Path, name: str) -> int:
+    """Return the process id of a child that runs."""
+    record = _read(folder / f"{name}.json")
+    if record is None:
+        raise StackError(f"{name} is not written down as running.")
+    return record.pid
 
 
 def forget(folder: Path, name: str) -> None:
@@ -56,16 +63,11 @@ def end_orphans(folder: Path) -> list[str]:
     return [name for name, processes in left.items() if processes]
 
 
-def end_group(pid: int) -> None:
-    """Kill what a child that has ended left behind in its group."""
-    signal_group(pid, signal.SIGKILL)
-
-
 def _read(path: Path) -> Record | None:
     try:
         content = json.loads(path.read_text())
         return Record(path.stem, int(content["pid"]), float(content["started_at"]))
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None  # Half written by a crash.
 
 

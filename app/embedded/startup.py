@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from app.config import Settings
 from app.embedded import orphans
+from app.embedded.banner import local_url
 from app.embedded.data_dir import DataDir
 from app.embedded.environment import Environment, child_environment, stack_environment, textract_environment
 from app.embedded.errors import StackError
 from app.embedded.parts import QUIRE, Part
-from app.embedded.ports import LOOPBACK, assign_ports, is_free
+from app.embedded.ports import assign_ports, is_free
 from app.embedded.postgres import database_url, ensure_database, initialise, postgres_child
-from app.embedded.probes import http_answers
+from app.embedded.probes import Probe, http_answers
 from app.embedded.process import ChildSpec
 from app.embedded.seaweedfs import PORT_NAMES as S3_PORTS
 from app.embedded.seaweedfs import seaweedfs_child
@@ -49,9 +50,12 @@ async def start_stack(
     if Part.POSTGRES in parts:
         servers.append(_start_postgres(supervisor, data_dir, ports["postgres"], secrets, durable=durable))
     await together(servers)
-    if parts & QUIRE:
-        await _prepare(supervisor, environment, parts)
-    await supervisor.start(_readers(settings, data_dir, parts, ports, stack, environment))
+    # The Textract server needs nothing of what is made for Quire meanwhile.
+    textract = textract_environment(stack, data_dir, ports["textract"])
+    await together(
+        [_prepare(supervisor, environment, parts), supervisor.start(_readers(parts, {**environment, **textract}))]
+    )
+    await supervisor.start(_quire_children(settings, parts, environment))
     return stack
 
 
@@ -92,6 +96,8 @@ async def _start_postgres(
 
 async def _prepare(supervisor: Supervisor, environment: Environment, parts: frozenset[Part]) -> None:
     """Make what Quire expects to find: the bucket, the tables, the first API key."""
+    if not parts & QUIRE:
+        return
     steps = [("migrate", "migrate"), ("key", "key ensure")]
     if Part.S3 not in parts:  # Ours makes its bucket itself.
         steps.insert(0, ("bucket", "bucket ensure"))
@@ -99,35 +105,30 @@ async def _prepare(supervisor: Supervisor, environment: Environment, parts: froz
         await supervisor.run_once(name, _quire(command), environment)
 
 
-def _readers(
-    settings: Settings,
-    data_dir: DataDir,
-    parts: frozenset[Part],
-    ports: Mapping[str, int],
-    stack: Environment,
-    environment: Environment,
-) -> Iterator[ChildSpec]:
+def _readers(parts: frozenset[Part], environment: Environment) -> Iterator[ChildSpec]:
     if Part.TEXTRACT in parts:
         yield ChildSpec(
             name="quire-textract",
             argv=(sys.executable, "-m", "app.textract_server.main"),
-            env={**environment, **textract_environment(stack, data_dir, ports["textract"])},
-            probe=http_answers(f"http://{LOOPBACK}:{ports['textract']}/health"),
+            env=environment,
+            probe=http_answers(f"{environment['AWS_ENDPOINT_URL_TEXTRACT']}/health"),
             stop_rank=TEXTRACT_RANK,
         )
+
+
+def _quire_children(settings: Settings, parts: frozenset[Part], environment: Environment) -> Iterator[ChildSpec]:
     if Part.API in parts:
-        host = LOOPBACK if settings.quire_host in {"0.0.0.0", "::"} else settings.quire_host  # noqa: S104 - compared
-        yield _quire_child("api", environment, f"http://{host}:{settings.quire_port}/health/live")
+        yield _quire_child("api", environment, http_answers(f"{local_url(settings)}/health/live"))
     if Part.WORKER in parts:
-        yield _quire_child("worker", environment, None)
+        yield _quire_child("worker", environment, _nothing_to_ask)
 
 
-def _quire_child(name: str, environment: Environment, health: str | None) -> ChildSpec:
+def _quire_child(name: str, environment: Environment, probe: Probe) -> ChildSpec:
     return ChildSpec(
         name=name,
         argv=_quire(name),
         env=environment,
-        probe=http_answers(health) if health else _nothing_to_ask,
+        probe=probe,
         # Work that is cut off is taken up again by design, and the port has to be free at once.
         death_signal=signal.SIGKILL,
         stop_rank=QUIRE_RANK,

@@ -2,8 +2,22 @@
 
 import sys
 
+from pydantic import ValidationError
+
 from app.config import Settings
-from app.embedded.stack import run_stack
+from app.embedded.stack import complain, run_stack
+
+
+def main() -> int:
+    """Run the stack as the environment sets it, and return the exit code."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for mistake in error.errors(include_url=False, include_input=False):
+            complain(f"{'.'.join(map(str, mistake['loc'])).upper()}: {mistake['msg']}")
+        return 1
+    return run_stack(settings)
+
 
 if __name__ == "__main__":
-    sys.exit(run_stack(Settings()))
+    sys.exit(main())
