@@ -1,13 +1,15 @@
 """What every test can ask for: real servers, a fresh database, real documents."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from app.config import Settings
+from tests.service import Client, client_of, make_key, running_api
 from tests.stack import Stack, running_stack
+from workers.main import serving
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +24,42 @@ def settings(stack: Stack, tmp_path: Path) -> Iterator[Settings]:
     """Settings that lead to a migrated, empty database and an empty Redis database of this test's own."""
     with stack.fresh_settings(tmp_path / "quire") as settings:
         yield settings
+
+
+@pytest.fixture
+def quick(settings: Settings) -> Settings:
+    """The same with short delays, where a test has to see a retry, a poll or a lost lease."""
+    return settings.model_copy(
+        update={
+            "textract_async_initial_delay_seconds": 0.2,
+            "textract_async_polling_interval_seconds": 0.3,
+            "sweep_interval_seconds": 0.2,
+            "retry_base_seconds": 0.2,
+            "worker_heartbeat_seconds": 0.5,
+            "worker_completion_seconds": 2.0,
+        }
+    )
+
+
+@pytest.fixture
+async def address(quick: Settings) -> AsyncIterator[str]:
+    """Where the API is."""
+    async with running_api(quick) as address:
+        yield address
+
+
+@pytest.fixture
+async def client(quick: Settings, address: str) -> AsyncIterator[Client]:
+    """A client of the project `default`."""
+    async with client_of(address, await make_key(quick)) as client:
+        yield client
+
+
+@pytest.fixture
+async def worker(quick: Settings) -> AsyncIterator[str]:
+    """A worker on all queues, in this process; yields its id."""
+    async with serving(quick) as worker_id:
+        yield worker_id
 
 
 @pytest.fixture(scope="session")

@@ -65,16 +65,15 @@ def count_pages(path: Path, media_type: MediaType, limits: PageLimits) -> int:
 
 def _count_pdf_pages(path: Path, limits: PageLimits) -> int:
     try:
-        document = pdfium.PdfDocument(path)
+        with pdfium.PdfDocument(path) as document:
+            _check_page_count(len(document), limits)
+            for index in range(len(document)):
+                _check_page_size(document.get_page_size(index), limits.page_points_per_side, index, "points")
+            return len(document)
     except pdfium.PdfiumError as error:
         if error.err_code == pdfium.raw.FPDF_ERR_PASSWORD:
             raise DocumentEncrypted from error
         return _count_repaired_pages(path, limits)
-    with document:
-        _check_page_count(len(document), limits)
-        for index in range(len(document)):
-            _check_page_size(document.get_page_size(index), limits.page_points_per_side, index, "points")
-        return len(document)
 
 
 def _count_repaired_pages(path: Path, limits: PageLimits) -> int:

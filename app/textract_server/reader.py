@@ -67,8 +67,9 @@ class PageReader:
             for turns in self._likely_turns(page, best):
                 best = _better(best, self._recognise(page, turns))
         if _is_doubtful(best):
-            clean = Raster(page.image.filter(ImageFilter.MedianFilter(3)), page.dpi)
-            best = _better(best, self._recognise(clean, best.turns))
+            for image in (raster.image, page.image.filter(ImageFilter.MedianFilter(3))):
+                if image is not page.image:
+                    best = _better(best, self._recognise(Raster(image, raster.dpi), best.turns))
         return best
 
     def _recognise(self, raster: Raster, turns: QuarterTurns) -> PageReading:
