@@ -2,9 +2,9 @@
 
 import asyncio
 
+from alembic import context
 from sqlalchemy import Connection
 
-from alembic import context
 from app.config import Settings
 from app.db import EnumText, open_engine
 from app.models import Base

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 import uuid_utils
-from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Text, TypeDecorator, Uuid
+from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Table, Text, TypeDecorator, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -60,6 +60,12 @@ def one_of(column: str, members: type[StrEnum]) -> CheckConstraint:
     """A CHECK that a text column holds a member of an enum: a new member is a migration, never a silent write."""
     names = ", ".join(f"'{member.value}'" for member in members)
     return CheckConstraint(f"{column} IN ({names})", name=f"{column}_known")
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table of a model, for statements that are built without the ORM."""
+    assert isinstance(model.__table__, Table)  # noqa: S101 (every model of ours has one)
+    return model.__table__
 
 
 def new_id() -> UUID:

@@ -55,8 +55,8 @@ async def listen(redis: ArqRedis, workers: dict[str, WakingWorker]) -> None:
                 for worker in workers.values():
                     worker.rung.set()
                 async for message in bell.listen():
-                    if worker := workers.get(message["data"].decode()):
-                        worker.rung.set()
+                    if rung := workers.get(message["data"].decode()):
+                        rung.rung.set()
         except (RedisError, OSError) as error:
             log.warning("wake_bell_lost", error=str(error))
             await asyncio.sleep(1)

@@ -1,7 +1,7 @@
 """Routes of jobs."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -25,7 +25,7 @@ LastEventId = Annotated[
     ),
 ]
 
-STREAM = {
+STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The job's events. The first is a `snapshot`, whose data is a `JobRead`; the data of all others is an `EventRead`.",
         "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/EventRead"}}},

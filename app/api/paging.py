@@ -19,9 +19,7 @@ def decode_cursor(cursor: str | None) -> int:
         return 0
     try:
         said = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        if not said.startswith("n"):
-            raise ValueError(said)
-        position = int(said[1:])
+        position = int(said.removeprefix("n"))
     except (ValueError, binascii.Error) as error:
         raise RequestInvalid("The cursor is not one that this list gave.") from error
     if not 0 <= position < 2**31:

@@ -99,7 +99,8 @@ def add_error_handlers(app: FastAPI) -> None:
 def problems(*errors: type[QuireError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation that may end in these errors, each with its code."""
     by_status: dict[int | str, dict[str, Any]] = {}
-    for error in sorted((Unauthorized, *errors), key=lambda each: (each.status, each.code)):
+    possible: list[type[QuireError]] = [Unauthorized, *errors]
+    for error in sorted(possible, key=lambda each: (each.status, each.code)):
         answer = by_status.setdefault(
             error.status, {"model": Problem, "description": "", "content": {MEDIA_TYPE: {"examples": {}}}}
         )

@@ -311,7 +311,7 @@ class PageRead(PageSummary):
             "rotation_degrees": 0,
             "word_count": 2,
             "error": None,
-            "lines": [Line.model_config["json_schema_extra"]["examples"][0]],  # type: ignore[index,call-overload]  # set above
+            "lines": [Line.model_config["json_schema_extra"]["examples"][0]],  # type: ignore[index]  # set above
         }
     )
 
@@ -321,7 +321,7 @@ class PageRead(PageSummary):
 class PageList(BaseModel):
     """Some of a document's pages, in order."""
 
-    model_config = example({"items": [PageSummary.model_config["json_schema_extra"]["examples"][0]], "next": None})  # type: ignore[index,call-overload]  # set above
+    model_config = example({"items": [PageSummary.model_config["json_schema_extra"]["examples"][0]], "next": None})  # type: ignore[index]  # set above
 
     items: list[PageSummary]
     next: str | None = Field(description="The cursor of the next page of this list; null at its end.")

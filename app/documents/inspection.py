@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pikepdf
-import pypdfium2 as pdfium
+import pypdfium2 as pdfium  # type: ignore[import-untyped]  # it ships no types
 from PIL import Image, UnidentifiedImageError
 
 from app.documents.intake import SNIFF_BYTES, MediaType, sniff

@@ -5,7 +5,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, EnumText, one_of
@@ -30,7 +31,7 @@ class Document(Base):
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_is_hex"),
         CheckConstraint("size_bytes > 0", name="size_is_positive"),
         CheckConstraint("page_count > 0", name="page_count_is_positive"),
-        Index("ix_documents_project_id_created_at", "project_id", text("created_at DESC"), text("id DESC")),
+        Index("ix_documents_project_id_created_at", "project_id", sql("created_at DESC"), sql("id DESC")),
         Index("ix_documents_project_id_sha256", "project_id", "sha256"),
         Index("ix_documents_project_id_external_id", "project_id", "external_id"),
     )
@@ -39,7 +40,7 @@ class Document(Base):
     project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"))
     filename: Mapped[str | None]
     external_id: Mapped[str | None]
-    details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=sql("'{}'"))
     media_type: Mapped[MediaType] = mapped_column(EnumText(MediaType))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str]
@@ -67,7 +68,7 @@ class Page(Base):
     status: Mapped[PageStatus] = mapped_column(EnumText(PageStatus))
     text: Mapped[str]
     confidence: Mapped[float | None]
-    rotation_degrees: Mapped[int] = mapped_column(server_default=text("0"))
+    rotation_degrees: Mapped[int] = mapped_column(server_default=sql("0"))
     word_count: Mapped[int]
     lines: Mapped[list[Any]]
     error_code: Mapped[str | None]

@@ -9,6 +9,7 @@ from sqlalchemy import Interval, bindparam, delete, func, insert, literal_column
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import table_of
 from app.documents.models import Document, IdempotencyKey, Page, PageStatus
 from app.errors import DocumentNotFound, PageNotFound
 from app.events import EventDraft, EventType, Severity
@@ -17,9 +18,9 @@ from app.jobs.models import Job
 from app.jobs.states import Stage
 from app.ocr.blocks import PageText
 
-documents = Document.__table__
-pages = Page.__table__
-keys = IdempotencyKey.__table__
+documents = table_of(Document)
+pages = table_of(Page)
+keys = table_of(IdempotencyKey)
 
 READABLE_STAGES = tuple(stage for stage in Stage if stage not in {Stage.QUEUED, Stage.JOB_VALIDATED, Stage.PARSING})
 """From `parsed` on, a job's text is there, whatever becomes of the later stages."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Interval, bindparam, text
@@ -35,8 +36,10 @@ async def try_sweep_lock(session: AsyncSession) -> bool:
 
 
 async def take_due(session: AsyncSession, stages: Sequence[str], *, room: int, again: timedelta) -> list[DueJob]:
-    """Mark as rung, and return, the jobs that a queue's free room should go to: by priority, by turns between
-    projects, then by age. Its cost follows the room and the number of projects, never the length of the backlog.
+    """Mark as rung, and return, the jobs that a queue's free room should go to.
+
+    By priority, by turns between projects, then by age. Its cost follows the room and the number of projects, never
+    the length of the backlog.
     """
     rows = await session.execute(_TAKE_DUE, {"stages": list(stages), "room": room, "again": again})
     return [DueJob(row.id, Stage(row.stage), row.fence, row.rings) for row in rows]
@@ -54,13 +57,13 @@ async def give_back_lost(session: AsyncSession, *, max_attempts: int, limit: int
     return [await _give_back(session, row._mapping, max_attempts) for row in rows]
 
 
-async def _give_back(session: AsyncSession, lost: Mapping[str, int], max_attempts: int) -> Job:
+async def _give_back(session: AsyncSession, lost: Mapping[Any, Any], max_attempts: int) -> Job:
     attempts = lost["attempts"] + 1
     error = WorkerLost()
     over = attempts >= max_attempts
     return await transition(
         session,
-        lost["id"],  # type: ignore[arg-type]  # a row's mapping has one type for all its columns
+        lost["id"],
         JobState.DEADLETTER if over else JobState.QUEUED,
         fence=lost["fence"],
         attempts=attempts,
@@ -78,8 +81,10 @@ async def _give_back(session: AsyncSession, lost: Mapping[str, int], max_attempt
 
 
 async def forget_dead_workers(session: AsyncSession) -> int:
-    """Forget workers that are gone and hold no job any more. Whatever was rung for lately may have been in their
-    hands before it was claimed, so it is rung for anew, under new task ids. Returns how many are forgotten.
+    """Forget workers that are gone and hold no job any more; returns how many.
+
+    Whatever was rung for lately may have been in their hands before it was claimed, so it is rung for anew, under new
+    task ids.
     """
     gone = (await session.scalars(_FORGET)).all()
     if gone:

@@ -4,7 +4,7 @@ Each change is one statement: a compare-and-set `UPDATE … RETURNING` and the i
 statements are built once per shape. Nothing here commits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -25,13 +25,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import table_of
 from app.errors import JobNotFound, LeaseLost, StateConflict
 from app.events import Event, EventDraft, EventType, request_id
 from app.jobs.models import Job
 from app.jobs.states import SOURCES, TERMINAL_STATES, WAITING_STATES, JobState, Stage
 
-jobs = Job.__table__
-events = Event.__table__
+jobs = table_of(Job)
+events = table_of(Event)
 
 
 async def find(session: AsyncSession, job_id: UUID, *, project_id: UUID | None = None) -> Job:
@@ -202,7 +203,7 @@ def _event_row(event: EventDraft) -> dict[str, Any]:
     }
 
 
-def _event_parameters(event: EventDraft) -> Mapping[str, Any]:
+def _event_parameters(event: EventDraft) -> dict[str, Any]:
     return {f"event_{name}": value for name, value in _event_row(event).items()}
 
 
