@@ -15,7 +15,7 @@ from pathlib import Path
 
 from app.config import Settings
 from app.embedded.parts import Part
-from app.embedded.stack import StackReady, run_stack
+from app.embedded.stack import StackReady, complain, run_stack
 
 
 def main() -> int:
@@ -27,7 +27,10 @@ def main() -> int:
     arguments = parser.parse_args()
     settings = Settings(quire_data_dir=arguments.data_dir)
     threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
-    return run_stack(settings, wanted=arguments.only, durable=not arguments.volatile, on_ready=_print_json)
+    # Standard output is for the JSON alone.
+    return run_stack(
+        settings, wanted=arguments.only, durable=not arguments.volatile, on_ready=_print_json, tell=complain
+    )
 
 
 def _parts(names: str) -> frozenset[Part]:

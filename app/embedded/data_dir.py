@@ -54,8 +54,10 @@ class DataDir:
         try:
             descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            owner = "another user" if isinstance(error, PermissionError) else "nobody"
-            raise StackError(f"{self.root} can't be locked ({error.strerror}): it belongs to {owner}.") from error
+            raise StackError(
+                f"{self.root} can't be used ({error.strerror}): an earlier start was made by another user, or as root.\n"
+                "Start as that user again, or set QUIRE_DATA_DIR to a folder of your own."
+            ) from error
         try:
             _lock(descriptor, self.root)
             yield

@@ -18,7 +18,7 @@ from app.embedded.environment import Environment
 from app.embedded.errors import StackError
 from app.embedded.parts import EVERYTHING, Part, parts_to_run, require_packages
 from app.embedded.startup import start_stack
-from app.embedded.supervisor import Supervisor
+from app.embedded.supervisor import Say, Supervisor
 
 # One press of Ctrl-C can arrive twice: from the terminal, and passed on by `make`.
 SAME_SIGNAL_SECONDS = 0.2
@@ -36,34 +36,6 @@ class StackReady:
     took_seconds: float
 
 
-def print_banner(ready: StackReady) -> None:
-    """Tell a person where everything is."""
-    say(banner(ready.settings, ready.environment, ready.data_dir.logs, ready.parts, ready.took_seconds))
-
-
-def run_stack(
-    settings: Settings,
-    *,
-    wanted: frozenset[Part] = EVERYTHING,
-    durable: bool = True,
-    on_ready: Callable[[StackReady], None] = print_banner,
-) -> int:
-    """Run the stack until a signal stops it, and return the exit code.
-
-    A part is left out where its setting points elsewhere. Without `durable`, data need not outlive the stack: for tests.
-    """
-    setproctitle.setproctitle("quire up")
-    try:
-        parts = parts_to_run(settings, wanted)
-        require_packages(parts)
-        data_dir = DataDir.create(settings.quire_data_dir)
-        with data_dir.locked():
-            return asyncio.run(_Run(settings, data_dir, parts, durable=durable, on_ready=on_ready).until_stopped())
-    except StackError as error:
-        complain(str(error))
-        return 1
-
-
 def say(text: str) -> None:
     """Write a line for the person at the terminal, who may have left."""
     with suppress(OSError):
@@ -78,6 +50,36 @@ def complain(text: str) -> None:
         sys.stderr.flush()
 
 
+def print_banner(ready: StackReady) -> None:
+    """Tell a person where everything is."""
+    say(banner(ready.settings, ready.environment, ready.data_dir.logs, ready.parts, ready.took_seconds))
+
+
+def run_stack(
+    settings: Settings,
+    *,
+    wanted: frozenset[Part] = EVERYTHING,
+    durable: bool = True,
+    on_ready: Callable[[StackReady], None] = print_banner,
+    tell: Say = say,
+) -> int:
+    """Run the stack until a signal stops it, and return the exit code.
+
+    A part is left out where its setting points elsewhere. Without `durable`, data need not outlive the stack: for tests.
+    """
+    setproctitle.setproctitle("quire up")
+    try:
+        parts = parts_to_run(settings, wanted)
+        require_packages(parts)
+        data_dir = DataDir.create(settings.quire_data_dir)
+        with data_dir.locked():
+            run = _Run(settings, data_dir, parts, durable=durable, on_ready=on_ready, tell=tell)
+            return asyncio.run(run.until_stopped())
+    except StackError as error:
+        complain(str(error))
+        return 1
+
+
 class _Run:
     """One run of a stack, from start to stop."""
 
@@ -89,15 +91,17 @@ class _Run:
         *,
         durable: bool,
         on_ready: Callable[[StackReady], None],
+        tell: Say,
     ) -> None:
         self.settings = settings
         self.data_dir = data_dir
         self.parts = parts
         self.durable = durable
         self.on_ready = on_ready
+        self.tell = tell
         self.failure: StackError | None = None
         self.main: asyncio.Task[int] | None = None
-        self.supervisor = Supervisor(data_dir, complain, self._fail)
+        self.supervisor = Supervisor(data_dir, tell, self._fail)
 
     async def until_stopped(self) -> int:
         """Start everything, wait for a signal or a failure, and stop everything."""
@@ -118,7 +122,7 @@ class _Run:
     async def _start(self) -> None:
         began = time.monotonic()
         environment = await start_stack(
-            self.settings, self.data_dir, self.parts, self.supervisor, durable=self.durable, say=complain
+            self.settings, self.data_dir, self.parts, self.supervisor, durable=self.durable, say=self.tell
         )
         took = time.monotonic() - began
         self.on_ready(StackReady(self.settings, self.data_dir, environment, self.parts, took))
@@ -141,16 +145,20 @@ class _Run:
             now = time.monotonic()
             if first_at is None:
                 first_at = now
-                complain("Stopping ...")
+                self.tell("Stopping ...")
                 self._cancel()
             elif now - first_at > SAME_SIGNAL_SECONDS:
                 self.supervisor.kill()
-                complain("Killed.")
+                self.tell("Killed.")
                 os._exit(128 + number)
 
         loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
+        # Under `nohup`, a terminal that closes is to be ignored.
+        heard = [
+            number for number in STOP_SIGNALS if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN
+        ]
+        for number in heard:
             loop.add_signal_handler(number, on_signal, number)
         yield
-        for number in STOP_SIGNALS:
+        for number in heard:
             loop.remove_signal_handler(number)

@@ -42,6 +42,7 @@ async def start_stack(
         say(f"Ended what an earlier run had left running: {', '.join(ended)}.")
     if Part.API in parts:
         _require_free_port(settings)
+    say(f"Starting {', '.join(part for part in Part if part in parts)}, with data in {data_dir.root} ...")
     ports = assign_ports(data_dir.ports, ("postgres", "valkey", *S3_PORTS, "textract"), with_grpc=frozenset(S3_PORTS))
     secrets = load_secrets(data_dir.secrets)
     stack = stack_environment(settings, data_dir, secrets, ports, parts)

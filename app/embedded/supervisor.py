@@ -23,7 +23,7 @@ FIRST_BACKOFF_SECONDS = 0.2
 LONGEST_BACKOFF_SECONDS = 5.0
 # All have to be gone within 10 seconds: workers may finish what they do in 7, and databases still get their share.
 STOP_SECONDS = 9.5
-LEAST_STOP_SECONDS = 2.0
+LEAST_SECONDS_EACH = 1.0
 
 Say = Callable[[str], None]
 
@@ -161,8 +161,8 @@ class Supervisor:
         by_rank = sorted(self._children, key=lambda child: -child.spec.stop_rank)
         ranks = [list(children) for _, children in groupby(by_rank, key=lambda child: child.spec.stop_rank)]
         for later, children in zip(reversed(range(len(ranks))), ranks, strict=True):
-            remaining = deadline - time.monotonic() - later * LEAST_STOP_SECONDS / 2
-            await asyncio.gather(*(child.stop(max(remaining, LEAST_STOP_SECONDS / 2)) for child in children))
+            remaining = deadline - time.monotonic() - later * LEAST_SECONDS_EACH
+            await asyncio.gather(*(child.stop(max(remaining, LEAST_SECONDS_EACH)) for child in children))
 
     def kill(self) -> None:
         """End every child at once."""

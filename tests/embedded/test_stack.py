@@ -61,11 +61,11 @@ def test_kill_9_of_the_supervisor_takes_the_servers_with_it(tmp_path: Path) -> N
 
 def test_a_start_right_after_kill_9_of_the_supervisor(tmp_path: Path) -> None:
     """What is still on its way out, or was left running, is in nobody's way."""
-    with a_stack(tmp_path / "quire", "postgres,valkey,s3") as first:
+    with a_stack(tmp_path / "quire") as first:
         data.write_row(first)
         first.process.kill()
         first.process.wait()
-        with a_stack(tmp_path / "quire", "postgres,valkey,s3") as second:
+        with a_stack(tmp_path / "quire") as second:
             assert data.has_row(second)
 
 
