@@ -1,0 +1,1 @@
+"""Runnable comparisons: what Quire does, side by side with what it is held against."""

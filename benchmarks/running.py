@@ -1,0 +1,78 @@
+"""A stack of the benchmark's own: the real processes, in a folder that is thrown away."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from app.config import Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class RunningStack:
+    """A stack that runs: where its parts are, and its processes."""
+
+    environment: dict[str, str]
+    process: psutil.Process
+
+    @property
+    def settings(self) -> Settings:
+        """Settings that lead to it."""
+        values: dict[str, Any] = {name.lower(): value for name, value in self.environment.items()}
+        return Settings(_env_file=None, **values)
+
+    @property
+    def address(self) -> str:
+        """Where its API is."""
+        return f"http://127.0.0.1:{self.environment['QUIRE_PORT']}"
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header with its API key."""
+        return {"Authorization": f"Bearer {self.environment['QUIRE_API_KEY']}"}
+
+    def processes(self) -> dict[int, psutil.Process]:
+        """All its processes, the supervisor's included."""
+        return {each.pid: each for each in [self.process, *self.process.children(recursive=True)]}
+
+    def named(self, name: str) -> psutil.Process:
+        """The process of a title, as `ps` shows it."""
+        for process in self.processes().values():
+            if " ".join(process.cmdline()).strip().startswith(name):
+                return process
+        raise LookupError(name)
+
+
+@contextmanager
+def running_stack(port: int, **extra: str) -> Iterator[RunningStack]:
+    """The embedded stack with the API on a port, and what else is to be set; durable, as `make run` has it."""
+    with tempfile.TemporaryDirectory(prefix="quire-bench-", dir="/var/tmp") as folder:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.embedded", "--data-dir", folder],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "QUIRE_PORT": str(port), "LOG_LEVEL": "WARNING", **extra},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        try:
+            environment: dict[str, str] = json.loads(process.stdout.readline())
+            yield RunningStack(environment, psutil.Process(process.pid))
+        finally:
+            process.communicate(timeout=20)
+
+
+async def settle(seconds: float = 2.0) -> None:
+    """Let what was started come to rest."""
+    await asyncio.sleep(seconds)
