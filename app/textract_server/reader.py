@@ -17,9 +17,9 @@ from app.textract_server.geometry import Box, QuarterTurns, turned
 from app.textract_server.readings import Line, PageReading, Word
 
 DOUBTFUL_CONFIDENCE = 75.0
-"""Pages under this mean confidence stand on their head, are covered in specks, or are handwriting: measured."""
+"""Pages under this mean confidence (0, where nothing was read) stand on their head, are covered in specks, or are handwriting: measured."""
 FEW_WORDS = 5
-"""A page with fewer words may be one whose text wasn't found at all."""
+"""On a page with fewer words the orientation detector has too little to go by."""
 ORIENTATION_CONFIDENCE = 1.0
 """How sure the orientation detector must be to be believed."""
 EVEN_TONES = 24
@@ -126,7 +126,7 @@ def _turned(image: Image.Image, turns: QuarterTurns) -> Image.Image:
 
 
 def _is_doubtful(reading: PageReading) -> bool:
-    return reading.confidence < DOUBTFUL_CONFIDENCE or reading.word_count < FEW_WORDS
+    return reading.confidence < DOUBTFUL_CONFIDENCE
 
 
 def _spread(image: Image.Image) -> float:

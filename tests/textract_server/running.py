@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import boto3
+import boto3  # type: ignore[import-untyped]  # it ships no types, and only the asynchronous client's are installed
 import psutil
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError

@@ -6,8 +6,8 @@ from typing import Any
 
 import pikepdf
 from PIL import Image, ImageDraw, ImageFont
-from reportlab.lib.pagesizes import letter
-from reportlab.pdfgen.canvas import Canvas
+from reportlab.lib.pagesizes import letter  # type: ignore[import-untyped]  # it ships no types
+from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]  # it ships no types
 
 SENTENCES = (
     "The court finds that the motion was filed in time",
@@ -18,12 +18,11 @@ SENTENCES = (
 )
 
 
-def pdf(*sheets: Sequence[str], rotate: int = 0) -> bytes:
+def pdf(*sheets: Sequence[str]) -> bytes:
     """Make a PDF with one page for each sheet of lines."""
     stream = io.BytesIO()
     canvas = Canvas(stream, pagesize=letter)
     for lines in sheets:
-        canvas.setPageRotation(rotate)
         canvas.setFont("Helvetica", 13)
         for number, line in enumerate(lines):
             canvas.drawString(72, 700 - 22 * number, line)
@@ -35,6 +34,16 @@ def pdf(*sheets: Sequence[str], rotate: int = 0) -> bytes:
 def dense_pdf(pages: int) -> bytes:
     """Make a PDF whose pages take about a second each to read."""
     return pdf(*([f"Page {page} of the record", *SENTENCES * 5] for page in range(1, pages + 1)))
+
+
+def turned_by_entry(content: bytes, degrees_clockwise: int) -> bytes:
+    """Have a PDF's pages shown turned, by their /Rotate."""
+    stream = io.BytesIO()
+    with pikepdf.open(io.BytesIO(content)) as document:
+        for page in document.pages:
+            page.rotate(degrees_clockwise, relative=False)
+        document.save(stream)
+    return stream.getvalue()
 
 
 def encrypted(content: bytes) -> bytes:

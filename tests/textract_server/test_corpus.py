@@ -12,7 +12,7 @@ pytestmark = pytest.mark.corpus
 
 
 def test_all_four_orientations_read_the_same(server: TextractServer, corpus: Path) -> None:
-    result = server.read((corpus / "documents/rotated/cardinal.pdf").read_bytes())
+    result = server.read((corpus / "documents/rotated/cardinal.pdf").read_bytes(), seconds=110)
     check_detection(result, numbered=True)
     corners = [block["Geometry"]["Polygon"][0] for block in result["Blocks"] if block["BlockType"] == "PAGE"]
     assert {(point["X"], point["Y"]) for point in corners} == {(0, 0), (1, 0), (1, 1), (0, 1)}

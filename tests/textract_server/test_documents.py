@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from PIL import Image
+from PIL import Image, ImageChops
 
 from tests.textract_server import sheets
 from tests.textract_server.invariants import check_detection
@@ -37,7 +37,6 @@ def first_line_at(result: dict[str, Any]) -> tuple[float, float]:
 MADE: dict[str, Callable[[], bytes]] = {
     "pdf": lambda: sheets.pdf(sheets.SENTENCES),
     "pdf after junk": lambda: b"junk before the header\n" + sheets.pdf(sheets.SENTENCES),
-    "pdf turned by its own entry": lambda: sheets.pdf(sheets.SENTENCES, rotate=90),
     "png": lambda: sheets.encoded(sheets.picture(), "PNG"),
     "transparent png": lambda: sheets.encoded(transparent(), "PNG"),
     "jpeg": lambda: sheets.encoded(sheets.picture(), "JPEG", quality=90),
@@ -76,6 +75,24 @@ def test_a_turned_page_is_read_upright_and_told_as_it_lies(server: TextractServe
         start, end = block["Geometry"]["Polygon"][:2]
         angle = math.degrees(math.atan2(end["Y"] - start["Y"], end["X"] - start["X"])) % 360
         assert round(angle) == degrees
+
+
+@pytest.mark.parametrize("degrees", CORNERS)
+def test_a_pdf_page_lies_as_its_rotate_entry_says(server: TextractServer, degrees: int) -> None:
+    result = detect(server, sheets.turned_by_entry(sheets.pdf(sheets.SENTENCES * 2), degrees))
+    assert text_of(result) == f"{TEXT}\n{TEXT}"
+    first = result["Blocks"][0]["Geometry"]["Polygon"][0]
+    assert (first["X"], first["Y"]) == CORNERS[degrees]
+
+
+@pytest.mark.parametrize("shade", ["slope", "stain"])
+def test_a_shaded_page_is_read_to_its_end(server: TextractServer, shade: str) -> None:
+    """Without its paper evened out, the darker part of such a page is lost."""
+    image = sheets.picture(sheets.SENTENCES * 2, (1700, 1100))
+    slope = Image.linear_gradient("L") if shade == "slope" else Image.radial_gradient("L")
+    shadow = slope.resize(image.size).point(lambda value: 90 + value * 165 // 255)
+    shaded = ImageChops.multiply(image, shadow)
+    assert text_of(detect(server, sheets.encoded(shaded, "PNG"))) == f"{TEXT}\n{TEXT}"
 
 
 def test_exif_orientation_is_applied(server: TextractServer) -> None:

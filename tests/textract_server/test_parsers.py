@@ -1,18 +1,19 @@
 """The parsers and the caller that people use with the real service take this server's answers, unmodified."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-import trp
-import trp.trp2
-from textractcaller.t_call import call_textract
-from textractor.parsers import response_parser
+import trp  # type: ignore[import-untyped]  # none of AWS's parsers ships types
+import trp.trp2  # type: ignore[import-untyped]
+from textractcaller.t_call import call_textract  # type: ignore[import-untyped]
+from textractor.parsers import response_parser  # type: ignore[import-untyped]
 
 from tests.textract_server import sheets
 from tests.textract_server.running import BUCKET, KEY, REGION, SECRET, TextractServer
 
-PAGES = (sheets.SENTENCES, [], ["Last page"])
+PAGES: tuple[Sequence[str], ...] = (sheets.SENTENCES, [], ["Last page"])
 LINES = [*sheets.SENTENCES, "Last page"]
 
 
