@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
+from tests.bench import Bench, open_bench
 from tests.service import Client, client_of, make_key, running_api
 from tests.stack import Stack, running_stack
 from workers.main import serving
@@ -60,6 +61,13 @@ async def worker(quick: Settings) -> AsyncIterator[str]:
     """A worker on all queues, in this process; yields its id."""
     async with serving(quick) as worker_id:
         yield worker_id
+
+
+@pytest.fixture
+async def bench(quick: Settings) -> AsyncIterator[Bench]:
+    """The core, to be run one step at a time."""
+    async with open_bench(quick) as bench:
+        yield bench
 
 
 @pytest.fixture(scope="session")

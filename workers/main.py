@@ -66,11 +66,11 @@ async def serving(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> A
         tasks.append(
             asyncio.create_task(listen(resources.redis, {queue.value: worker for queue, worker in workers.items()}))
         )
-        mains = [asyncio.create_task(worker.main()) for worker in workers.values()]
+        for worker in workers.values():
+            worker.begin()
         try:
             yield pipeline.worker_id
         finally:
-            await _cancel(mains)
             within = settings.worker_completion_seconds
             await asyncio.gather(*(worker.stop(within_seconds=within) for worker in workers.values()))
             await _cancel(tasks)

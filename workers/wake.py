@@ -1,16 +1,26 @@
-"""arq's worker, woken by the ring instead of at its next look at the queue."""
+"""arq's worker, woken by the ring instead of at its next look at the queue, and kept at work through what ends arq's."""
 
 import asyncio
+import time
 from contextlib import suppress
 
 import structlog
 from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from app.queue import wake_channel
 
 log = structlog.get_logger(__name__)
+
+HOLD_SECONDS = 60
+"""How long a task that a worker has taken stays its own after the worker died; until then it fills a place of its queue."""
+
+RENEW_SECONDS = 15
+
+LAST_LOOK_SECONDS = 2
+"""How long a stopping worker waits for a look at the queue that is under way: cut off, it would hold what it took."""
 
 
 class WakingWorker(Worker):
@@ -19,23 +29,49 @@ class WakingWorker(Worker):
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]  # arq's own, passed through
         self.rung = asyncio.Event()
+        # arq holds a task for as long as the longest may run. A short hold that is renewed is let go of soon.
+        self.in_progress_timeout_s = HOLD_SECONDS
+        self._renewed_at = time.monotonic()
+
+    def begin(self) -> None:
+        """Take tasks from now on."""
+        self.main_task = asyncio.create_task(self.main())
 
     async def main(self) -> None:
-        """Take tasks until cancelled."""
-        while True:
+        """Take tasks until stopped."""
+        while self.allow_pick_jobs:
             self.rung.clear()
             try:
                 await self._poll_iteration()
             except (RedisError, OSError) as error:
                 log.warning("redis_away", queue=self.queue_name, error=str(error))
-                await asyncio.sleep(1)
+                await self._start_afresh()
+            except Exception:  # nothing may end a worker that the rest of its process takes for alive
+                log.exception("queue_look_crashed", queue=self.queue_name)
+                await self._start_afresh()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.poll_delay_s):
                     await self.rung.wait()
 
+    async def heart_beat(self) -> None:
+        """Say that the queue is served, and hold on to the tasks that run."""
+        await super().heart_beat()
+        if time.monotonic() - self._renewed_at < RENEW_SECONDS:
+            return
+        self._renewed_at = time.monotonic()
+        async with self.pool.pipeline(transaction=False) as pipe:
+            for task_id in self.tasks:
+                pipe.pexpire(in_progress_key_prefix + task_id, HOLD_SECONDS * 1000)
+            await pipe.execute()
+
     async def stop(self, *, within_seconds: float) -> None:
         """Take no more tasks, let those under way finish for a while, cancel the rest, and close."""
         self.allow_pick_jobs = False
+        self.rung.set()
+        if self.main_task is not None:
+            await asyncio.wait([self.main_task], timeout=LAST_LOOK_SECONDS)
+            self.main_task.cancel()
+            await asyncio.gather(self.main_task, return_exceptions=True)
         if running := [task for task in self.tasks.values() if not task.done()]:
             await asyncio.wait(running, timeout=within_seconds)
         for task in self.tasks.values():
@@ -44,6 +80,14 @@ class WakingWorker(Worker):
         self.tasks.clear()
         with suppress(RedisError, OSError):
             await self.close()
+
+    async def _start_afresh(self) -> None:
+        """Wait a little, and count the free slots anew: arq takes one before it asks Redis, and loses it on an error."""
+        await asyncio.sleep(1)
+        self.job_counter = sum(not task.done() for task in self.tasks.values())
+        self.sem = asyncio.BoundedSemaphore(self.max_jobs + 1)
+        for _ in range(self.job_counter):
+            await self.sem.acquire()
 
 
 async def listen(redis: ArqRedis, workers: dict[str, WakingWorker]) -> None:

@@ -36,7 +36,7 @@ async def try_sweep_lock(session: AsyncSession) -> bool:
 
 
 async def take_due(session: AsyncSession, stages: Sequence[str], *, room: int, again: timedelta) -> list[DueJob]:
-    """Mark as rung, and return, the jobs that a queue's free room should go to.
+    """Mark as rung, and return in the order to ring in, the jobs that a queue's free room should go to.
 
     By priority, by turns between projects, then by age. Its cost follows the room and the number of projects, never
     the length of the backlog.
@@ -46,7 +46,10 @@ async def take_due(session: AsyncSession, stages: Sequence[str], *, room: int, a
 
 
 async def take_due_polls(session: AsyncSession, *, limit: int, lease: timedelta) -> list[Job]:
-    """The Textract jobs to ask about now; each is put off by the lease, so that no two sweeps ask about one."""
+    """The Textract jobs to ask about now, each put off by the lease, so that no two sweeps ask about one.
+
+    Each comes under a new fence, so that what an asker who hung meanwhile has to say doesn't count.
+    """
     rows = await session.execute(_TAKE_POLLS, {"limit": limit, "lease": lease})
     return [Job(**row._mapping) for row in rows]
 
@@ -66,6 +69,7 @@ async def _give_back(session: AsyncSession, lost: Mapping[Any, Any], max_attempt
         lost["id"],
         JobState.DEADLETTER if over else JobState.QUEUED,
         fence=lost["fence"],
+        at_state=JobState.WORKING,
         attempts=attempts,
         error_code=error.code if over else ...,
         error_message=f"{error.detail} That happened {attempts} times, so it was given up." if over else ...,
@@ -140,17 +144,20 @@ _TAKE_DUE = text("""
     ), turns AS (
         SELECT *, row_number() OVER (PARTITION BY priority, project_id ORDER BY created_at) AS turn FROM due
     ), chosen AS (
-        SELECT id FROM turns
-        ORDER BY array_position(ARRAY['high', 'normal', 'low'], priority), turn, created_at LIMIT :room
+        SELECT id, row_number() OVER (
+            ORDER BY array_position(ARRAY['high', 'normal', 'low'], priority), turn, created_at
+        ) AS place FROM turns ORDER BY place LIMIT :room
+    ), rung AS (
+        UPDATE jobs SET rung_at = now() FROM chosen
+        WHERE jobs.id = chosen.id AND jobs.state IN ('queued', 'retryable')
+        RETURNING jobs.id, jobs.stage, jobs.fence, jobs.rings, chosen.place
     )
-    UPDATE jobs SET rung_at = now() FROM chosen
-    WHERE jobs.id = chosen.id AND jobs.state IN ('queued', 'retryable')
-    RETURNING jobs.id, jobs.stage, jobs.fence, jobs.rings
+    SELECT id, stage, fence, rings FROM rung ORDER BY place
 """).bindparams(bindparam("stages", type_=ARRAY(TEXT)), bindparam("again", type_=Interval))
 
 _TAKE_POLLS = (
     text("""
-    UPDATE jobs SET next_attempt_at = now() + :lease, textract_polls = textract_polls + 1
+    UPDATE jobs SET next_attempt_at = now() + :lease, textract_polls = textract_polls + 1, fence = fence + 1
     WHERE id IN (
         SELECT id FROM jobs
         WHERE stage = 'parsing' AND state IN ('queued', 'retryable') AND next_attempt_at <= now()

@@ -9,6 +9,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,6 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import Sessions, new_id
 from app.jobs.models import Job, Worker
+from app.jobs.repository import GIVEN_BACK, transition
+from app.jobs.states import JobState
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +58,8 @@ class Presence:
     doing: Callable[[], Sequence[UUID]]
     """The jobs that this process works on now: only their leases are renewed."""
     _lock: asyncpg.Connection | None = field(default=None)
+    _has_lock: bool = False
+    _lost: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Hold the lock and say that we are there, until cancelled."""
@@ -66,9 +71,15 @@ class Presence:
                     log.warning("heartbeat_failed", error=str(error))
                     await asyncio.sleep(0.5)
                     continue
-                await asyncio.sleep(self.interval_seconds)
+                await self._until_next()
         finally:
             await asyncio.shield(self._leave())
+
+    async def _until_next(self) -> None:
+        """Wait for the next sign of life, or for the lock's connection to break: without it we are taken for dead."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.interval_seconds):
+                await self._lost.wait()
 
     async def beat(self) -> None:
         """One sign of life, and the leases renewed."""
@@ -97,19 +108,27 @@ class Presence:
 
         Behind a pooler that shares connections it isn't; then only the lease speaks for us.
         """
+        self._lost.clear()
         if self._lock is None or self._lock.is_closed():
+            self._has_lock = False
             self._lock = await asyncpg.connect(
                 self.database_url, timeout=5, server_settings={"application_name": "quire worker lock"}
             )
-            await self._lock.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", self.worker_id)
+            self._lock.add_termination_listener(lambda _: self._lost.set())
+        if not self._has_lock:
+            # Never waited for: a connection of ours that broke unseen by Postgres may hold it for hours yet.
+            self._has_lock = bool(await self._lock.fetchval(_TAKE_LOCK, self.worker_id, timeout=5))
         async with self.sessions() as session:
             return not await session.scalar(_LOCK_IS_FREE, {"worker": self.worker_id})
 
     async def _leave(self) -> None:
+        """Give back what is still claimed under our id, at no cost to it, and be forgotten."""
         try:
             async with self.sessions.begin() as session:
-                holds_jobs = select(Job.id).where(Job.claimed_by == self.worker_id).exists()
-                await session.execute(delete(Worker).where(Worker.id == self.worker_id, ~holds_jobs))
+                held = select(Job.id, Job.fence).where(Job.claimed_by == self.worker_id, Job.state == JobState.WORKING)
+                for job_id, fence in (await session.execute(held.with_for_update())).all():
+                    await transition(session, job_id, JobState.QUEUED, fence=fence, event=GIVEN_BACK)
+                await session.execute(delete(Worker).where(Worker.id == self.worker_id))
             if self._lock is not None:
                 await self._lock.close(timeout=1)
         except (OSError, asyncpg.PostgresError, SQLAlchemyError, TimeoutError) as error:
@@ -128,6 +147,8 @@ async def live_workers(sessions: Sessions) -> list[LiveWorker]:
 _RENEW_LEASES = text(
     "UPDATE jobs SET lease_until = now() + :lease WHERE state = 'working' AND claimed_by = :worker AND id = ANY(CAST(:ids AS uuid[]))"
 ).bindparams(bindparam("lease", type_=Interval))
+
+_TAKE_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 
 # Taking it here would succeed only if nobody held it; the transaction's end lets it go again.
 _LOCK_IS_FREE = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:worker, 0))")

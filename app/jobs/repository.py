@@ -4,13 +4,14 @@ Each change is one statement: a compare-and-set `UPDATE … RETURNING` and the i
 statements are built once per shape. Nothing here commits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     Boolean,
     Executable,
     Interval,
@@ -34,6 +35,11 @@ from app.jobs.states import SOURCES, TERMINAL_STATES, WAITING_STATES, JobState, 
 jobs = table_of(Job)
 events = table_of(Event)
 
+NOTHING: Mapping[str, Any] = {}
+
+CANCELLED = EventDraft(EventType.DONE, {"message": "The job was cancelled."})
+GIVEN_BACK = EventDraft(EventType.PROGRESS, {"message": "The worker stops; another one takes the job up."})
+
 
 async def find(session: AsyncSession, job_id: UUID, *, project_id: UUID | None = None) -> Job:
     """One job as it is now. Raises `JobNotFound`, also for a job of another project."""
@@ -53,10 +59,16 @@ async def latest_of(session: AsyncSession, document_id: UUID) -> Job:
     return Job(**row._mapping)
 
 
-async def create(session: AsyncSession, **values: Any) -> Job:
-    """A new job, and its first event; `values` are its columns, where they differ from their defaults."""
-    statement = _create(frozenset(values))
-    row = (await session.execute(statement, values | _event_parameters(EventDraft(EventType.STAGE)))).one()
+async def create(
+    session: AsyncSession, beside: CTE | None = None, beside_values: Mapping[str, Any] = NOTHING, **values: Any
+) -> Job:
+    """A new job and its first event, in one statement, with another insert beside them where there is one.
+
+    `values` are the job's columns, where they differ from their defaults.
+    """
+    statement = _create(frozenset(values), beside)
+    parameters = {**values, **beside_values, **_event_parameters(EventDraft(EventType.STAGE))}
+    row = (await session.execute(statement, parameters)).one()
     return Job(**row._mapping)
 
 
@@ -68,18 +80,22 @@ async def transition(
     event: EventDraft | None = None,
     fence: int | None = None,
     at_stage: Stage | None = None,
+    at_state: JobState | None = None,
     delay: timedelta = timedelta(0),
     **changes: Any,
 ) -> Job:
     """Move a job to a state, and write the event that says so; `changes` are other columns to set with it.
 
-    `fence` is that of the claim the caller acts under: without it any holder may be overruled. `at_stage` is the stage
-    it saw: with it, writing the same move twice is refused the second time. `delay` says when the job is due next. Raises `LeaseLost` when the fence has moved on, `StateConflict` when the move is
-    illegal from where the job is now, `JobNotFound` when it is gone.
+    `fence` is that of the claim the caller acts under: without it any holder may be overruled. `at_stage` and
+    `at_state` are what it saw: with them, writing the same move twice is refused the second time. `delay` says when
+    the job is due next. A job that somebody asked to stop, and that would wait now, is cancelled with it: no claim
+    would ever take it. Raises `LeaseLost` when the fence has moved on, `StateConflict` when the move is illegal from
+    where the job is now, `JobNotFound` when it is gone.
     """
     changes = {name: value for name, value in changes.items() if value is not ...}
     event = event or EventDraft(EventType.STAGE)
-    statement = _move(state, frozenset(changes), fenced=fence is not None, staged=at_stage is not None)
+    sources = SOURCES[state] if at_state is None else SOURCES[state] & {at_state}
+    statement = _move(state, frozenset(changes), sources, fenced=fence is not None, staged=at_stage is not None)
     parameters = {f"to_{name}": value for name, value in changes.items()}
     parameters |= {
         "job_id": job_id,
@@ -90,9 +106,11 @@ async def transition(
     }
     row = (await session.execute(statement, parameters)).one_or_none()
     if row is None:
-        await _explain_refusal(session, job_id, state, fence)
-        raise StateConflict
-    return Job(**row._mapping)
+        raise await _refusal(session, job_id, state, fence)
+    job = Job(**row._mapping)
+    if job.cancel_requested_at is not None and job.state in WAITING_STATES:
+        return await transition(session, job_id, JobState.CANCELLED, event=CANCELLED)
+    return job
 
 
 async def claim(session: AsyncSession, job_id: UUID, stage: Stage, *, worker: str, lease: timedelta) -> Job | None:
@@ -144,9 +162,10 @@ async def queue_position(session: AsyncSession, job: Job, *, limit: int = 10_000
 
 
 @cache
-def _create(columns: frozenset[str]) -> Executable:
+def _create(columns: frozenset[str], beside: CTE | None) -> Executable:
     values = {name: bindparam(name, type_=jobs.c[name].type) for name in columns}
-    return _with_event(insert(jobs).values(values | {"last_event_number": 1}))
+    created = _with_event(insert(jobs).values(values | {"last_event_number": 1}))
+    return created if beside is None else created.add_cte(beside)
 
 
 def _common_values() -> dict[str, Any]:
@@ -154,7 +173,9 @@ def _common_values() -> dict[str, Any]:
 
 
 @cache
-def _move(state: JobState, columns: frozenset[str], *, fenced: bool, staged: bool) -> Executable:
+def _move(
+    state: JobState, columns: frozenset[str], sources: frozenset[JobState], *, fenced: bool, staged: bool
+) -> Executable:
     """The statement of one shape of transition: which state, which other columns, under which guards."""
     values: dict[str, Any] = _common_values() | {"state": state}
     values["next_attempt_at"] = func.now() + bindparam("delay", type_=Interval)
@@ -162,7 +183,7 @@ def _move(state: JobState, columns: frozenset[str], *, fenced: bool, staged: boo
     if state is not JobState.WORKING:
         values |= {"claimed_by": None, "lease_until": None}
     values |= {name: bindparam(f"to_{name}", type_=jobs.c[name].type) for name in columns}
-    allowed = (jobs.c.id == bindparam("job_id")) & jobs.c.state.in_(SOURCES[state])
+    allowed = (jobs.c.id == bindparam("job_id")) & jobs.c.state.in_(sources)
     if fenced:
         allowed &= jobs.c.fence == bindparam("fence_held")
     if staged:
@@ -170,7 +191,7 @@ def _move(state: JobState, columns: frozenset[str], *, fenced: bool, staged: boo
     return _with_event(update(jobs).where(allowed).values(values))
 
 
-def _with_event(change: Any) -> Executable:
+def _with_event(change: Any) -> Select[Any]:
     """A change of one job and its event, as one statement that returns the job."""
     moved = change.returning(jobs).cte("moved")
     payload = cast(
@@ -207,11 +228,14 @@ def _event_parameters(event: EventDraft) -> dict[str, Any]:
     return {f"event_{name}": value for name, value in _event_row(event).items()}
 
 
-async def _explain_refusal(session: AsyncSession, job_id: UUID, state: JobState, fence: int | None) -> None:
+async def _refusal(
+    session: AsyncSession, job_id: UUID, state: JobState, fence: int | None
+) -> LeaseLost | StateConflict:
+    """Why a move was refused. Raises `JobNotFound` where the job is gone."""
     job = await find(session, job_id)
     if fence is not None and job.fence != fence:
-        raise LeaseLost
-    raise StateConflict(f"The job is {job.state}, and can't become {state} from there.")
+        return LeaseLost()
+    return StateConflict(f"The job is {job.state} at {job.stage}, and can't become {state} from there.")
 
 
 _FIND: Select[Any] = select(jobs).where(

@@ -9,11 +9,14 @@ from sqlalchemy import func, update
 
 from app import events
 from app.db import Sessions
-from app.errors import StateConflict
-from app.events import Event, EventDraft, EventType
+from app.errors import LeaseLost, StateConflict
+from app.events import Event
 from app.jobs import repository
 from app.jobs.models import Job
 from app.jobs.states import TERMINAL_STATES, JobState
+
+CANCEL_TRIES = 5
+"""How often a job may change hands under a caller that wants it cancelled, before the caller is told to ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +46,28 @@ class Jobs:
 
         Cancelling a cancelled job changes nothing. Raises `JobNotFound`, and `StateConflict` for one that has ended.
         """
-        job = await self.find(project_id, job_id)
-        if job.state is JobState.CANCELLED:
-            return job
-        if job.state in TERMINAL_STATES:
-            raise StateConflict(f"The job is {job.state} already.")
-        if job.state is JobState.WORKING and (flagged := await self._flag(job)):
-            return flagged
-        async with self.sessions.begin() as session:
-            job = await repository.transition(session, job_id, JobState.CANCELLED, fence=job.fence, event=CANCELLED)
-        await events.ring(self.redis, job.id, job.last_event_number)
-        return job
+        for _ in range(CANCEL_TRIES):
+            job = await self.find(project_id, job_id)
+            if job.state is JobState.CANCELLED:
+                return job
+            if job.state in TERMINAL_STATES:
+                raise StateConflict(f"The job is {job.state} already.")
+            stopped = await (self._flag(job) if job.state is JobState.WORKING else self._stop(job))
+            if stopped is not None:
+                return stopped
+        raise StateConflict("The job keeps changing hands; ask again in a moment.")
+
+    async def _stop(self, job: Job) -> Job | None:
+        """Cancel a job that waits; None when a worker has taken it meanwhile."""
+        try:
+            async with self.sessions.begin() as session:
+                stopped = await repository.transition(
+                    session, job.id, JobState.CANCELLED, fence=job.fence, event=repository.CANCELLED
+                )
+        except (LeaseLost, StateConflict):
+            return None
+        await events.ring(self.redis, stopped.id, stopped.last_event_number)
+        return stopped
 
     async def _flag(self, job: Job) -> Job | None:
         """Ask the worker that has the job to stop; None when it has let go of it meanwhile."""
@@ -62,6 +76,3 @@ class Jobs:
         async with self.sessions.begin() as session:
             row = (await session.execute(change.returning(repository.jobs))).one_or_none()
         return None if row is None else Job(**row._mapping)
-
-
-CANCELLED = EventDraft(EventType.DONE, {"message": "The job was cancelled."})

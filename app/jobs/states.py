@@ -53,7 +53,7 @@ LIVE_STATES = WAITING_STATES | {JobState.WORKING}
 SOURCES: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.QUEUED, JobState.WORKING, JobState.DEADLETTER, JobState.CANCELLED}),
     JobState.WORKING: LIVE_STATES,
-    JobState.RETRYABLE: frozenset({JobState.WORKING, JobState.QUEUED}),
+    JobState.RETRYABLE: LIVE_STATES,
     JobState.DONE: frozenset({JobState.WORKING}),
     JobState.DEADLETTER: LIVE_STATES,
     JobState.CANCELLED: LIVE_STATES,

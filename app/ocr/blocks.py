@@ -44,7 +44,7 @@ class PageAssembler:
             if number > self._number:
                 yield from self.finish()
                 self._number = number
-            self.pages_seen += block["BlockType"] == "PAGE"
+            self.pages_seen += block.get("BlockType") == "PAGE"
             self._blocks.append(block)
 
     def finish(self) -> Iterator[PageText]:
@@ -55,7 +55,14 @@ class PageAssembler:
 
 
 def page_text(number: int, blocks: Sequence[Block]) -> PageText:
-    """One page out of its blocks. Raises `OcrResultInvalid` when a relationship points nowhere."""
+    """One page out of its blocks. Raises `OcrResultInvalid` when a relationship points nowhere, or a member is missing."""
+    try:
+        return _page_text(number, blocks)
+    except (KeyError, TypeError) as error:
+        raise OcrResultInvalid(f"A block of page {number} is not as Textract's are ({error}).") from error
+
+
+def _page_text(number: int, blocks: Sequence[Block]) -> PageText:
     by_id = {block["Id"]: block for block in blocks}
     page = next((block for block in blocks if block["BlockType"] == "PAGE"), None)
     lines = [_line(block, by_id) for block in blocks if block["BlockType"] == "LINE"]

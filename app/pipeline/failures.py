@@ -12,6 +12,14 @@ from app.jobs.backoff import full_jitter
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
 
+CLEARED_ERROR: Mapping[str, Any] = {
+    "error_code": None,
+    "error_message": None,
+    "error_retryable": None,
+    "error_stage": None,
+}
+"""What a job that goes on says of its last failure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -25,7 +33,7 @@ class Failure:
 
 def failure_of(job: Job, error: QuireError, settings: Settings) -> Failure:
     """Where an error leads, by its class and the attempts that the stage has had."""
-    attempts = job.attempts + error.costs_attempt
+    attempts = _attempts(job, error)
     if not error.retryable or attempts >= settings.max_attempts:
         return _given_up(job, error, attempts)
     delay = full_jitter(job.attempts, base_seconds=settings.retry_base_seconds, max_seconds=settings.retry_max_seconds)
@@ -36,6 +44,12 @@ def failure_of(job: Job, error: QuireError, settings: Settings) -> Failure:
     return Failure(
         JobState.RETRYABLE, changes, EventDraft(EventType.RETRY, details, Severity.WARNING, error.code), delay
     )
+
+
+def _attempts(job: Job, error: QuireError) -> int:
+    """The attempts so far. Textract jobs that get lost are counted over the stages, for each is paid for anew."""
+    before = max(job.attempts, job.textract_generation) if isinstance(error, OcrJobLost) else job.attempts
+    return before + error.costs_attempt
 
 
 def _given_up(job: Job, error: QuireError, attempts: int) -> Failure:

@@ -26,8 +26,9 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A stage that succeeded: what it changes on the job, what its event tells, and when the next stage is due."""
+    """A stage that succeeded: what it changes on the job, what its event tells, and whether the next one has to wait."""
 
     changes: Mapping[str, Any] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
-    due_in: timedelta = timedelta(0)
+    due_in: timedelta | None = None
+    """When the job is to be looked at next; None where it can go on at once."""

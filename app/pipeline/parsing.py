@@ -9,7 +9,7 @@ from app import events
 from app.documents import repository as documents
 from app.errors import OcrResultInvalid
 from app.jobs.models import Job
-from app.ocr.blocks import PageAssembler, PageText
+from app.ocr.blocks import PageAssembler, PageText, page_text
 from app.ocr.engine import OcrStatus, PageWarning, ResultPart
 from app.pipeline.outcome import Outcome, Tools
 from app.storage.upload import Upload
@@ -56,7 +56,7 @@ async def collect_textract_result(job: Job, tools: Tools) -> Outcome:
         await upload.write(collection.raw_end())
         await upload.complete()
     return Outcome(
-        changes={"result_key": key, "textract_page_count": collection.page_count, "pages_done": collection.pages_saved},
+        changes={"result_key": key, "textract_page_count": collection.page_count, "pages_done": collection.pages_done},
         details={"pages": collection.page_count, "failed_pages": collection.failed_pages},
     )
 
@@ -69,6 +69,8 @@ class Collection:
     tools: Tools
     page_count: int = 0
     pages_saved: int = 0
+    _numbers: set[int] = field(default_factory=set)
+    _wrote_blocks: bool = False
     _last: ResultPart | None = None
     _assembler: PageAssembler = field(default_factory=PageAssembler)
     _pages: list[PageText] = field(default_factory=list)
@@ -79,23 +81,31 @@ class Collection:
         """The pages that the engine says it could not read."""
         return sorted({number for warning in self._warnings for number in warning.pages})
 
+    @property
+    def pages_done(self) -> int:
+        """Pages done so far, never more than the document was counted to have."""
+        return min(self.pages_saved, self.job.pages_total or self.pages_saved)
+
     async def add(self, part: ResultPart) -> None:
         """Take a portion in, and save the pages that it completed."""
         self.page_count = self.page_count or part.page_count
         self._last = part
         self._warnings += (warning for warning in part.warnings if warning not in self._warnings)
         self._pages += self._assembler.add(part.blocks)
-        while len(self._pages) >= PAGES_PER_COMMIT:
-            await self._save(self._pages[:PAGES_PER_COMMIT])
-            self._pages = self._pages[PAGES_PER_COMMIT:]
+        await self._save(at_least=PAGES_PER_COMMIT)
 
     async def finish(self) -> None:
         """Save the last pages, mark the failed ones, and check that none is missing. Raises `OcrResultInvalid`."""
-        await self._save([*self._pages, *self._assembler.finish()])
-        if self._assembler.pages_seen != self.page_count:
-            raise OcrResultInvalid(
-                f"Textract announced {self.page_count} pages, and its result has {self._assembler.pages_seen}."
-            )
+        self._pages += self._assembler.finish()
+        await self._save()
+        seen = self._assembler.pages_seen
+        # A failed page may have no block of its own; whether it is counted as announced then, Textract doesn't say.
+        absent = [number for number in self.failed_pages if number not in self._numbers]
+        if self.page_count not in {seen, seen + len(absent)} or not self.page_count:
+            raise OcrResultInvalid(f"Textract announced {self.page_count} pages, and its result has {seen}.")
+        self._pages = [page_text(number, []) for number in absent]
+        await self._save()
+        self.page_count = seen + len(absent)
         for warning in self._warnings:
             async with self.tools.sessions.begin() as session:
                 last = await documents.fail_pages(session, self.job, warning.pages, warning.code)
@@ -104,10 +114,13 @@ class Collection:
     def raw(self, part: ResultPart) -> bytes:
         """A portion's blocks as a piece of the one JSON object that the whole result is."""
         blocks = b",".join(orjson.dumps(block) for block in part.blocks)
+        if blocks and self._wrote_blocks:
+            blocks = b"," + blocks
+        self._wrote_blocks = self._wrote_blocks or bool(blocks)
         if self._last is None:
             head = {"DocumentMetadata": {"Pages": part.page_count}, "JobStatus": part.status}
             return orjson.dumps(head)[:-1] + b',"Blocks":[' + blocks
-        return b"," + blocks if blocks else b""
+        return blocks
 
     def raw_end(self) -> bytes:
         """What comes after the last block. Members without a value are left out, as Textract leaves them out."""
@@ -121,14 +134,12 @@ class Collection:
         extra = b',"Warnings":' + orjson.dumps(warnings) if warnings else b""
         return b"]" + extra + b"," + orjson.dumps(tail)[1:]
 
-    async def _save(self, pages: list[PageText]) -> None:
-        if not pages:
-            return
-        self.pages_saved += len(pages)
-        async with self.tools.sessions.begin() as session:
-            last = await documents.save_pages(session, self.job, pages, pages_done=self._progress())
-        await events.ring(self.tools.redis, self.job.id, last)
-
-    def _progress(self) -> int:
-        """Pages done so far, never more than the document was counted to have."""
-        return min(self.pages_saved, self.job.pages_total or self.pages_saved)
+    async def _save(self, *, at_least: int = 1) -> None:
+        """Save the pages that are whole, a commit's worth at a time, while there are so many."""
+        while len(self._pages) >= at_least:
+            pages, self._pages = self._pages[:PAGES_PER_COMMIT], self._pages[PAGES_PER_COMMIT:]
+            self.pages_saved += len(pages)
+            self._numbers.update(page.number for page in pages)
+            async with self.tools.sessions.begin() as session:
+                last = await documents.save_pages(session, self.job, pages, pages_done=self.pages_done)
+            await events.ring(self.tools.redis, self.job.id, last)

@@ -8,16 +8,18 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Interval, bindparam, func, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import events
-from app.errors import JobNotFound, LeaseLost, OcrFailed, OcrTimeout, QuireError, StateConflict
+from app.errors import InternalError, JobNotFound, LeaseLost, OcrFailed, OcrTimeout, QuireError, StateConflict
 from app.events import EventDraft, EventType
 from app.jobs import backlog, repository
 from app.jobs.models import Job
 from app.jobs.states import JobState
 from app.ocr.engine import OcrProgress, OcrStatus
-from app.pipeline.failures import failure_of
+from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Tools
+from app.pipeline.recording import recorded
 from app.queue import Queue
 
 log = structlog.get_logger(__name__)
@@ -48,14 +50,22 @@ class Polling:
     async def _poll(self, job: Job) -> None:
         with structlog.contextvars.bound_contextvars(job_id=str(job.id), request_id=job.request_id):
             try:
-                try:
-                    await self._record(job, await self.tools.ocr.ask(job.textract_job_id or ""))
-                except (LeaseLost, StateConflict, JobNotFound):
-                    raise
-                except QuireError as error:
-                    await self._fail(job, error)
+                answer = await self._ask(job)
+                await (self._fail(job, answer) if isinstance(answer, QuireError) else self._record(job, answer))
             except (LeaseLost, StateConflict, JobNotFound) as error:
                 log.info("poll_overtaken", error=error.detail)  # cancelled meanwhile, or asked about by another
+            except (QuireError, SQLAlchemyError, OSError) as error:
+                log.warning("poll_not_recorded", error=str(error))  # it is asked again when its lease is over
+
+    async def _ask(self, job: Job) -> OcrProgress | QuireError:
+        """What the engine says of a job; whatever goes wrong is an error of our tree, and that job's alone."""
+        try:
+            return await self.tools.ocr.ask(job.textract_job_id or "")
+        except QuireError as error:
+            return error
+        except Exception as error:
+            log.exception("poll_crashed")
+            return InternalError(f"poll_textract_jobs failed unexpectedly ({type(error).__name__}).")
 
     async def _record(self, job: Job, progress: OcrProgress) -> None:
         if progress.status is OcrStatus.FAILED:
@@ -72,9 +82,10 @@ class Polling:
         event = EventDraft(EventType.PROGRESS, {"textract_job_status": progress.status, "pages": progress.page_count})
         ended = {"textract_job_status": progress.status, "textract_end_time": datetime.now(UTC)}
         moved = await self._move(
-            job, JobState.QUEUED, event, attempts=0, textract_page_count=progress.page_count, **ended
+            job, JobState.QUEUED, event, attempts=0, textract_page_count=progress.page_count, **CLEARED_ERROR, **ended
         )
-        await self.queue.advance(moved)
+        if moved is not None:
+            await self.queue.advance(moved)
 
     async def _wait_on(self, job: Job) -> None:
         if datetime.now(UTC) - (job.textract_start_time or job.created_at) > self._patience(job):
@@ -83,7 +94,7 @@ class Polling:
         delay = self._interval(job.textract_polls)
         if job.state is JobState.RETRYABLE:
             event = EventDraft(EventType.PROGRESS, {"message": "Textract answers again."})
-            await self._move(job, JobState.QUEUED, event, attempts=0, delay=delay)
+            await self._move(job, JobState.QUEUED, event, attempts=0, delay=delay, **CLEARED_ERROR)
             return
         async with self.tools.sessions.begin() as session:
             await session.execute(_ASK_AGAIN, {"job_id": job.id, "held": job.fence, "delay": delay})
@@ -93,12 +104,15 @@ class Polling:
         log.warning("poll_failed", code=failure.event.code, state=failure.state)
         await self._move(job, failure.state, failure.event, delay=failure.delay, **(dict(failure.changes) | changes))
 
-    async def _move(self, job: Job, state: JobState, event: EventDraft, **changes: Any) -> Job:
-        async with self.tools.sessions.begin() as session:
-            moved = await repository.transition(
-                session, job.id, state, event=event, fence=job.fence, at_stage=job.stage, **changes
-            )
-        await events.ring(self.tools.redis, moved.id, moved.last_event_number)
+    async def _move(self, job: Job, state: JobState, event: EventDraft, **changes: Any) -> Job | None:
+        async def move() -> Job:
+            async with self.tools.sessions.begin() as session:
+                seen: dict[str, Any] = {"fence": job.fence, "at_stage": job.stage, "at_state": job.state}
+                return await repository.transition(session, job.id, state, event=event, **seen, **changes)
+
+        moved = await recorded(move)
+        if moved is not None:
+            await events.ring(self.tools.redis, moved.id, moved.last_event_number)
         return moved
 
     def _patience(self, job: Job) -> timedelta:

@@ -2,17 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import events
-from app.db import is_away
+from app.db import is_away, one_statement
 from app.errors import (
     DatabaseUnavailable,
     InternalError,
@@ -25,24 +23,15 @@ from app.errors import (
 from app.events import EventDraft, EventType
 from app.jobs import repository
 from app.jobs.models import Job
-from app.jobs.service import CANCELLED
+from app.jobs.repository import CANCELLED, GIVEN_BACK
 from app.jobs.states import JobState, Stage
-from app.pipeline.failures import failure_of
+from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Outcome, Tools
+from app.pipeline.recording import recorded
 from app.pipeline.stages import ROWS, StageRow
 from app.queue import Queue
 
 log = structlog.get_logger(__name__)
-
-RECORD_TRIES = 8
-"""How often an outcome is written again while Postgres is away: for about ten seconds, half a lease."""
-
-CLEARED_ERROR: Mapping[str, Any] = {
-    "error_code": None,
-    "error_message": None,
-    "error_retryable": None,
-    "error_stage": None,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +41,27 @@ class Pipeline:
     tools: Tools
     queue: Queue
     worker_id: str
-    running: dict[UUID, Stage] = field(default_factory=dict)
-    """What this process works on now: the heartbeat renews the leases of these, and of no others."""
+    running: dict[UUID, int] = field(default_factory=dict)
+    """What this process works on now, and under which fence: the heartbeat renews the leases of these, and no others."""
 
     async def advance(self, job_id: UUID, stage: Stage) -> None:
         """Carry a job on from a stage, as far as its queue goes. A job that isn't there to be taken is left alone."""
-        job = await self._recorded(lambda: self._claim(job_id, stage))
+        job = await recorded(lambda: self._claim(job_id, stage))
         if job is None:
             return
+        fence = self.running[job_id] = job.fence
         with structlog.contextvars.bound_contextvars(job_id=str(job_id), request_id=job.request_id):
             try:
                 while job is not None and job.state is JobState.WORKING:
-                    self.running[job.id] = job.stage
                     job = await self._step(job)
             finally:
-                self.running.pop(job_id, None)
+                # After a lost lease another task of this process may have claimed the job: its entry stays.
+                if self.running.get(job_id) == fence:
+                    del self.running[job_id]
 
     async def _claim(self, job_id: UUID, stage: Stage) -> Job | None:
         lease = timedelta(seconds=self.tools.settings.lease_seconds)
-        async with self.tools.sessions.begin() as session:
+        async with one_statement(self.tools.sessions) as session:
             return await repository.claim(session, job_id, stage, worker=self.worker_id, lease=lease)
 
     async def _step(self, job: Job) -> Job | None:
@@ -110,21 +101,21 @@ class Pipeline:
     async def _succeed(self, job: Job, row: StageRow, outcome: Outcome, seconds: float) -> Job | None:
         """Move on: to the end, to another queue, or straight into the next stage where nothing keeps us from it."""
         following = ROWS.get(row.to)
-        goes_on = following is not None and following.queue is row.queue and not outcome.due_in
+        goes_on = following is not None and following.queue is row.queue and outcome.due_in is None
         state = JobState.WORKING if goes_on else JobState.QUEUED if following else JobState.DONE
         timing = {"seconds": round(seconds, 6)}
         moved = await self._move(
             job,
             state,
             event=EventDraft(EventType.STAGE if following else EventType.DONE, outcome.details),
-            delay=outcome.due_in,
+            delay=outcome.due_in or timedelta(0),
             stage=row.to,
             attempts=0,
             stage_timings=job.stage_timings | {job.stage: timing},
             **CLEARED_ERROR,
             **outcome.changes,
         )
-        if moved is not None and state is JobState.QUEUED and not outcome.due_in:
+        if moved is not None and moved.state is JobState.QUEUED and outcome.due_in is None:
             await self.queue.advance(moved)
         return moved
 
@@ -140,8 +131,7 @@ class Pipeline:
     async def _give_back(self, job: Job) -> None:
         """A worker that is told to stop lets go of its job at once, at no cost to it."""
         try:
-            event = EventDraft(EventType.PROGRESS, {"message": "The worker stops; another one takes the job up."})
-            await self._move(job, JobState.QUEUED, event=event)
+            await self._move(job, JobState.QUEUED, event=GIVEN_BACK)
         except QuireError as error:
             log.warning("job_not_given_back", job_id=str(job.id), error=error.detail)
 
@@ -149,28 +139,11 @@ class Pipeline:
         """One transition under our fence, from the stage that we worked on, written again while Postgres is away."""
 
         async def move() -> Job:
-            async with self.tools.sessions.begin() as session:
-                return await repository.transition(
-                    session, job.id, state, event=event, fence=job.fence, at_stage=job.stage, **changes
-                )
+            async with one_statement(self.tools.sessions) as session:
+                seen: dict[str, Any] = {"fence": job.fence, "at_stage": job.stage, "at_state": JobState.WORKING}
+                return await repository.transition(session, job.id, state, event=event, **seen, **changes)
 
-        moved = await self._recorded(move)
+        moved = await recorded(move)
         if moved is not None:
             await events.ring(self.tools.redis, moved.id, moved.last_event_number)
         return moved
-
-    async def _recorded(self, write: Callable[[], Awaitable[Job | None]]) -> Job | None:
-        """What a write returns, tried for some seconds; None when Postgres stays away, and the lease will speak.
-
-        Raises `InternalError` for a write that Postgres refuses.
-        """
-        for attempt in range(RECORD_TRIES):
-            try:
-                return await write()
-            except (SQLAlchemyError, OSError) as error:
-                if not is_away(error):
-                    log.exception("write_refused")
-                    raise InternalError("What came of the stage can't be written down.") from error
-                log.warning("postgres_away", attempt=attempt, error=str(error))
-                await asyncio.sleep(min(0.1 * 2**attempt, 3))
-        return None

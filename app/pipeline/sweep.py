@@ -17,6 +17,7 @@ from app.errors import QuireError
 from app.jobs import backlog
 from app.jobs.backlog import DueJob
 from app.jobs.models import Job
+from app.jobs.states import WAITING_STATES
 from app.pipeline.outcome import Tools
 from app.pipeline.stages import QUEUES, ROUTES
 from app.queue import Queue, QueueName, stages_of
@@ -35,7 +36,6 @@ class Sweep:
 
     async def sweep(self) -> None:
         """Give back what is lost, and ring for what is due. Does nothing while another worker sweeps."""
-        room = {queue: await self.queue.room(queue) for queue in QUEUES}
         async with self.tools.sessions.begin() as session:
             if not await backlog.try_sweep_lock(session):
                 return
@@ -45,10 +45,11 @@ class Sweep:
         for job in given_back:
             await self._tell(job)
         for queue in QUEUES:
-            for due in await self._take_due(queue, room[queue]):
+            for due in await self._take_due(queue):
                 await self.queue.advance(due)
 
-    async def _take_due(self, queue: QueueName, room: int) -> list[DueJob]:
+    async def _take_due(self, queue: QueueName) -> list[DueJob]:
+        room = await self.queue.room(queue)
         if room <= 0:
             return []
         again = timedelta(seconds=self.tools.settings.ring_again_seconds)
@@ -58,7 +59,8 @@ class Sweep:
     async def _tell(self, job: Job) -> None:
         log.warning("job_given_back", job_id=str(job.id), stage=job.stage, attempts=job.attempts, state=job.state)
         await events.ring(self.tools.redis, job.id, job.last_event_number)
-        await self.queue.advance(job)
+        if job.state in WAITING_STATES:
+            await self.queue.advance(job)
 
 
 async def every(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
@@ -68,4 +70,6 @@ async def every(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
             await do()
         except (SQLAlchemyError, OSError, QuireError) as error:
             log.warning("periodic_task_failed", task=getattr(do, "__name__", str(do)), error=str(error))
+        except Exception:  # a defect must not end what repairs everything else
+            log.exception("periodic_task_crashed", task=getattr(do, "__name__", str(do)))
         await asyncio.sleep(seconds)
