@@ -1,5 +1,7 @@
 """The database: the base of all models, the names of constraints, engines and sessions."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -111,3 +113,11 @@ AWAY = (OSError, TimeoutError, asyncpg.InterfaceError, PoolTimeout)
 def open_sessions(engine: AsyncEngine) -> Sessions:
     """Sessions whose objects stay readable after the commit."""
     return async_sessionmaker(engine, expire_on_commit=False)
+
+
+@asynccontextmanager
+async def one_statement(sessions: Sessions) -> AsyncIterator[AsyncSession]:
+    """A session for a single statement, which is a transaction by itself: no BEGIN and no COMMIT to wait for."""
+    async with sessions() as session:
+        await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        yield session

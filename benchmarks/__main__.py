@@ -38,7 +38,7 @@ def main() -> None:
 async def _run(names: list[str]) -> None:
     for name in names:  # each on a fresh stack: what one leaves behind is none of the next one's business
         with running_stack(_free_port()) as stack:
-            await settle()
+            await settle(stack)
             await BENCHMARKS[name](stack)
 
 

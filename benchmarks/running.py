@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 from app.config import Settings
 
 ROOT = Path(__file__).parent.parent
+OK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,9 @@ def running_stack(port: int, **extra: str) -> Iterator[RunningStack]:
             process.communicate(timeout=20)
 
 
-async def settle(seconds: float = 2.0) -> None:
-    """Let what was started come to rest."""
-    await asyncio.sleep(seconds)
+async def settle(stack: RunningStack) -> None:
+    """Wait until every part answers, and let what was started come to rest."""
+    async with asyncio.timeout(60), httpx.AsyncClient(base_url=stack.address) as client:
+        while (await client.get("/health/ready")).status_code != OK:  # noqa: ASYNC110 (nobody tells us)
+            await asyncio.sleep(0.5)
+    await asyncio.sleep(2)

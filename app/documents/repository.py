@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import table_of
 from app.documents.models import Document, IdempotencyKey, Page, PageStatus
-from app.errors import DocumentNotFound, PageNotFound
+from app.errors import DocumentNotFound, IdempotencyInProgress, PageNotFound
 from app.events import EventDraft, EventType, Severity
 from app.jobs import repository as jobs_repository
 from app.jobs.models import Job
@@ -25,7 +25,13 @@ keys = table_of(IdempotencyKey)
 READABLE_STAGES = tuple(stage for stage in Stage if stage not in {Stage.QUEUED, Stage.JOB_VALIDATED, Stage.PARSING})
 """From `parsed` on, a job's text is there, whatever becomes of the later stages."""
 
-_INSERT = insert(documents)
+GIVEN_COLUMNS = tuple(name for name in documents.c.keys() if name not in {"page_count", "created_at", "updated_at"})  # noqa: SIM118
+_INSERT = (
+    insert(documents)
+    .values({name: bindparam(f"document_{name}", type_=documents.c[name].type) for name in GIVEN_COLUMNS})
+    .returning(documents.c.id)
+    .cte("stored")
+)
 _FIND = select(documents).where(
     documents.c.id == bindparam("document_id"), documents.c.project_id == bindparam("project_id")
 )
@@ -48,9 +54,17 @@ async def get(session: AsyncSession, document_id: UUID) -> Document:
 
 
 async def add(session: AsyncSession, document: Document) -> None:
-    """Store a new document's row."""
-    values = {column.name: getattr(document, _attribute(column.name)) for column in documents.columns}
-    await session.execute(_INSERT, {name: value for name, value in values.items() if value is not None})
+    """Store a new document."""
+    await session.execute(select(_INSERT), _document_parameters(document))
+
+
+async def add_with_job(session: AsyncSession, document: Document, **job_values: Any) -> Job:
+    """Store a new document and the job that reads it, in one statement; both are of the same moment."""
+    values = _document_parameters(document)
+    owners = {"project_id": document.project_id, "document_id": document.id}
+    job = await jobs_repository.create(session, _INSERT, values, **owners, **job_values)
+    document.created_at = document.updated_at = job.created_at
+    return job
 
 
 async def set_page_count(session: AsyncSession, document_id: UUID, page_count: int) -> None:
@@ -154,9 +168,14 @@ async def take_key(session: AsyncSession, project_id: UUID, key: str, *, lock: t
 
 
 async def answer_key(session: AsyncSession, job: Job, key: str, fingerprint: str) -> None:
-    """Bind a key to what its request made."""
-    change = update(keys).where(keys.c.project_id == job.project_id, keys.c.key == key)
-    await session.execute(change.values(fingerprint=fingerprint, document_id=job.document_id, job_id=job.id))
+    """Bind a key to what its request made. Raises `IdempotencyInProgress` where another request was first.
+
+    That can be where a request outlived its lock: the key is taken over then, and only one of the two may count.
+    """
+    change = update(keys).where(keys.c.project_id == job.project_id, keys.c.key == key, keys.c.job_id.is_(None))
+    answer = change.values(fingerprint=fingerprint, document_id=job.document_id, job_id=job.id)
+    if await session.scalar(answer.returning(keys.c.key)) is None:
+        raise IdempotencyInProgress
 
 
 async def release_key(session: AsyncSession, project_id: UUID, key: str) -> None:
@@ -174,6 +193,10 @@ async def forget_old_keys(session: AsyncSession, *, older_than: timedelta) -> No
 
 def _attribute(column: str) -> str:
     return "details" if column == "metadata" else column
+
+
+def _document_parameters(document: Document) -> dict[str, Any]:
+    return {f"document_{name}": getattr(document, _attribute(name)) for name in GIVEN_COLUMNS}
 
 
 def _document(mapping: Any) -> Document:

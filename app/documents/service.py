@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from app import events
-from app.db import Sessions, new_id
+from app.db import Sessions, new_id, one_statement
 from app.documents import repository
 from app.documents.intake import EXTENSIONS, SizeLimits, clean_filename, read_head, sniff
 from app.documents.models import Document, IdempotencyKey, Page
@@ -151,29 +151,28 @@ class Documents:
         return StoredBytes(self.bucket.name, key, media_type, upload.size_bytes, upload.sha256)
 
     async def _record(self, document: Document, described: Description, idempotency_key: str | None) -> Job:
+        values = {
+            "id": new_id(),
+            "priority": described.priority,
+            "options": described.options,
+            "callback_url": described.callback_url,
+            "request_id": events.request_id(),
+        }
+        if idempotency_key is None:
+            async with one_statement(self.sessions) as session:
+                return await repository.add_with_job(session, document, **values)
         async with self.sessions.begin() as session:
-            await repository.add(session, document)
-            job = await jobs_repository.create(
-                session,
-                id=new_id(),
-                project_id=document.project_id,
-                document_id=document.id,
-                priority=described.priority,
-                options=described.options,
-                callback_url=described.callback_url,
-                request_id=events.request_id(),
-            )
-            if idempotency_key is not None:
-                fingerprint = described.fingerprint(document.sha256)
-                await repository.answer_key(session, job, idempotency_key, fingerprint)
-        document.created_at = document.updated_at = job.created_at
+            job = await repository.add_with_job(session, document, **values)
+            await repository.answer_key(session, job, idempotency_key, described.fingerprint(document.sha256))
         return job
 
     async def _answer_again(self, earlier: IdempotencyKey, content: Content) -> Submission:
         if earlier.document_id is None or earlier.job_id is None:
             raise IdempotencyInProgress
-        digest = hashlib.sha256()
+        digest, size_bytes = hashlib.sha256(), 0
         async for chunk in content.chunks:
+            size_bytes += len(chunk)
+            self.sizes.check(size_bytes)
             digest.update(chunk)
         if content.describe().fingerprint(digest.hexdigest()) != earlier.fingerprint:
             raise IdempotencyMismatch
