@@ -44,6 +44,7 @@ def stack_environment(
         environment["AWS_ENDPOINT_URL_S3"] = s3_endpoint(ports)
     if Part.TEXTRACT in parts:
         environment["AWS_ENDPOINT_URL_TEXTRACT"] = f"http://{LOOPBACK}:{ports['textract']}"
+        environment |= _quick_polling(settings)
     return {name: value for name, value in environment.items() if value}
 
 
@@ -71,6 +72,12 @@ def textract_environment(stack: Environment, data_dir: DataDir, port: int) -> En
         "TEXTRACT_SERVER_S3_SECRET_ACCESS_KEY": stack.get("AWS_SECRET_ACCESS_KEY", ""),
     }
     return {name: value for name, value in own.items() if value}
+
+
+def _quick_polling(settings: Settings) -> Environment:
+    """Return how often to ask our own server, which has no quota to spare; what a person has set is left as it is."""
+    names = ("textract_async_initial_delay_seconds", "textract_async_polling_interval_seconds")
+    return {name.upper(): "1" for name in names if name not in settings.model_fields_set}
 
 
 def _credentials(settings: Settings, secrets: Secrets, parts: frozenset[Part]) -> Environment:

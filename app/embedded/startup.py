@@ -96,21 +96,16 @@ async def _start_postgres(
 
 
 async def _prepare(supervisor: Supervisor, environment: Environment, parts: frozenset[Part]) -> None:
-    """Make what Quire expects to find: the bucket, the tables, the first API key."""
-    if not parts & QUIRE:
-        return
-    steps = [("migrate", "migrate"), ("key", "key ensure")]
-    if Part.S3 not in parts:  # Ours makes its bucket itself.
-        steps.insert(0, ("bucket", "bucket ensure"))
-    for name, command in steps:
-        await supervisor.run_once(name, _quire(command), environment)
+    """Make what Quire expects to find: the tables, the bucket, the first API key."""
+    if parts & QUIRE:
+        await supervisor.run_once("setup", _module("app.setup", "tables", "bucket", "key"), environment)
 
 
 def _readers(parts: frozenset[Part], environment: Environment) -> Iterator[ChildSpec]:
     if Part.TEXTRACT in parts:
         yield ChildSpec(
             name="quire-textract",
-            argv=(sys.executable, "-m", "app.textract_server.main"),
+            argv=_module("app.textract_server.main"),
             env=environment,
             probe=http_answers(f"{environment['AWS_ENDPOINT_URL_TEXTRACT']}/health"),
             stop_rank=TEXTRACT_RANK,
@@ -119,15 +114,16 @@ def _readers(parts: frozenset[Part], environment: Environment) -> Iterator[Child
 
 def _quire_children(settings: Settings, parts: frozenset[Part], environment: Environment) -> Iterator[ChildSpec]:
     if Part.API in parts:
-        yield _quire_child("api", environment, http_answers(f"{local_url(settings)}/health/live"))
+        serve = _module("app.serve", "--host", settings.quire_host, "--port", str(settings.quire_port))
+        yield _quire_child("api", serve, environment, http_answers(f"{local_url(settings)}/health/live"))
     if Part.WORKER in parts:
-        yield _quire_child("worker", environment, _nothing_to_ask)
+        yield _quire_child("worker", _module("workers"), environment, _nothing_to_ask)
 
 
-def _quire_child(name: str, environment: Environment, probe: Probe) -> ChildSpec:
+def _quire_child(name: str, argv: tuple[str, ...], environment: Environment, probe: Probe) -> ChildSpec:
     return ChildSpec(
         name=name,
-        argv=_quire(name),
+        argv=argv,
         env=environment,
         probe=probe,
         # Work that is cut off is taken up again by design, and the port has to be free at once.
@@ -140,5 +136,5 @@ async def _nothing_to_ask() -> None:
     """Take a worker as it is: it listens nowhere, and says how it does in the database."""
 
 
-def _quire(command: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "app.cli", *command.split())
+def _module(name: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name, *arguments)
