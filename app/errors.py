@@ -13,7 +13,7 @@ QuireError
 │   ├── DocumentEmpty, UnsupportedMediaType, DocumentTooLarge, DocumentEncrypted, DocumentCorrupt,
 │   └── DocumentHasNoPages, TooManyPages, PageTooLarge
 ├── Unavailable (transient)           a part that we need doesn't answer, or is full
-│   ├── Overloaded, DatabaseUnavailable, StorageUnavailable, OcrUnavailable, OcrThrottled, StageTimeout, WorkerLost
+│   ├── Overloaded, NoWorkers, DatabaseUnavailable, StorageUnavailable, OcrUnavailable, OcrThrottled, StageTimeout, WorkerLost
 └── OcrError                          the engine said no
     ├── OcrSlotsFull (waits), OcrJobLost (transient), OcrAccessDenied, OcrRequestInvalid, OcrFailed,
     └── OcrTimeout, OcrResultInvalid, DocumentUnreachable (transient), OcrUnknown (transient)
@@ -173,6 +173,11 @@ class Unavailable(QuireError):
 class Overloaded(Unavailable):
     code, title, retry_after_seconds = "overloaded", "Overloaded", 2
     message = "As much is under way as this process takes at once; try again in a moment."
+
+
+class NoWorkers(Unavailable):
+    code, title = "no_workers", "No workers"
+    message = "No live worker serves a queue that documents need; start one with `quire worker`."
 
 
 class DatabaseUnavailable(Unavailable):

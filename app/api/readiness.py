@@ -11,19 +11,13 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.errors import QuireError
+from app.errors import NoWorkers, QuireError
 from app.jobs.presence import live_workers
 from app.resources import Resources
 
 log = structlog.get_logger(__name__)
 
 TIMEOUT_SECONDS = 3.0
-
-
-class NoWorkers(QuireError):
-    """No live worker serves a queue that documents need."""
-
-    status, code, title = 503, "no_workers", "No workers"
 
 
 @dataclass(frozen=True, slots=True)

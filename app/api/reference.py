@@ -29,7 +29,8 @@ of a job that failed. Quote the <code>request_id</code> when you ask about one.<
 @router.get("/docs/errors")
 async def get_error_reference() -> HTMLResponse:
     """Every error code, as a page for people."""
-    return HTMLResponse(PAGE.format(rows="\n".join(_row(error) for error in all_errors())))
+    by_code = {error.code: error for error in all_errors()}
+    return HTMLResponse(PAGE.format(rows="\n".join(map(_row, by_code.values()))))
 
 
 def _row(error: type[QuireError]) -> str:
