@@ -1,11 +1,12 @@
 """The core on a bench: rows as it would have written them, and its parts to be run one step at a time."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
@@ -31,6 +32,17 @@ from app.resources import open_resources
 from app.storage.s3 import Bucket
 
 WORKER = "the-worker-of-this-test"
+
+Value = TypeVar("Value")
+
+
+async def eventually(ask: Callable[[], Awaitable[Value]], within_seconds: float = 20) -> Value:
+    """The first true answer; TimeoutError where none comes in time."""
+    async with asyncio.timeout(within_seconds):
+        while True:
+            if answer := await ask():
+                return answer
+            await asyncio.sleep(0.05)
 
 
 def standing(stage: Stage, state: JobState) -> dict[str, Any]:

@@ -1,0 +1,283 @@
+"""The backlog: who is rung for next, what is polled next, and what dead workers leave behind."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy import Interval, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+
+from app.jobs import backlog
+from app.jobs.backlog import DueJob
+from app.jobs.models import Job
+from app.jobs.presence import Presence
+from app.jobs.states import JobState, Priority, Stage
+from app.pipeline.stages import ROUTES, STAGES
+from app.queue import QueueName, stages_of
+from tests.bench import WORKER, Bench, eventually
+
+STAGES_OF_OCR = stages_of(ROUTES, QueueName.OCR)
+AGAIN = timedelta(seconds=10)
+TYPES: dict[str, Any] = {"stages": ARRAY(TEXT), "again": Interval, "lease": Interval}
+
+
+async def take(bench: Bench, room: int = 100, stages: Sequence[str] = STAGES_OF_OCR) -> list[DueJob]:
+    """One look of the sweep at the backlog."""
+    async with bench.tools.sessions.begin() as session:
+        return await backlog.take_due(session, stages, room=room, again=AGAIN)
+
+
+async def give_back(bench: Bench, max_attempts: int = 3) -> list[Job]:
+    """One look of the sweep for what was lost."""
+    async with bench.tools.sessions.begin() as session:
+        return await backlog.give_back_lost(session, max_attempts=max_attempts)
+
+
+async def forget(bench: Bench) -> int:
+    """One look of the sweep for workers that are gone."""
+    async with bench.tools.sessions.begin() as session:
+        return await backlog.forget_dead_workers(session)
+
+
+@asynccontextmanager
+async def present(bench: Bench, worker_id: str = WORKER) -> AsyncIterator[Presence]:
+    """A worker that has said that it is there; killed at the end, as far as Postgres can see."""
+    presence = Presence(
+        sessions=bench.tools.sessions,
+        database_url=bench.settings.database_url,
+        worker_id=worker_id,
+        queues=["ocr"],
+        lease=timedelta(seconds=20),
+        interval_seconds=60,
+        doing=list,
+    )
+    await presence.beat()
+    try:
+        yield presence
+    finally:
+        if presence._lock is not None and not presence._lock.is_closed():
+            presence._lock.terminate()
+            await lock_is_free(bench, worker_id)
+
+
+async def lock_is_free(bench: Bench, worker_id: str) -> None:
+    """Wait until Postgres has seen that a worker's connection is gone."""
+    query = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:id, 0))")
+
+    async def is_free() -> bool:
+        async with bench.tools.sessions() as session:
+            return bool(await session.scalar(query, {"id": worker_id}))
+
+    await eventually(is_free)
+
+
+async def test_jobs_are_taken_by_priority_by_turns_then_by_age(bench: Bench) -> None:
+    """High before normal before low, project by project within a priority, and the oldest of each project first."""
+    made: dict[UUID, str] = {}
+    for project, priority, count in (("a", "low", 1), ("a", "normal", 3), ("b", "normal", 2), ("b", "high", 1)):
+        for number in range(count):
+            job = await bench.rows.job(project=project, priority=Priority(priority))
+            made[job.id] = f"{project} {priority} {number}"
+    taken = [made[due.id] for due in await take(bench, room=6)]
+    assert taken == ["b high 0", "a normal 0", "b normal 0", "a normal 1", "b normal 1", "a normal 2"]
+    assert [made[due.id] for due in await take(bench)] == ["a low 0"]
+
+
+async def test_only_what_a_worker_could_claim_is_taken(bench: Bench) -> None:
+    """Not what isn't due, is held, has ended, waits for Textract, or belongs to another queue."""
+    document = await bench.rows.document()
+    due = [
+        await bench.rows.job(document=document),
+        await bench.rows.job(Stage.JOB_VALIDATED, JobState.RETRYABLE, document=document),
+        await bench.rows.job(Stage.PARSING, document=document, textract_job_status="SUCCEEDED"),
+    ]
+    later = await bench.rows.job(document=document)
+    await bench.rows.change(later.id, next_attempt_at_in=timedelta(seconds=9))
+    for stage, state in [
+        (Stage.PARSED, JobState.QUEUED),
+        (Stage.QUEUED, JobState.WORKING),
+        (Stage.QUEUED, JobState.CANCELLED),
+        (Stage.QUEUED, JobState.DEADLETTER),
+        (Stage.PARSING, JobState.QUEUED),
+    ]:
+        await bench.rows.job(stage, state, document=document)
+    assert {each.id for each in await take(bench)} == {job.id for job in due}
+
+
+async def test_a_job_is_rung_for_again_only_after_a_while(bench: Bench) -> None:
+    """A ring is given its time to be heard; then it is rung again under the same id, which is harmless."""
+    job = await bench.rows.job()
+    assert [due.id for due in await take(bench)] == [job.id]
+    assert await take(bench) == []
+    await bench.rows.change(job.id, rung_at_in=-AGAIN)
+    assert [due.id for due in await take(bench)] == [job.id]
+
+
+async def test_the_cost_does_not_follow_the_backlog(bench: Bench) -> None:
+    """With 20,000 jobs waiting, no statement of the sweep reads the table from end to end."""
+    job = await bench.rows.job()
+    async with bench.tools.sessions.begin() as session:
+        await session.execute(
+            text(
+                "INSERT INTO jobs (id, project_id, document_id, stage, textract_job_id, textract_job_status)"
+                " SELECT gen_random_uuid(), :project, :document, stage, 'x', 'IN_PROGRESS'"
+                " FROM generate_series(1, 10000), unnest(ARRAY['queued', 'parsing']) AS of(stage)"
+            ),
+            {"project": job.project_id, "document": job.document_id},
+        )
+        await session.execute(text("ANALYZE jobs"))
+    said = {"stages": list(STAGES_OF_OCR), "room": 100, "again": AGAIN, "limit": 25, "lease": AGAIN}
+    for statement in (backlog._TAKE_DUE, backlog._TAKE_POLLS, backlog._LOST):
+        plan, milliseconds = await explained(bench, str(statement), said)
+        assert "Seq Scan on jobs" not in plan, plan
+        assert milliseconds < 250, plan
+
+
+async def explained(bench: Bench, statement: str, said: dict[str, object]) -> tuple[str, float]:
+    """The plan that a statement ran by, and how long it took."""
+    typed = [bindparam(name, type_=kind) for name, kind in TYPES.items() if f":{name}" in statement]
+    query = text(f"EXPLAIN (ANALYZE) {statement}").bindparams(*typed)
+    async with bench.tools.sessions() as session:
+        lines = (await session.scalars(query, {name: said[name] for name in said if f":{name}" in statement})).all()
+        await session.rollback()
+    return "\n".join(lines), float(lines[-1].split()[-2])
+
+
+async def test_two_sweeps_never_ask_about_the_same_job(bench: Bench) -> None:
+    """Polls that are taken at the same time are shared out, each under a new fence, and none is taken twice."""
+    document = await bench.rows.document()
+    jobs = [await bench.rows.job(Stage.PARSING, document=document) for _ in range(20)]
+
+    async def take_polls() -> list[Job]:
+        async with bench.tools.sessions.begin() as session:
+            return await backlog.take_due_polls(session, limit=12, lease=timedelta(seconds=60))
+
+    first, second = await asyncio.gather(take_polls(), take_polls())
+    taken = [job.id for job in [*first, *second]]
+    rest = [job.id for job in await take_polls()]
+    assert sorted(taken + rest) == sorted(job.id for job in jobs)
+    assert {(job.fence, job.textract_polls) for job in first} == {(1, 1)}
+
+
+@pytest.mark.parametrize(
+    "columns", [{"state": "cancelled", "finished_at_in": timedelta(0)}, {"textract_job_status": "SUCCEEDED"}]
+)
+async def test_what_needs_no_asking_is_not_asked_about(bench: Bench, columns: dict[str, object]) -> None:
+    """Jobs that were cancelled, or whose Textract job has ended, are no polls."""
+    job = await bench.rows.job(Stage.PARSING)
+    await bench.rows.change(job.id, **columns)
+    async with bench.tools.sessions.begin() as session:
+        assert await backlog.take_due_polls(session, limit=5, lease=AGAIN) == []
+
+
+async def test_a_lease_that_ran_out_is_given_back(bench: Bench) -> None:
+    """It costs an attempt, for the job may be what hangs its workers; after the last it is given up as worker_lost."""
+    job = await bench.rows.job(Stage.PARSED, JobState.WORKING)
+    assert await give_back(bench) == []
+    await bench.rows.change(job.id, lease_until_in=-timedelta(seconds=1))
+    (back,) = await give_back(bench)
+    assert (back.id, back.state, back.stage, back.attempts) == (job.id, JobState.QUEUED, Stage.PARSED, 1)
+    for _ in range(2):
+        held = {"state": "working", "claimed_by": "x", "lease_until_in": -timedelta(seconds=1)}
+        await bench.rows.change(job.id, **held)
+        (back,) = await give_back(bench)
+    assert (back.state, back.attempts, back.error_code) == (JobState.DEADLETTER, 3, "worker_lost")
+    assert (back.error_stage, back.error_retryable) == (Stage.PARSED, True)
+    assert [event.code for event in await bench.rows.events(job.id)] == [None, *["worker_lost"] * 3]
+
+
+async def test_a_dead_worker_is_noticed_by_its_lock(bench: Bench) -> None:
+    """Its jobs are given back while their leases still run; those of a living worker are left alone."""
+    await postgres_is_old_enough(bench)
+    async with present(bench, "living"):
+        async with present(bench):
+            jobs = [
+                await bench.rows.job(Stage.PARSED, JobState.WORKING, claimed_by=worker) for worker in (WORKER, "living")
+            ]
+            assert await give_back(bench) == []
+        assert [job.id for job in await give_back(bench)] == [jobs[0].id]
+
+
+async def test_what_a_dead_worker_was_rung_for_is_rung_for_anew(bench: Bench) -> None:
+    """A task may have died with its worker before its job was claimed, so its next ring has another id."""
+    await postgres_is_old_enough(bench)
+    job = await bench.rows.job()
+    (first,) = await take(bench)
+    async with present(bench):
+        assert await forget(bench) == 0
+        assert await take(bench) == []
+    assert await forget(bench) == 1
+    (second,) = await take(bench)
+    assert (second.id, second.rings) == (job.id, first.rings + 1)
+    assert await forget(bench) == 0
+
+
+async def test_a_worker_whose_connection_broke_takes_its_lock_again_at_once(bench: Bench) -> None:
+    """It doesn't wait for its next heartbeat: until then it would be taken for dead."""
+    presence = Presence(bench.tools.sessions, bench.settings.database_url, WORKER, ["ocr"], AGAIN, 60, list)
+    running = asyncio.create_task(presence.run())
+    try:
+        broken = await eventually(lambda: lock_holder(bench))
+        async with bench.tools.sessions() as session:
+            await session.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": broken})
+
+        async def is_held_anew() -> bool:
+            return await lock_holder(bench) not in {None, broken}
+
+        await eventually(is_held_anew)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_lock_that_an_old_connection_still_holds_stops_no_heartbeat(bench: Bench) -> None:
+    """Where a connection broke unseen by Postgres, the worker goes on, and its lock still speaks for it."""
+    old = await asyncpg.connect(bench.settings.database_url)
+    await old.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", WORKER)
+    async with asyncio.timeout(5), present(bench):
+        async with bench.tools.sessions() as session:
+            assert await session.scalar(text("SELECT holds_lock FROM workers"))
+        await old.close()
+
+
+async def test_a_worker_that_leaves_gives_its_jobs_back_at_no_cost(bench: Bench) -> None:
+    """Whatever is still claimed under its id when it stops can be taken up at once, with all its attempts."""
+    async with present(bench) as presence:
+        job = await bench.rows.job(Stage.PARSED, JobState.WORKING, attempts=2)
+        await presence._leave()
+    after = await bench.rows.find(job.id)
+    assert (after.state, after.attempts, after.claimed_by) == (JobState.QUEUED, 2, None)
+    async with bench.tools.sessions() as session:
+        assert await session.scalar(text("SELECT count(*) FROM workers")) == 0
+
+
+async def lock_holder(bench: Bench) -> int | None:
+    """The process id of the connection that holds the worker's lock."""
+    query = text(
+        "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted"
+        " AND datname = current_database() AND application_name = 'quire worker lock'"
+    )
+    async with bench.tools.sessions() as session:
+        pid: int | None = await session.scalar(query)
+        return pid
+
+
+async def postgres_is_old_enough(bench: Bench) -> None:
+    """Just after it started no worker is taken for dead: none had the time to take its lock."""
+    query = text("SELECT pg_postmaster_start_time() < now() - interval '5 seconds'")
+
+    async def is_old() -> bool:
+        async with bench.tools.sessions() as session:
+            return bool(await session.scalar(query))
+
+    await eventually(is_old)
+
+
+def test_every_stage_is_in_reach_of_the_sweep() -> None:
+    """The queues together ring for every stage that something runs from."""
+    assert {stage for queue in QueueName for stage in stages_of(ROUTES, queue)} == {row.stage for row in STAGES}

@@ -1,0 +1,146 @@
+"""A small server that speaks Textract's JSON 1.1 and does what a test says: errors, lost answers, odd results."""
+
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+Block = dict[str, Any]
+START, GET = "StartDocumentTextDetection", "GetDocumentTextDetection"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error, as Textract sends it."""
+
+    code: str
+    status: int = 400
+    message: str = "No."
+
+
+class HangUp(Exception):
+    """Close the connection without an answer: the request was taken, and its answer is lost."""
+
+
+Answer = dict[str, Any] | Refusal
+
+
+@dataclass(slots=True)
+class FakeTextract:
+    """One account: what it answers, and what it was asked."""
+
+    url: str = ""
+    blocks: list[Block] = field(default_factory=lambda: document_of(1))
+    pages: int | None = None
+    status: str = "SUCCEEDED"
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Further members of a result: Warnings, StatusMessage."""
+    before: list[Refusal | type[HangUp]] = field(default_factory=list)
+    """What comes instead of the next answers, one for each."""
+    on_start: Callable[[dict[str, Any]], Awaitable[None]] | None = None
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    jobs: dict[str, str] = field(default_factory=dict)
+    """The job ids, by token."""
+    forgotten: set[str] = field(default_factory=set)
+
+    @property
+    def starts(self) -> Counter[str]:
+        """How often each token came with a Start."""
+        return Counter(body["ClientRequestToken"] for operation, body in self.asked if operation == START)
+
+    async def answer(self, operation: str, body: dict[str, Any]) -> Answer:
+        """What this server says to a request."""
+        self.asked.append((operation, body))
+        if operation == START:
+            if self.on_start is not None:
+                await self.on_start(body)
+            token = body["ClientRequestToken"]
+            self.jobs.setdefault(token, hashlib.sha256(token.encode()).hexdigest())
+        if self.before:
+            instead = self.before.pop(0)
+            if isinstance(instead, Refusal):
+                return instead
+            raise instead
+        if operation == START:
+            return {"JobId": self.jobs[body["ClientRequestToken"]]}
+        return self._result(body)
+
+    def _result(self, body: dict[str, Any]) -> Answer:
+        if body["JobId"] in self.forgotten or body["JobId"] not in self.jobs.values():
+            return Refusal("InvalidJobIdException", message="Request has invalid Job Id")
+        if self.status == "IN_PROGRESS":
+            return {"JobStatus": self.status}
+        if self.status == "FAILED":
+            return {"JobStatus": self.status, **self.extra}
+        begin = int(body.get("NextToken", 0))
+        end = begin + min(body.get("MaxResults", 1000), 1000)
+        more = {"NextToken": str(end)} if end < len(self.blocks) else {}
+        count = self.pages if self.pages is not None else sum(block["BlockType"] == "PAGE" for block in self.blocks)
+        head = {"DocumentMetadata": {"Pages": count}, "JobStatus": self.status, **self.extra}
+        return {**head, "Blocks": self.blocks[begin:end], "DetectDocumentTextModelVersion": "1.0", **more}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request on one connection."""
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+            body = json.loads(await reader.readexactly(int(headers["content-length"])))
+            answer = await self.answer(headers["x-amz-target"].removeprefix("Textract."), body)
+            writer.write(_as_http(answer))
+            await writer.drain()
+        except (HangUp, asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def running_fake(**what: Any) -> AsyncIterator[FakeTextract]:
+    """Run such a server."""
+    fake = FakeTextract(**what)
+    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    fake.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        yield fake
+
+
+def document_of(pages: int, lines: int = 2, words: int = 3) -> list[Block]:
+    """The blocks of a document, in Textract's order: each page, its lines, its words."""
+    return [block for number in range(1, pages + 1) for block in page_blocks(number, lines, words)]
+
+
+def page_blocks(number: int, lines: int = 2, words: int = 3, corner: int = 0) -> list[Block]:
+    """The blocks of one page, whose text begins in one of its corners (0 upright, then clockwise)."""
+    texts = [[f"p{number}l{line}w{word}" for word in range(words)] for line in range(lines)]
+    word_blocks = [[_block("WORD", number, text, TextType="PRINTED") for text in line] for line in texts]
+    line_blocks = [_block("LINE", number, " ".join(line)) for line in texts]
+    for block, children in zip(line_blocks, word_blocks, strict=True):
+        block["Relationships"] = [{"Type": "CHILD", "Ids": [child["Id"] for child in children]}]
+    corners = [{"X": 0.0, "Y": 0.0}, {"X": 1.0, "Y": 0.0}, {"X": 1.0, "Y": 1.0}, {"X": 0.0, "Y": 1.0}]
+    page: Block = {"BlockType": "PAGE", "Id": f"page-{number}", "Page": number, "Geometry": _geometry()}
+    page["Geometry"]["Polygon"] = corners[corner:] + corners[:corner]
+    if line_blocks:
+        page["Relationships"] = [{"Type": "CHILD", "Ids": [block["Id"] for block in line_blocks]}]
+    return [page, *line_blocks, *(word for line in word_blocks for word in line)]
+
+
+def _block(kind: str, page: int, text: str, **members: Any) -> Block:
+    block = {"BlockType": kind, "Id": f"{kind}-{text}", "Text": text, "Confidence": 99.5, "Page": page}
+    return {**block, "Geometry": _geometry(), **members}
+
+
+def _geometry() -> Block:
+    return {"BoundingBox": {"Left": 0.1, "Top": 0.2, "Width": 0.3, "Height": 0.04}, "Polygon": []}
+
+
+def _as_http(answer: Answer) -> bytes:
+    status = 200
+    if isinstance(answer, Refusal):
+        status, answer = answer.status, {"__type": answer.code, "Message": answer.message}
+    body = json.dumps(answer).encode()
+    head = f"HTTP/1.1 {status} Said\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}Connection: close\r\n\r\n".encode() + body
