@@ -1,0 +1,196 @@
+"""The runner: it carries a job as far as its queue goes, and every way for a stage to end has its move."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from app.errors import OcrFailed
+from app.jobs.models import Job
+from app.jobs.states import JobState, Stage
+from app.pipeline.outcome import Outcome, Tools
+from app.pipeline.runner import Pipeline
+from app.pipeline.stages import ROWS
+from app.queue import queue_key
+from tests.bench import WORKER, Bench, eventually
+from tests.documents import letter
+
+Run = Callable[[Job, Tools], Awaitable[Outcome]]
+
+
+@contextmanager
+def stage_runs(stage: Stage, run: Run) -> Iterator[None]:
+    """Have something else run from a stage: the table is data, and this is its only other row."""
+    row = ROWS[stage]
+    ROWS[stage] = replace(row, run=run)
+    try:
+        yield
+    finally:
+        ROWS[stage] = row
+
+
+async def test_stages_of_one_queue_run_without_a_hop(bench: Bench) -> None:
+    """From the first stage to the started Textract job it is one task, with a commit and an event between."""
+    job = await bench.rows.job(document=await bench.rows.document(letter("one", "two")))
+    after = await bench.advance(job)
+    assert (after.stage, after.state, after.pages_total) == (Stage.PARSING, JobState.QUEUED, 2)
+    assert [(event.payload["stage"], event.payload["state"]) for event in await bench.rows.events(job.id)] == [
+        ("queued", "queued"),
+        ("queued", "working"),
+        ("job_validated", "working"),
+        ("parsing", "queued"),
+    ]
+    assert set(after.stage_timings) == {"queued", "job_validated"}
+
+
+async def test_the_next_queue_is_rung_for(bench: Bench) -> None:
+    """A job that moves on to another queue waits there, with a task of its own and an id that says for what."""
+    with stage_runs(Stage.PARSED, succeed):
+        after = await bench.advance(await bench.rows.job(Stage.PARSED))
+    assert (after.stage, after.state) == (Stage.PARSE_VALIDATED, JobState.QUEUED)
+    (task,) = await bench.queue.redis.zrange(queue_key(ROWS[Stage.PARSE_VALIDATED].queue), 0, -1)
+    assert task.decode() == f"finalize_document:{after.id}:{after.fence}:0"
+
+
+async def test_the_last_stage_ends_the_job(bench: Bench) -> None:
+    """A finalized job is done, with an event of its own, and whatever a doubled task does, it stays so."""
+    job = await bench.rows.job(Stage.PARSE_VALIDATED)
+    await asyncio.gather(*(bench.pipeline(f"w{number}").advance(job.id, job.stage) for number in range(5)))
+    after = await bench.rows.find(job.id)
+    assert (after.state, after.stage, after.finished_at is not None) == (JobState.DONE, Stage.FINALIZED, True)
+    assert [event.type for event in await bench.rows.events(job.id)] == ["stage", "stage", "done"]
+
+
+async def test_cancelling_while_a_stage_runs_stops_before_the_next(bench: Bench) -> None:
+    """The stage that is under way finishes, and the next one never begins."""
+
+    async def be_cancelled_meanwhile(job: Job, tools: Tools) -> Outcome:
+        await bench.jobs.cancel(job.project_id, job.id)
+        return Outcome()
+
+    for stage in (Stage.QUEUED, Stage.PARSED):  # one goes on in its queue, the other would wait for another queue
+        with stage_runs(stage, be_cancelled_meanwhile), stage_runs(Stage.JOB_VALIDATED, fail):
+            after = await bench.advance(await bench.rows.job(stage))
+        assert (after.state, after.stage) == (JobState.CANCELLED, ROWS[stage].to)
+        assert (await bench.rows.events(after.id))[-1].type == "done"
+
+
+async def test_a_stage_that_takes_too_long_is_cut_off(bench: Bench) -> None:
+    """It counts as an attempt, and is tried again."""
+
+    async def hang(job: Job, tools: Tools) -> Outcome:
+        await asyncio.sleep(60)
+        return Outcome()
+
+    tools = replace(bench.tools, settings=bench.settings.model_copy(update={"stage_timeout_seconds": 0.1}))
+    job = await bench.rows.job(Stage.PARSED)
+    with stage_runs(Stage.PARSED, hang):
+        await Pipeline(tools, bench.queue, WORKER).advance(job.id, job.stage)
+    after = await bench.rows.find(job.id)
+    assert (after.state, after.attempts, after.error_code) == (JobState.RETRYABLE, 1, "stage_timeout")
+
+
+async def test_a_defect_is_tried_again_and_then_given_up(bench: Bench) -> None:
+    """An exception that nobody foresaw ends as internal_error, names the stage, and shows nothing of its insides."""
+
+    async def crash(job: Job, tools: Tools) -> Outcome:
+        raise LookupError("secrets of the house")
+
+    job = await bench.rows.job(Stage.PARSED)
+    with stage_runs(Stage.PARSED, crash):
+        for attempt in range(1, 5):
+            await bench.rows.change(job.id, next_attempt_at=job.created_at)
+            after = await bench.advance(job)
+            assert after.attempts == attempt
+            assert after.state is (JobState.RETRYABLE if attempt < 4 else JobState.DEADLETTER)
+    assert (after.error_code, after.error_stage, after.error_retryable) == ("internal_error", Stage.PARSED, True)
+    assert after.error_message is not None
+    assert "secrets" not in after.error_message
+
+
+async def test_a_success_clears_what_failed_before(bench: Bench) -> None:
+    """The next stage starts with all its attempts, and the job tells of no error any more."""
+    job = await bench.rows.job(Stage.PARSED, JobState.RETRYABLE, attempts=3, error_message="It failed.")
+    with stage_runs(Stage.PARSED, succeed):
+        after = await bench.advance(job)
+    assert (after.attempts, after.error_code, after.error_message) == (0, None, None)
+
+
+async def test_an_outcome_that_the_database_refuses_is_a_failure(bench: Bench) -> None:
+    """A write that breaks a constraint isn't repeated for ever, nor is the job left hanging."""
+
+    async def claim_too_much(job: Job, tools: Tools) -> Outcome:
+        return Outcome(changes={"pages_done": 2, "pages_total": 1})
+
+    with stage_runs(Stage.PARSED, claim_too_much):
+        after = await bench.advance(await bench.rows.job(Stage.PARSED))
+    assert (after.state, after.error_code) == (JobState.RETRYABLE, "internal_error")
+
+
+async def test_a_task_that_is_cancelled_gives_its_job_back(bench: Bench) -> None:
+    """A worker that stops loses no time and costs no attempt: the job is due at once."""
+    began = asyncio.Event()
+
+    async def begin(job: Job, tools: Tools) -> Outcome:
+        began.set()
+        await asyncio.sleep(60)
+        return Outcome()
+
+    job = await bench.rows.job(Stage.PARSED, attempts=2)
+    pipeline = bench.pipeline()
+    with stage_runs(Stage.PARSED, begin):
+        task = asyncio.create_task(pipeline.advance(job.id, job.stage))
+        await began.wait()
+        assert list(pipeline.running) == [job.id]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    after = await bench.rows.find(job.id)
+    assert (after.state, after.attempts, after.claimed_by) == (JobState.QUEUED, 2, None)
+    assert pipeline.running == {}
+
+
+async def test_a_lease_that_was_lost_and_won_again_is_renewed(bench: Bench) -> None:
+    """A process that was suspended may claim its own job anew while the old run still ends: only the old run is forgotten."""
+    runs: list[asyncio.Event] = []
+
+    async def wait(job: Job, tools: Tools) -> Outcome:
+        runs.append(asyncio.Event())
+        await runs[-1].wait()
+        return Outcome()
+
+    job, pipeline = await bench.rows.job(Stage.PARSED), bench.pipeline()
+    with stage_runs(Stage.PARSED, wait):
+        old = asyncio.create_task(pipeline.advance(job.id, job.stage))
+        await eventually(lambda: asyncio.sleep(0, len(runs) == 1))
+        await bench.rows.change(job.id, state="queued", claimed_by=None, lease_until=None)
+        new = asyncio.create_task(pipeline.advance(job.id, job.stage))
+        await eventually(lambda: asyncio.sleep(0, len(runs) == 2))
+        runs[0].set()
+        await old
+        assert pipeline.running == {job.id: 2}
+        runs[1].set()
+        await new
+    assert pipeline.running == {}
+    assert (await bench.rows.find(job.id)).stage is Stage.PARSE_VALIDATED
+    assert len(await bench.rows.events(job.id)) == 4
+
+
+async def succeed(job: Job, tools: Tools) -> Outcome:
+    """A stage that has nothing to do."""
+    return Outcome()
+
+
+async def fail(job: Job, tools: Tools) -> Outcome:
+    """A stage that must not be run."""
+    raise OcrFailed("This stage was not to be run.")
+
+
+@pytest.mark.parametrize("stage", [Stage.PARSED, Stage.FINALIZED])
+async def test_a_task_for_a_job_that_is_not_there_is_harmless(bench: Bench, stage: Stage) -> None:
+    """Neither a job that is gone nor one that has gone on is touched."""
+    done = await bench.rows.job(Stage.FINALIZED, JobState.DONE)
+    await bench.pipeline().advance(done.id, stage)
+    await bench.pipeline().advance(done.document_id, stage)
+    assert (await bench.rows.find(done.id)).last_event_number == 1
