@@ -51,7 +51,7 @@ WAITING_STATES = frozenset({JobState.QUEUED, JobState.RETRYABLE})
 LIVE_STATES = WAITING_STATES | {JobState.WORKING}
 
 SOURCES: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.QUEUED, JobState.WORKING, JobState.DEADLETTER, JobState.CANCELLED}),
+    JobState.QUEUED: LIVE_STATES | {JobState.DEADLETTER, JobState.CANCELLED},
     JobState.WORKING: LIVE_STATES,
     JobState.RETRYABLE: LIVE_STATES,
     JobState.DONE: frozenset({JobState.WORKING}),

@@ -1,0 +1,270 @@
+"""A document's Textract job: started once, asked about without anybody waiting, and its result fetched whole."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import select
+
+from app.config import Settings
+from app.db import table_of
+from app.documents.models import PageStatus
+from app.jobs.models import Job
+from app.jobs.states import JobState, Stage
+from app.pipeline.polling import Polling
+from tests.bench import Bench, open_bench
+from tests.documents import letter
+from tests.ocr.textract import FakeTextract, Refusal, document_of, page_blocks
+
+
+async def started(bench: Bench, **columns: Any) -> Job:
+    """A job whose document Textract reads."""
+    job = await bench.advance(await bench.rows.job(Stage.JOB_VALIDATED, **columns))
+    assert (job.stage, job.state, job.textract_job_status) == (Stage.PARSING, JobState.QUEUED, "IN_PROGRESS")
+    return job
+
+
+async def read(bench: Bench, **columns: Any) -> Job:
+    """A job whose result was asked for, as far as that came."""
+    job = await bench.poll(await started(bench, **columns))
+    assert job.textract_job_status in {"SUCCEEDED", "PARTIAL_SUCCESS"}
+    return await bench.advance(job)
+
+
+async def raw_result(bench: Bench, job: Job) -> dict[str, Any]:
+    """The stored result."""
+    assert job.result_key is not None
+    answer = await bench.tools.bucket.client.get_object(Bucket=bench.tools.bucket.name, Key=job.result_key)
+    result: dict[str, Any] = orjson.loads(await answer["Body"].read())
+    return result
+
+
+async def test_a_result_of_many_portions_is_stored_whole(bench: Bench, fake: FakeTextract) -> None:
+    """3,516 blocks, whose portions end in the middle of pages: each page is there once, and so is each block."""
+    fake.blocks = document_of(7, lines=100, words=4) + page_blocks(8)
+    job = await read(bench, pages_total=8)
+    assert (job.stage, job.textract_page_count, job.pages_done) == (Stage.PARSED, 8, 8)
+    pages = await bench.rows.pages(job.id)
+    assert [(page.number, page.word_count) for page in pages] == [(number, 400) for number in range(1, 8)] + [(8, 6)]
+    assert pages[6].lines[99]["text"] == "p7l99w0 p7l99w1 p7l99w2 p7l99w3"
+    assert (await raw_result(bench, job))["Blocks"] == fake.blocks
+    events = await bench.rows.events(job.id)
+    assert [event.payload["page"] for event in events if event.type == "page"] == list(range(1, 9))
+    after = await bench.advance(job)
+    assert (after.stage, after.state, after.pages_total) == (Stage.PARSE_VALIDATED, JobState.QUEUED, 8)
+
+
+async def test_collecting_twice_doubles_nothing(bench: Bench, fake: FakeTextract) -> None:
+    """A result that is fetched again, after a crash, writes over the first: no page and no page event comes twice."""
+    fake.blocks = document_of(30)
+    job = await read(bench, pages_total=30)
+    await bench.rows.change(job.id, stage="parsing", state="queued")
+    again = await bench.advance(await bench.rows.find(job.id))
+    assert again.stage is Stage.PARSED
+    assert len(await bench.rows.pages(job.id)) == 30
+    numbers = [event.payload["page"] for event in await bench.rows.events(job.id) if event.type == "page"]
+    assert numbers == list(range(1, 31))
+
+
+async def test_a_portion_without_blocks_breaks_nothing(bench: Bench, fake: FakeTextract) -> None:
+    """The stored result is sound JSON wherever portions are empty."""
+
+    class Stuttering(list[Any]):
+        """Blocks of which the first portion is empty."""
+
+        def __getitem__(self, wanted: Any) -> Any:
+            return [] if isinstance(wanted, slice) and wanted.start == 0 else super().__getitem__(wanted)
+
+    filler = page_blocks(1, lines=200, words=4)
+    fake.blocks, fake.pages = Stuttering([*filler[:1000], *filler]), 1
+    job = await read(bench, pages_total=1)
+    assert (await raw_result(bench, job))["Blocks"] == filler
+
+
+async def test_good_pages_are_kept_and_bad_ones_named(bench: Bench, fake: FakeTextract) -> None:
+    """PARTIAL_SUCCESS leaves what could be read, and says which page couldn't, whether it has a block or not."""
+    fake.blocks = [*page_blocks(1), *page_blocks(2, lines=0), *page_blocks(4)]
+    fake.pages, fake.status = 4, "PARTIAL_SUCCESS"
+    fake.extra = {"Warnings": [{"ErrorCode": "BAD_PAGE", "Pages": [2, 3]}], "StatusMessage": "Some pages failed"}
+    job = await read(bench, pages_total=4)
+    pages = await bench.rows.pages(job.id)
+    assert [page.status for page in pages] == [PageStatus.READ, PageStatus.FAILED, PageStatus.FAILED, PageStatus.READ]
+    assert "BAD_PAGE" in str(pages[1].error_message)
+    warned = [event.payload["page"] for event in await bench.rows.events(job.id) if event.type == "warning"]
+    assert warned == [2, 3]
+    assert (await bench.advance(job)).stage is Stage.PARSE_VALIDATED
+
+
+async def test_a_document_of_which_no_page_could_be_read_has_failed(bench: Bench, fake: FakeTextract) -> None:
+    """Success in name only is ocr_failed."""
+    fake.blocks, fake.status = page_blocks(1, lines=0), "PARTIAL_SUCCESS"
+    fake.extra = {"Warnings": [{"ErrorCode": "BAD_PAGE", "Pages": [1]}]}
+    job = await bench.advance(await read(bench, pages_total=1))
+    assert (job.state, job.error_code) == (JobState.DEADLETTER, "ocr_failed")
+
+
+async def test_a_failed_job_is_given_up_with_its_message(bench: Bench, fake: FakeTextract) -> None:
+    """FAILED is ocr_failed, and what Textract said is told."""
+    job = await started(bench)
+    fake.status, fake.extra = "FAILED", {"StatusMessage": "Too many layers"}
+    job = await bench.poll(job)
+    assert (job.state, job.error_code, job.textract_job_status) == (JobState.DEADLETTER, "ocr_failed", "FAILED")
+    assert "Too many layers" in str(job.error_message)
+    assert (job.textract_error_message, job.textract_end_time is not None) == ("Too many layers", True)
+
+
+@pytest.mark.parametrize("announced", [3, 0])
+async def test_a_result_that_lacks_pages_is_refused(bench: Bench, fake: FakeTextract, announced: int) -> None:
+    """Fewer PAGE blocks than announced, or none announced, is ocr_result_invalid: nothing is passed over in silence."""
+    fake.blocks, fake.pages = document_of(2), announced
+    job = await read(bench, pages_total=3)
+    assert (job.state, job.error_code) == (JobState.DEADLETTER, "ocr_result_invalid")
+    assert job.result_key is None
+
+
+async def test_textract_may_count_other_pages_than_we_did(bench: Bench, fake: FakeTextract) -> None:
+    """What was read is what counts; the difference is told in an event."""
+    fake.blocks = document_of(3)
+    job = await bench.advance(await read(bench, pages_total=1))
+    assert (job.stage, job.pages_total, job.pages_done) == (Stage.PARSE_VALIDATED, 3, 3)
+    assert (await bench.rows.events(job.id))[-1].payload["counted_pages"] == 1
+
+
+async def test_a_lost_job_is_started_again_under_a_new_token(bench: Bench, fake: FakeTextract) -> None:
+    """When Textract knows the job no more, another one is started; the old token would only name the lost one."""
+    job = await bench.rows.job(document=await bench.rows.document(letter("one")))
+    job = await bench.advance(job)
+    first, lost = job.textract_token, job.textract_job_id
+    fake.forgotten.add(str(lost))
+    job = await bench.poll(job)
+    assert (job.state, job.stage, job.error_code) == (JobState.RETRYABLE, Stage.QUEUED, "ocr_job_lost")
+    assert (job.textract_generation, job.textract_job_id, job.attempts) == (1, None, 1)
+    await bench.rows.change(job.id, next_attempt_at_in=timedelta(0))
+    job = await bench.advance(job)
+    assert (job.stage, job.textract_token != first, job.textract_job_id != lost) == (Stage.PARSING, True, True)
+    assert (await bench.poll(job)).textract_job_status == "SUCCEEDED"
+
+
+async def test_the_same_document_has_the_same_token(bench: Bench, fake: FakeTextract) -> None:
+    """Two runs over a document, or two tries of one, are one Textract job."""
+    document = await bench.rows.document(letter("one"))
+    first, second = [await bench.advance(await bench.rows.job(document=document)) for _ in range(2)]
+    assert (first.textract_token, first.textract_job_id) == (second.textract_token, second.textract_job_id)
+    assert len(fake.jobs) == 1
+
+
+async def test_the_token_is_committed_before_the_start(bench: Bench, fake: FakeTextract) -> None:
+    """When Start arrives, the database knows its token: a crash at that moment repeats it, and pays nothing."""
+    seen = []
+
+    async def look(body: dict[str, Any]) -> None:
+        table = table_of(Job)
+        async with bench.tools.sessions() as session:
+            seen.append(
+                await session.scalar(select(table.c.state).where(table.c.textract_token == body["ClientRequestToken"]))
+            )
+
+    fake.on_start = look
+    await bench.advance(await bench.rows.job(document=await bench.rows.document(letter("one"))))
+    assert seen == ["working"]
+
+
+@pytest.mark.parametrize(
+    "code", ["ThrottlingException", "ProvisionedThroughputExceededException", "LimitExceededException"]
+)
+async def test_waiting_for_textract_costs_no_attempt(bench: Bench, fake: FakeTextract, code: str) -> None:
+    """Throttled or full: at the start and at a poll, the job waits for its next turn, and has lost nothing."""
+    fake.before = [Refusal(code)] * 2
+    job = await bench.advance(await bench.rows.job(Stage.JOB_VALIDATED, attempts=2))
+    assert (job.stage, job.state, job.attempts) == (Stage.JOB_VALIDATED, JobState.QUEUED, 2)
+    assert job.next_attempt_at > datetime.now(UTC)
+    await bench.rows.change(job.id, next_attempt_at_in=timedelta(0))
+    job = await bench.advance(job)
+    fake.before = [Refusal(code)] * 2
+    job = await bench.poll(job)
+    assert (job.stage, job.state, job.attempts) == (Stage.PARSING, JobState.QUEUED, 0)
+
+
+async def test_polls_that_fail_are_counted_until_one_succeeds(bench: Bench, fake: FakeTextract) -> None:
+    """While Textract is away a job is retryable as ocr_unavailable; its first answer clears that, and the attempts."""
+    job = await started(bench)
+    fake.status = "IN_PROGRESS"
+    for attempt in (1, 2, 3):
+        fake.before = [Refusal("InternalServerError", 500)] * 2
+        job = await bench.poll(job)
+        assert (job.state, job.attempts, job.error_code) == (JobState.RETRYABLE, attempt, "ocr_unavailable")
+    job = await bench.poll(job)
+    assert (job.state, job.stage, job.attempts, job.error_code) == (JobState.QUEUED, Stage.PARSING, 0, None)
+    for _ in range(4):
+        fake.before = [Refusal("InternalServerError", 500)] * 2
+        job = await bench.poll(job)
+    assert (job.state, job.attempts, job.error_code) == (JobState.DEADLETTER, 4, "ocr_unavailable")
+
+
+async def test_an_answer_that_makes_no_sense_harms_one_job(bench: Bench, fake: FakeTextract) -> None:
+    """A status that nobody knows is tried again, and the other polls of the same second go on."""
+    jobs = [await started(bench, textract_token=token * 64) for token in "ab"]
+    for job in jobs:
+        await bench.rows.change(job.id, next_attempt_at_in=timedelta(0))
+    await bench.rows.change(jobs[0].id, textract_job_id="not hex at all")
+    await bench.polling.poll_textract_jobs()
+    lost, good = [await bench.rows.find(job.id) for job in jobs]
+    assert (lost.error_code, good.textract_job_status) == ("ocr_job_lost", "SUCCEEDED")
+    fake.status = "POSTPONED"
+    job = await bench.poll(await started(bench, textract_token="c" * 64))
+    assert (job.state, job.error_code) == (JobState.RETRYABLE, "ocr_unknown_error")
+
+
+async def test_a_job_that_never_ends_is_given_up(bench: Bench, fake: FakeTextract) -> None:
+    """After the time that it is given, plus a share for each page, it is ocr_timeout."""
+    fake.status = "IN_PROGRESS"
+    settings = bench.settings
+    patience = settings.textract_async_max_polling_time_seconds + 3 * settings.textract_polling_seconds_per_page
+    for seconds, state in ((patience - 30, JobState.QUEUED), (patience + 30, JobState.DEADLETTER)):
+        job = await started(bench, pages_total=3)
+        await bench.rows.change(job.id, textract_start_time_in=-timedelta(seconds=seconds))
+        job = await bench.poll(job)
+        assert job.state is state
+    assert job.error_code == "ocr_timeout"
+
+
+async def test_the_interval_between_polls_grows(bench: Bench) -> None:
+    """From about a second to the longest, with a fifth of jitter, so that jobs started together drift apart."""
+    settings = bench.settings.model_copy(update={"textract_async_polling_interval_seconds": 20.0})
+    polling = Polling(replace(bench.tools, settings=settings), bench.queue)
+    for polls, seconds in ((0, 1), (1, 1.5), (2, 2.25), (5, 7.6), (8, 20), (400, 20)):
+        delays = [polling._interval(polls).total_seconds() for _ in range(200)]
+        assert 0.79 * seconds < min(delays) < 0.9 * seconds
+        assert 1.1 * seconds < max(delays) < 1.21 * seconds
+
+
+async def test_asking_again_waits_for_its_time(bench: Bench, fake: FakeTextract) -> None:
+    """A job in progress stays as it is, writes no event, and isn't asked about again before its time."""
+    job = await started(bench)
+    fake.status = "IN_PROGRESS"
+    events = len(await bench.rows.events(job.id))
+    job = await bench.poll(job)
+    asked = len(fake.asked)
+    assert await bench.polling.poll_textract_jobs() == 0
+    assert (len(fake.asked), len(await bench.rows.events(job.id)), job.textract_polls) == (asked, events, 1)
+    assert timedelta(0) < job.next_attempt_at - datetime.now(UTC) < timedelta(seconds=2)
+
+
+async def test_a_start_without_a_delay_still_waits_for_its_poll(told: Settings, fake: FakeTextract) -> None:
+    """With an initial delay of zero a result isn't collected before the job has ended."""
+    fake.status = "IN_PROGRESS"
+    async with open_bench(told.model_copy(update={"textract_async_initial_delay_seconds": 0.0})) as bench:
+        await started(bench)
+
+
+async def test_a_quota_of_polls_is_kept(told: Settings, fake: FakeTextract) -> None:
+    """One look asks about as many jobs as the quota of a second allows, those that are due longest first."""
+    async with open_bench(told.model_copy(update={"textract_get_per_second": 2})) as bench:
+        document = await bench.rows.document()
+        jobs = [await bench.rows.job(Stage.PARSING, document=document, textract_job_id=f"job-{n}") for n in range(3)]
+        for late, job in enumerate(jobs):
+            await bench.rows.change(job.id, next_attempt_at_in=-timedelta(seconds=late))
+        assert [await bench.polling.poll_textract_jobs() for _ in range(3)] == [2, 1, 0]
+        assert [body["JobId"] for _, body in fake.asked][-1] == "job-0"
