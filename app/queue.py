@@ -4,15 +4,18 @@ A task carries a job's id and nothing else: it means "look at this job". Ringing
 one in; ringing too late only delays, for the sweep rings again; Redis may be emptied at any time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import orjson
 import structlog
 from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
+from arq.jobs import serialize_job
+from arq.utils import timestamp_ms
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -74,6 +77,20 @@ class Queue(Protocol):
         """How many more jobs may be rung for on a queue; nothing while Redis is away."""
 
 
+TASK_KEPT_MS = 24 * 3600 * 1000
+"""How long arq remembers what a task was to do: as long as it does by itself."""
+
+# What arq's own `enqueue_job` writes, in one trip instead of three, with a look at the queue's room and the ring to
+# wake a worker in the same: this is on the way of every submission and every hop between stages.
+_RING = """
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3])
+if redis.call('ZADD', KEYS[1], 'NX', ARGV[4], ARGV[5]) == 0 then return 0 end
+redis.call('PUBLISH', ARGV[6], ARGV[7])
+return 1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class ArqQueue:
     """Rings over arq, as long as a queue has room; the rest of the backlog waits in Postgres."""
@@ -85,13 +102,14 @@ class ArqQueue:
 
     async def advance(self, job: Ringable) -> None:
         route = self.routes.get(job.stage)
-        if route is None or await self.room(route.queue) <= 0:
+        if route is None:
             return
+        name, now = task_id(job, route), timestamp_ms()
+        task = serialize_job(route.task, (str(job.id),), {}, None, now, serializer=serialize).decode()
+        keys = [queue_key(route.queue), job_key_prefix + name]
         try:
-            await self.redis.enqueue_job(
-                route.task, str(job.id), _job_id=task_id(job, route), _queue_name=queue_key(route.queue)
-            )
-            await self.redis.publish(wake_channel(self.redis), route.queue)
+            said = [str(self.window), task, str(TASK_KEPT_MS), str(now), name, wake_channel(self.redis), route.queue]
+            await cast("Awaitable[int]", self.redis.eval(_RING, len(keys), *keys, *said))
         except (RedisError, OSError) as error:
             log.warning("ring_unheard", job_id=str(job.id), error=str(error))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import aioboto3
 from arq.connections import ArqRedis
+from botocore.handlers import add_expect_header
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.config import Settings
@@ -40,6 +41,8 @@ async def open_resources(settings: Settings, *, redis_retries: int = 3) -> Async
         s3_client = await stack.enter_async_context(
             session.client("s3", endpoint_url=settings.aws_endpoint_url_s3, config=s3.CONFIG)
         )
+        # The store would have to say "100 Continue" before it gets a byte: a trip for every document.
+        s3_client.meta.events.unregister("before-call.s3", add_expect_header)
         textract = await stack.enter_async_context(
             session.client("textract", endpoint_url=settings.aws_endpoint_url_textract, config=client_config(settings))
         )

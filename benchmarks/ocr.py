@@ -136,8 +136,10 @@ class _server:  # noqa: N801 (reads as the statement it is used in)
         """One page's text."""
         place: Any = {"S3Object": {"Bucket": self.settings.s3_bucket, "Name": page.name}}
         job = (await self.client.start_document_text_detection(DocumentLocation=place))["JobId"]
-        while (answer := await self.client.get_document_text_detection(JobId=job))["JobStatus"] == "IN_PROGRESS":
-            await asyncio.sleep(0.1)  # noqa: ASYNC110 (a Textract client polls)
+        answer: Any = {"JobStatus": "IN_PROGRESS"}
+        while answer["JobStatus"] == "IN_PROGRESS":
+            await asyncio.sleep(0.1)
+            answer = await self.client.get_document_text_detection(JobId=job)
         blocks = answer["Blocks"]
         while token := answer.get("NextToken"):
             answer = await self.client.get_document_text_detection(JobId=job, NextToken=token)

@@ -12,7 +12,7 @@ from uuid import uuid4
 import aiohttp
 import asyncpg
 
-from app.resources import open_resources
+from app.resources import aws_session
 from benchmarks.figures import milliseconds, percentile, verdict
 from benchmarks.running import RunningStack
 
@@ -32,7 +32,7 @@ async def run(stack: RunningStack) -> None:
     try:
         async with (
             aiohttp.ClientSession(stack.address, headers=stack.authorization) as client,
-            open_resources(stack.settings) as resources,
+            aws_session(stack.settings).client("s3", endpoint_url=stack.settings.aws_endpoint_url_s3) as s3,
             asyncpg.create_pool(stack.environment["DATABASE_URL"], min_size=16, max_size=16) as pool,
         ):
             await pool.execute("CREATE TABLE IF NOT EXISTS bench (id uuid PRIMARY KEY, key text NOT NULL)")
@@ -46,7 +46,7 @@ async def run(stack: RunningStack) -> None:
 
             async def bare() -> None:
                 key = uuid4()
-                await resources.bucket.client.put_object(Bucket=resources.bucket.name, Key=f"bench/{key}", Body=body)
+                await s3.put_object(Bucket=stack.settings.s3_bucket, Key=f"bench/{key}", Body=body)
                 await pool.execute("INSERT INTO bench VALUES ($1, $2)", key, f"bench/{key}")
 
             for concurrency in PER_ROUND:
