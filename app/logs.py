@@ -25,7 +25,7 @@ def configure_logs(settings: Settings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
-    for chatty in ("botocore", "aiobotocore", "boto3", "urllib3", "arq"):
+    for chatty in ("botocore", "aiobotocore", "boto3", "urllib3", "httpx", "arq"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -15,9 +15,10 @@ from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
 
 from app import __version__
-from app.api import documents, jobs, operations
+from app.api import documents, jobs, operations, reference
 from app.api.bell import Bell
 from app.api.dependencies import Services
+from app.api.draining import Draining
 from app.api.metrics import Metrics
 from app.api.middleware import RequestContext
 from app.api.openapi import openapi_document
@@ -56,11 +57,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lambda app: _lifespan(app, settings),
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in (documents.router, jobs.router, operations.router):
+    for router in (documents.router, jobs.router, operations.router, reference.router):
         app.include_router(router)
     patch_fastapi(app, redirect_from_root_to_docs=True, title="Quire")
     add_error_handlers(app)
     app.add_middleware(RequestContext)
+    app.add_middleware(Draining)
     app.openapi = _written_once(lambda: openapi_document(app, jobs.PUBLISHED))  # type: ignore[method-assign]  # FastAPI's way
     return app
 

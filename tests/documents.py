@@ -1,9 +1,11 @@
 """Small documents that the tests make for themselves."""
 
 import io
+from functools import cache
 
-from reportlab.lib.pagesizes import LETTER
-from reportlab.pdfgen.canvas import Canvas
+from PIL import Image
+from reportlab.lib.pagesizes import LETTER  # type: ignore[import-untyped]  # it ships no types
+from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]  # it ships no types
 
 
 def letter(*pages: str) -> bytes:
@@ -17,3 +19,16 @@ def letter(*pages: str) -> bytes:
         canvas.showPage()
     canvas.save()
     return file.getvalue()
+
+
+@cache
+def picture(kind: str) -> bytes:
+    """A small white image: PNG, JPEG or TIFF."""
+    file = io.BytesIO()
+    Image.new("L", (60, 40), "white").save(file, kind)
+    return file.getvalue()
+
+
+def padded(content: bytes, size_bytes: int) -> bytes:
+    """The same document with so many bytes in all: what follows a PDF's end is nobody's business."""
+    return content + bytes(size_bytes - len(content))

@@ -6,9 +6,10 @@ neither lose an event nor repeat one. While Redis is away, those who wait look b
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -36,13 +37,10 @@ class Bell:
         """Listen until cancelled, through restarts of Redis."""
         while True:
             try:
-                async with self.redis.pubsub(ignore_subscribe_messages=True) as subscription:
+                async with self.redis.pubsub() as subscription:
                     await subscription.subscribe(channel(self.redis))
-                    self.hearing = True
-                    self._wake_all()  # what rang before we heard
                     async for message in subscription.listen():
-                        job_id, _, _ = message["data"].decode().partition(":")
-                        self._wake(UUID(job_id))
+                        self._hear(message)
             except (RedisError, OSError) as error:
                 log.warning("bell_lost", error=str(error))
                 self.hearing = False
@@ -66,6 +64,16 @@ class Bell:
             if not self._waiting[job_id]:
                 del self._waiting[job_id]
 
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "subscribe":
+            # Also after the client library has silently connected anew: what rang before was not heard.
+            self.hearing = True
+            self._wake_all()
+        elif message["type"] == "message":
+            job_id, _, _ = message["data"].partition(b":")
+            with suppress(ValueError):  # not one of ours
+                self._wake(UUID(job_id.decode()))
+
     def _wake(self, job_id: UUID) -> None:
         for woken in self._waiting.get(job_id, ()):
             woken.set()
@@ -83,13 +91,10 @@ class Ear:
     bell: Bell
     woken: asyncio.Event
 
-    async def wait(self, seconds: float) -> bool:
-        """Until there may be news, at most so long; whether there may be."""
+    async def wait(self, seconds: float) -> None:
+        """Until there may be news, at most so long."""
         patience = seconds if self.bell.hearing else min(seconds, LOOK_ANYWAY_SECONDS)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self.woken.wait()
-        except TimeoutError:
-            return not self.bell.hearing
         self.woken.clear()
-        return True

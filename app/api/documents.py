@@ -6,14 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
-from app.api.conditional import matches, not_modified, set_status_headers
+from app.api.conditional import matches, not_modified, seen_versions, set_status_headers
 from app.api.dependencies import ProjectDep, ServicesDep
-from app.api.form import SubmissionFields, read_content
+from app.api.form import FORM_BYTES, is_form, read_content
 from app.api.paging import decode_cursor, encode_cursor, link_next
 from app.api.problems import problems
 from app.api.results import stream_object, stream_text
 from app.api.schemas import DocumentRead, PageList, PageRead, PageSummary, SubmissionRead
-from app.documents.intake import MediaType
+from app.api.submission import SubmissionFields
 from app.documents.state import document_state
 from app.errors import (
     DocumentEmpty,
@@ -62,9 +62,8 @@ FORM_SCHEMA: dict[str, Any] = {
 SUBMIT_BODY = {
     "requestBody": {
         "required": True,
-        "description": "The document: its bytes as they are, or a form with a `file`.",
-        "content": {"multipart/form-data": {"schema": FORM_SCHEMA}, "application/octet-stream": BINARY}
-        | {media_type.value: BINARY for media_type in MediaType},
+        "description": "The document: a form with a `file`, or its bytes as they are, under any other Content-Type.",
+        "content": {"multipart/form-data": {"schema": FORM_SCHEMA}, "application/octet-stream": BINARY},
     }
 }
 
@@ -85,8 +84,10 @@ async def submit_document(
 ) -> SubmissionRead:
     """Submit a document: it is stored, and queued to be read."""
     with services.uploads.one():
-        services.documents.sizes.check(announced_bytes(request))
-        submission = await services.documents.submit(project_id, read_content(request), idempotency_key=idempotency_key)
+        sizes = services.documents.sizes
+        sizes.check(announced_bytes(request))
+        content = read_content(request, most_bytes=sizes.document_bytes)
+        submission = await services.documents.submit(project_id, content, idempotency_key=idempotency_key)
     response.headers["Location"] = f"/v1/jobs/{submission.job.id}"
     response.headers["Retry-After"] = "2"
     return SubmissionRead.of(submission)
@@ -99,7 +100,7 @@ async def get_document(
     """A document, its state step by step, and its newest job."""
     found = await services.documents.find(project_id, document_id)
     set_status_headers(response, found.job)
-    if matches(request, response.headers["ETag"]):
+    if matches(seen_versions(request), found.job):
         return not_modified(found.job)  # type: ignore[return-value]  # an answer without a body
     return DocumentRead.of(found, document_state(found.job, services.steps))
 
@@ -160,6 +161,5 @@ async def get_document_textract(services: ServicesDep, project_id: ProjectDep, d
 def announced_bytes(request: Request) -> int:
     """The size that a request says its body has, less what a form may add to a file; 0 where it doesn't say."""
     announced = request.headers.get("content-length", "0")
-    form = request.headers.get("content-type", "").lower().startswith("multipart/")
-    slack = 1024 * 1024 if form else 0
+    slack = FORM_BYTES if is_form(request) else 0
     return max(0, int(announced) - slack) if announced.isdigit() else 0

@@ -6,68 +6,43 @@ after the file, so what is said of a document is known only once its last byte i
 
 import re
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from streaming_form_data import ParseFailedException, StreamingFormDataParser
-from streaming_form_data.targets import BaseTarget, ValueTarget
-from streaming_form_data.validators import MaxSizeValidator
-from streaming_form_data.validators import ValidationError as FormValueTooLong
+from streaming_form_data.parser import UnexpectedPartException
+from streaming_form_data.targets import BaseTarget
 
+from app.api.submission import SubmissionFields
 from app.documents.service import Content, Description
-from app.errors import RequestInvalid
-from app.jobs.states import Priority
+from app.errors import DocumentTooLarge, RequestInvalid
 
 LONGEST_FIELD_BYTES = 64 * 1024
-FIELDS = ("filename", "priority", "options", "external_id", "metadata", "callback_url")
+FORM_BYTES = 1024 * 1024
+"""How much a form may have beside its file."""
+
+BOUNDARY = re.compile(
+    r"""boundary=(?:"([0-9A-Za-z'()+_,./:=? -]{1,70})"|([0-9A-Za-z'()+_,./:=?-]{1,70})\s*(?:;|$))""", re.IGNORECASE
+)
+"""RFC 2046, section 5.1.1."""
 
 
-class SubmissionFields(BaseModel):
-    """What may be said of a document that is submitted."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    filename: str | None = Field(None, max_length=1024, description="What the document is called. Decides nothing.")
-    priority: Priority = Field(Priority.NORMAL, description="Which documents are taken first.")
-    options: dict[str, Any] = Field(default_factory=dict, description="How it is to be read, as a JSON object.")
-    external_id: str | None = Field(None, max_length=256, description="Your own id of it.")
-    metadata: dict[str, Any] = Field(
-        default_factory=dict, description="Whatever you want to find with it, as a JSON object."
-    )
-    callback_url: HttpUrl | None = Field(None, description="Kept with the job.")
-
-    @field_validator("options", "metadata", mode="before")
-    @classmethod
-    def _parse_json(cls, value: object) -> object:
-        try:
-            return orjson.loads(value) if isinstance(value, str | bytes) else value
-        except orjson.JSONDecodeError as error:
-            raise ValueError("must be a JSON object") from error
-
-    @field_validator("filename", "external_id")
-    @classmethod
-    def _no_nul(cls, value: str | None) -> str | None:
-        if value is not None and "\x00" in value:
-            raise ValueError("must not contain NUL")
-        return value
-
-    def describe(self) -> Description:
-        """In the core's words."""
-        told = self.model_dump(exclude={"callback_url"})
-        return Description(**told, callback_url=str(self.callback_url) if self.callback_url else None)
+def is_form(request: Request) -> bool:
+    """Whether a body says that it is a form."""
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
-def read_content(request: Request) -> Content:
+def read_content(request: Request, *, most_bytes: int) -> Content:
     """The bytes of a submission as they arrive, and what is said of them once they have."""
-    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        form = Form(request)
+    if is_form(request):
+        form = Form(request, most_bytes + FORM_BYTES)
         return Content(form.chunks(), form.describe)
     said = dict(request.query_params)
-    return Content(_raw_chunks(request), lambda: _description(said))
+    return Content(_raw_chunks(request), lambda: _description(said, "query"))
 
 
 async def _raw_chunks(request: Request) -> AsyncIterator[bytes]:
@@ -76,21 +51,52 @@ async def _raw_chunks(request: Request) -> AsyncIterator[bytes]:
             yield chunk
 
 
-class FileTarget(BaseTarget):
+class Part(BaseTarget):
+    """One named part of a form, which may stand in it once."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.state = "missing"
+
+    def on_start(self) -> None:
+        if self.state != "missing":
+            raise _invalid(self.name, "stands in the form more than once; submit one document a request")
+        self.state = "open"
+
+    def on_finish(self) -> None:
+        self.state = "finished"
+
+
+class FilePart(Part):
     """Where the parser puts the file's bytes until they are fetched, which is before it gets more."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("file")
         self.pending: deque[bytes] = deque()
-        self.seen = False
-
-    def on_start(self) -> None:
-        if self.seen:
-            raise RequestInvalid("The form has more than one 'file'; submit one document a request.")
-        self.seen = True
 
     def on_data_received(self, chunk: bytes) -> None:
         self.pending.append(chunk)
+
+
+class FieldPart(Part):
+    """A field, in memory."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.value = b""
+
+    def on_data_received(self, chunk: bytes) -> None:
+        self.value += chunk
+        if len(self.value) > LONGEST_FIELD_BYTES:
+            raise _invalid(self.name, f"must have at most {LONGEST_FIELD_BYTES:,} bytes")
+
+    def text(self) -> str:
+        """The field's value."""
+        try:
+            return self.value.decode()
+        except UnicodeDecodeError as error:
+            raise _invalid(self.name, "must be UTF-8") from error
 
 
 @dataclass(slots=True)
@@ -98,54 +104,67 @@ class Form:
     """A multipart/form-data body, parsed as it arrives."""
 
     request: Request
-    file: FileTarget = field(default_factory=FileTarget)
-    values: dict[str, ValueTarget] = field(default_factory=dict)
+    most_bytes: int
+    file: FilePart = field(default_factory=FilePart)
+    fields: dict[str, FieldPart] = field(
+        default_factory=lambda: {name: FieldPart(name) for name in SubmissionFields.model_fields}
+    )
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes of the part named `file`. Raises `RequestInvalid` for a form that isn't one, or has no file."""
+        """The bytes of the part named `file`. Raises for a form that isn't one, has no file, or never ends."""
         parser = self._parser()
-        try:
-            async for data in self.request.stream():
-                parser.data_received(data)
-                while self.file.pending:
-                    yield self.file.pending.popleft()
-        except (ParseFailedException, FormValueTooLong) as error:
-            raise RequestInvalid(
-                "The body is not sound multipart/form-data, or a field is longer than 64 KiB."
-            ) from error
-        if not self.file.seen:
-            raise RequestInvalid("The form has no part named 'file'.")
+        size = 0
+        async for data in self.request.stream():
+            size += len(data)
+            if size > self.most_bytes:
+                raise DocumentTooLarge
+            _parse(parser, data)
+            while self.file.pending:
+                yield self.file.pending.popleft()
+        parts = [self.file, *self.fields.values()]
+        if any(part.state == "open" for part in parts):
+            raise RequestInvalid("The form ends in the middle of a part: its closing boundary is missing.")
+        if self.file.state == "missing":
+            raise _invalid("file", "is missing: the form needs a part of this name")
 
     def describe(self) -> Description:
         """What the form's other fields say, the query's parameters filling in."""
-        said = dict(self.request.query_params)
-        said |= {name: _text(target.value) for name, target in self.values.items() if target.value}
+        said: dict[str, Any] = dict(self.request.query_params)
+        said |= {name: part.text() for name, part in self.fields.items() if part.value}
         if self.file.multipart_filename:
             said.setdefault("filename", self.file.multipart_filename)
-        return _description(said)
+        return _description(said, "body")
 
     def _parser(self) -> StreamingFormDataParser:
-        headers = dict(self.request.headers)
-        if not re.search("boundary=", headers.get("content-type", ""), re.IGNORECASE):
-            raise RequestInvalid("The Content-Type has no boundary.")
-        parser = StreamingFormDataParser(headers)
-        parser.register("file", self.file)
-        for name in FIELDS:
-            self.values[name] = ValueTarget(validator=MaxSizeValidator(LONGEST_FIELD_BYTES))
-            parser.register(name, self.values[name])
+        found = BOUNDARY.search(self.request.headers["content-type"])
+        if found is None:
+            raise RequestInvalid("The Content-Type has no boundary, or one that is not allowed.")
+        boundary = found[1] or found[2]
+        parser = StreamingFormDataParser(
+            {"Content-Type": f'multipart/form-data; boundary="{boundary}"'},
+            # A field that nobody knows is refused, as it is in the query: it may well be a known one, misspelt.
+            strict=True,
+        )
+        for part in (self.file, *self.fields.values()):
+            parser.register(part.name, part)
         return parser
 
 
-def _text(value: bytes) -> str:
+def _parse(parser: StreamingFormDataParser, data: bytes) -> None:
     try:
-        return value.decode()
-    except UnicodeDecodeError as error:
-        raise RequestInvalid("A field of the form is not UTF-8.") from error
+        parser.data_received(data)
+    except UnexpectedPartException as error:
+        raise _invalid(error.part_name, "is not a field of this form") from error
+    except (ParseFailedException, UnicodeDecodeError) as error:
+        raise RequestInvalid("The body is not sound multipart/form-data.") from error
 
 
-def _description(said: dict[str, Any]) -> Description:
+def _description(said: Mapping[str, Any], where: str) -> Description:
     try:
         return SubmissionFields.model_validate(said).describe()
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors())
-        raise RequestInvalid(f"What is said of the document is not sound: {wrong}.") from error
+        raise RequestValidationError([{**each, "loc": (where, *each["loc"])} for each in error.errors()]) from error
+
+
+def _invalid(name: str, wrong: str) -> RequestValidationError:
+    return RequestValidationError([{"loc": ("body", name), "msg": wrong}])

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from app.api.conditional import job_etag, matches, not_modified, set_status_headers, wait_for_change
+from app.api.conditional import matches, not_modified, seen_versions, set_status_headers, wait_for_change
 from app.api.dependencies import ProjectDep, ServicesDep
 from app.api.problems import problems
 from app.api.schemas import EventRead, JobRead
@@ -28,7 +28,13 @@ LastEventId = Annotated[
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The job's events. The first is a `snapshot`, whose data is a `JobRead`; the data of all others is an `EventRead`.",
-        "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/EventRead"}}},
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "oneOf": [{"$ref": "#/components/schemas/JobRead"}, {"$ref": "#/components/schemas/EventRead"}]
+                }
+            }
+        },
     },
     204: {"description": "The job has ended, and all its events were seen."},
 }
@@ -42,9 +48,9 @@ async def get_job(
 ) -> JobRead:
     """A job as it is now; with `wait`, as soon as it changes."""
     find = partial(services.jobs.find, project_id, job_id)
-    seen = request.headers.get("if-none-match")
+    seen = seen_versions(request)
     job = await wait_for_change(services.bell, find, seen=seen, seconds=wait) if wait else await find()
-    if matches(request, job_etag(job)):
+    if matches(seen, job):
         return not_modified(job)  # type: ignore[return-value]  # an answer without a body
     set_status_headers(response, job)
     return JobRead.of(job, await services.jobs.queue_position(job))

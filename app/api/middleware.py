@@ -1,4 +1,4 @@
-"""What every request passes: an id that its logs, events and answer share, and one log line."""
+"""What every request passes: an id that its logs, events and answer share, one log line, and an answer to a defect."""
 
 import re
 import time
@@ -6,8 +6,10 @@ import time
 import structlog
 from prometheus_client import Histogram
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.problems import defect_response
 from app.db import new_id
 
 log = structlog.get_logger(__name__)
@@ -15,6 +17,9 @@ log = structlog.get_logger(__name__)
 WELL_FORMED = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 QUIET_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
+
+CLIENT_LEFT = 499
+"""What is noted where the client went away before there was an answer; nobody is sent it."""
 
 REQUESTS = Histogram(
     "quire_http_request_seconds",
@@ -25,7 +30,10 @@ REQUESTS = Histogram(
 
 
 class RequestContext:
-    """Gives each request an id, taken over from `X-Request-ID` when that is well-formed, and logs how it ended."""
+    """Gives each request an id, taken over from `X-Request-ID` when that is well-formed, and logs how it ended.
+
+    Defects are answered here rather than by Starlette, which would do it outside, where the id is unknown.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -35,7 +43,7 @@ class RequestContext:
             await self.app(scope, receive, send)
             return
         request_id = _given_id(scope) or str(new_id())
-        began, status = time.perf_counter(), 500
+        began, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -47,8 +55,14 @@ class RequestContext:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self.app(scope, receive, send_with_id)
+            except ClientDisconnect:
+                status = CLIENT_LEFT
+            except Exception as error:
+                if status:
+                    raise  # half an answer is out: all that is left is to cut the connection
+                await defect_response(Request(scope), error)(scope, receive, send_with_id)
             finally:
-                _note(scope, status, time.perf_counter() - began)
+                _note(scope, status or CLIENT_LEFT, time.perf_counter() - began)
 
 
 def _given_id(scope: Scope) -> str | None:

@@ -29,6 +29,9 @@ def openapi_document(app: FastAPI, published: tuple[type[BaseModel], ...]) -> di
     for model in published:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
+    for schema in schemas.values():
+        if "enum" in schema:
+            schema.setdefault("examples", schema["enum"][:1])
     for operation in (op for path in document["paths"].values() for op in path.values()):
         _tidy(operation)
     for unused in ("HTTPValidationError", "ValidationError"):

@@ -1,6 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457), and the same errors in the OpenAPI document."""
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from app.db import is_away
 from app.errors import (
     DatabaseUnavailable,
     InternalError,
+    Invalid,
     MethodNotAllowed,
     NotFound,
     Overloaded,
@@ -33,6 +35,12 @@ MEDIA_TYPE = "application/problem+json"
 
 class FieldProblem(BaseModel):
     """What is wrong with one field."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"pointer": "/query/limit", "detail": "Input should be less than or equal to 200"}]
+        }
+    )
 
     pointer: str = Field(
         description="Where: `body`, `query`, `path` or `header`, and the field's name, as a JSON pointer."
@@ -69,12 +77,15 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = Field(None, description="Each field that is wrong, where fields are.")
 
 
-def problem_response(request: Request, error: QuireError, errors: Sequence[FieldProblem] = ()) -> Response:
-    """An error as an answer."""
+def problem_response(
+    request: Request, error: QuireError, errors: Sequence[FieldProblem] = (), *, status: int | None = None
+) -> Response:
+    """An error as an answer; with `status`, under another than its own."""
+    status = status or error.status
     problem = Problem(
         type=TYPE_BASE + error.code,
         title=error.title,
-        status=error.status,
+        status=status,
         detail=error.detail,
         code=error.code,
         instance=request.url.path,
@@ -82,7 +93,7 @@ def problem_response(request: Request, error: QuireError, errors: Sequence[Field
         errors=list(errors) or None,
     )
     body = orjson.dumps(problem.model_dump(exclude_none=True))
-    return Response(body, error.status, headers=_headers(error), media_type=MEDIA_TYPE)
+    return Response(body, status, headers=_headers(error), media_type=MEDIA_TYPE)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -93,7 +104,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DBAPIError, _on_database_error)
     app.add_exception_handler(PoolTimeout, _on_pool_timeout)
     app.add_exception_handler(OSError, _on_os_error)
-    app.add_exception_handler(Exception, _on_defect)
 
 
 def problems(*errors: type[QuireError]) -> dict[int | str, dict[str, Any]]:
@@ -138,24 +148,31 @@ async def _on_quire_error(request: Request, error: Exception) -> Response:
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (how handlers are registered)
     fields = [
-        FieldProblem(pointer="/" + "/".join(str(part) for part in each["loc"]), detail=each["msg"])
+        FieldProblem(pointer="".join(f"/{_escaped(part)}" for part in each["loc"]), detail=each["msg"])
         for each in error.errors()
     ]
     return problem_response(request, RequestInvalid(), fields)
 
 
+def _escaped(part: object) -> str:
+    """One step of a JSON pointer (RFC 6901)."""
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (how handlers are registered)
     known = {404: NotFound(), 405: MethodNotAllowed()}
-    response = problem_response(request, known.get(error.status_code, InternalError()))
-    response.status_code = error.status_code
+    other = InternalError() if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else Invalid()
+    response = problem_response(request, known.get(error.status_code, other), status=error.status_code)
     response.headers.update(error.headers or {})
     return response
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)  # noqa: S101 (how handlers are registered)
     log.warning("database_error", error=str(error))
-    away = is_away(error)
+    # Without a statement it was connecting that was refused: Postgres is full, or our URL is wrong.
+    away = is_away(error) or error.statement is None
     if not away:
         log.error("database_refused", exc_info=error)
     return problem_response(request, DatabaseUnavailable() if away else InternalError())
@@ -171,6 +188,7 @@ async def _on_pool_timeout(request: Request, error: Exception) -> Response:
     return problem_response(request, Overloaded())
 
 
-async def _on_defect(request: Request, error: Exception) -> Response:
+def defect_response(request: Request, error: Exception) -> Response:
+    """The answer to a defect of ours: the log says what it was, the answer doesn't."""
     log.error("unhandled_error", exc_info=error)
     return problem_response(request, InternalError())

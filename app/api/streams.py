@@ -46,7 +46,8 @@ class Streams:
             return Response(status_code=204)
         if self.open >= self.most:
             raise Overloaded("As many event streams are open as this process keeps; try again in a moment.")
-        return EventStream(self, job, last_event_number)
+        # A number from the future would have the stream wait for events that never come.
+        return EventStream(self, job, min(last_event_number, job.last_event_number))
 
     async def events(self, job: Job, number: int) -> AsyncIterator[bytes]:
         """The stream's bytes, piece by piece, to its end."""
@@ -59,8 +60,8 @@ class Streams:
                     number = event.number or number
                     yield _event(event.type, number, EventRead.of(event).model_dump_json())
                     spoke_at = time.monotonic()
-                    if event.payload.get("state") in TERMINAL_STATES:
-                        return
+                    if event.payload.get("state") in TERMINAL_STATES and number >= job.last_event_number:
+                        return  # an older end is one that a retry has undone
                 quiet = time.monotonic() - spoke_at
                 if quiet >= self.ping_seconds:
                     yield b": still here\n\n"

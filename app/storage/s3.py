@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import anyio
+from aiohttp import ClientError as HttpError  # what aiobotocore speaks HTTP with, and lets through while a body is read
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -54,7 +55,7 @@ class translated_errors:  # noqa: N801 (reads as the statement it is used in)
             if code in MISSING:
                 raise FileNotFoundError(code) from error
             raise StorageUnavailable(f"The object storage answered {code}; try again in a moment.") from error
-        if isinstance(error, BotoCoreError | OSError) and not isinstance(error, FileNotFoundError):
+        if isinstance(error, BotoCoreError | HttpError | OSError) and not isinstance(error, FileNotFoundError):
             raise StorageUnavailable from error
 
 

@@ -40,6 +40,7 @@ class Upload:
     _upload_id: str | None = None
     _parts: "list[asyncio.Task[CompletedPartTypeDef]]" = field(default_factory=list)
     _slots: asyncio.Semaphore = field(init=False)
+    _completing: bool = False
     _completed: bool = False
 
     def __post_init__(self) -> None:
@@ -75,11 +76,13 @@ class Upload:
         self._buffer = bytearray()
         if self._upload_id is None:
             await self._hash(rest)
+            self._completing = True
             await self.bucket.put(self.key, rest, self.content_type)
         else:
             if rest:
                 await self._send(rest)
             parts = [await part for part in self._parts]
+            self._completing = True
             with translated_errors():
                 await self.bucket.client.complete_multipart_upload(
                     Bucket=self.bucket.name, Key=self.key, UploadId=self._upload_id, MultipartUpload={"Parts": parts}
@@ -121,12 +124,14 @@ class Upload:
         for part in self._parts:
             part.cancel()
         await asyncio.gather(*self._parts, return_exceptions=True)
-        if self._upload_id is None:
-            return
         try:
-            with suppress(FileNotFoundError), translated_errors():
-                await self.bucket.client.abort_multipart_upload(
-                    Bucket=self.bucket.name, Key=self.key, UploadId=self._upload_id
-                )
+            if self._completing:
+                # What failed may have been the answer alone: the object may be there.
+                await self.bucket.delete(self.key)
+            if self._upload_id is not None:
+                with suppress(FileNotFoundError), translated_errors():
+                    await self.bucket.client.abort_multipart_upload(
+                        Bucket=self.bucket.name, Key=self.key, UploadId=self._upload_id
+                    )
         except StorageUnavailable as error:
             log.warning("upload_not_aborted", key=self.key, error=error.detail)

@@ -1,0 +1,60 @@
+"""What may be said of a document that is submitted, in the query or in a form."""
+
+from typing import Annotated, Any
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, WithJsonSchema, field_validator
+
+from app.documents.service import Description
+from app.jobs.states import Priority
+
+
+def _parse_json(value: object) -> object:
+    try:
+        return orjson.loads(value) if isinstance(value, str | bytes) else value
+    except orjson.JSONDecodeError as error:
+        raise ValueError("must be a JSON object") from error
+
+
+JsonObject = Annotated[
+    dict[str, Any],
+    BeforeValidator(_parse_json),
+    WithJsonSchema({"type": "string", "contentMediaType": "application/json", "examples": ['{"court": "ca10"}']}),
+]
+"""An object that travels as text: a query and a form have nothing else, and clients would spread an object over it."""
+
+
+class SubmissionFields(BaseModel):
+    """What may be said of a document that is submitted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    filename: str | None = Field(None, max_length=1024, description="What the document is called. Decides nothing.")
+    priority: Priority = Field(Priority.NORMAL, description="Which documents are taken first.")
+    options: JsonObject = Field(default_factory=dict, description="How it is to be read, as a JSON object.")
+    external_id: str | None = Field(None, max_length=256, description="Your own id of it.")
+    metadata: JsonObject = Field(
+        default_factory=dict, description="Whatever you want to find with it, as a JSON object."
+    )
+    callback_url: HttpUrl | None = Field(None, description="Kept with the job.")
+
+    @field_validator("filename", "external_id", "options", "metadata")
+    @classmethod
+    def _no_nul(cls, value: object) -> object:
+        """Postgres keeps no NUL, neither in text nor in JSON."""
+        if _has_nul(value):
+            raise ValueError("must not contain NUL")
+        return value
+
+    def describe(self) -> Description:
+        """In the core's words."""
+        told = self.model_dump(exclude={"callback_url"})
+        return Description(**told, callback_url=str(self.callback_url) if self.callback_url else None)
+
+
+def _has_nul(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(_has_nul(item) for item in value)
+    return isinstance(value, str) and "\x00" in value
