@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,12 +30,12 @@ Result = TypeVar("Result")
 class Servers:
     """Postgres, Valkey, S3 and Textract: ours, or those that the environment points to."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: Sequence[str] = ()) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="quire-tests-"))
         # Not from the checkout: a developer's .env may lead to databases that no test should see.
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "app.embedded", "--only", ",".join(_parts())),
+                *(sys.executable, "-m", "app.embedded", "--only", ",".join(only or _parts())),
                 *("--data-dir", str(self._folder), "--volatile"),
             ],
             cwd=self._folder,
@@ -73,7 +73,7 @@ class Admin:
 class Databases:
     """A migrated database for every test, copied from a template before it is asked for, dropped behind its back."""
 
-    def __init__(self, server_url: str) -> None:
+    def __init__(self, server_url: str, *, migrate: bool = True) -> None:
         self._server_url = server_url
         self._template = f"quire_template_{secrets.token_hex(4)}"
         self._loop = asyncio.new_event_loop()
@@ -83,7 +83,8 @@ class Databases:
         self._creating = Admin(self._call(asyncpg.connect(server_url)).result())
         self._dropping = Admin(self._call(asyncpg.connect(server_url)).result())
         self._call(self._creating.execute(f"CREATE DATABASE {self._template}")).result()
-        _migrate(self._url(self._template))
+        if migrate:
+            _migrate(self._url(self._template))
         self._next = self._call(self._create())
 
     def take(self) -> str:
