@@ -77,7 +77,9 @@ class Settings(BaseSettings):
         100, ge=1, description="Tasks the whole fleet runs at once, per queue; arq carries twice as many."
     )
     worker_heartbeat_seconds: float = Field(5.0, gt=0, description="How often a worker says that it is alive.")
-    worker_completion_seconds: float = Field(5.0, ge=0, description="How long a stopping worker lets its tasks finish.")
+    worker_completion_seconds: float = Field(
+        25.0, ge=0, description="How long a stopping worker lets its tasks finish."
+    )
 
     textract_async_initial_delay_seconds: float = Field(
         5.0, ge=0, description="From a Textract start to its first poll."

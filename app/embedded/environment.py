@@ -33,6 +33,7 @@ def stack_environment(
         "QUIRE_DATA_DIR": str(data_dir.root),
         "QUIRE_HOST": settings.quire_host,
         "QUIRE_PORT": str(settings.quire_port),
+        **_unless_set(settings, worker_completion_seconds=3),
         "QUIRE_API_KEY": settings.quire_api_key.get_secret_value() if settings.quire_api_key else secrets.api_key,
         **_credentials(settings, secrets, parts),
     }
@@ -44,7 +45,10 @@ def stack_environment(
         environment["AWS_ENDPOINT_URL_S3"] = s3_endpoint(ports)
     if Part.TEXTRACT in parts:
         environment["AWS_ENDPOINT_URL_TEXTRACT"] = f"http://{LOOPBACK}:{ports['textract']}"
-        environment |= _quick_polling(settings)
+        # Our own server has no quota to spare.
+        environment |= _unless_set(
+            settings, textract_async_initial_delay_seconds=1, textract_async_polling_interval_seconds=1
+        )
     return {name: value for name, value in environment.items() if value}
 
 
@@ -74,10 +78,9 @@ def textract_environment(stack: Environment, data_dir: DataDir, port: int) -> En
     return {name: value for name, value in own.items() if value}
 
 
-def _quick_polling(settings: Settings) -> Environment:
-    """Return how often to ask our own server, which has no quota to spare; what a person has set is left as it is."""
-    names = ("textract_async_initial_delay_seconds", "textract_async_polling_interval_seconds")
-    return {name.upper(): "1" for name in names if name not in settings.model_fields_set}
+def _unless_set(settings: Settings, **values: int) -> Environment:
+    """Return settings that suit one machine; what a person has set is left as it is."""
+    return {name.upper(): str(value) for name, value in values.items() if name not in settings.model_fields_set}
 
 
 def _credentials(settings: Settings, secrets: Secrets, parts: frozenset[Part]) -> Environment:
