@@ -41,9 +41,11 @@ format: $(READY)  ## Format the code, and mend what can be mended
 openapi: $(READY)  ## Write openapi.json from the app
 	$(BIN)/python -m app.main openapi.json
 
-lock: $(READY)  ## Write requirements.lock anew from pyproject.toml (needs uv)
+lock: $(READY)  ## Write requirements.lock, and the image's part of it, anew from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --all-extras --group dev \
 		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra textract \
+		--constraints requirements.lock --custom-compile-command "make lock" pyproject.toml -o requirements.image.lock
 
 bench: $(READY)  ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
