@@ -19,7 +19,7 @@ def explained(pattern: str) -> set[str]:
 
 
 def test_every_log_event_is_explained() -> None:
-    assert explained("(?!quire_)[a-z_]+") == found_in_code(LOGGED)
+    assert found_in_code(LOGGED) - explained("(?!quire_)[a-z_]+") == set()
 
 
 def test_every_metric_is_explained() -> None:
