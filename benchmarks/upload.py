@@ -17,7 +17,7 @@ from benchmarks.running import RunningStack
 SIZE_BYTES = 500 * 1024 * 1024
 MOST = 1.2
 MOST_MEBIBYTES = 64
-ROUNDS = 5
+ROUNDS = 3
 READ_BYTES = 1024 * 1024
 
 

@@ -139,7 +139,8 @@ class Pipeline:
         """One transition under our fence, from the stage that we worked on, written again while Postgres is away."""
 
         async def move() -> Job:
-            async with one_statement(self.tools.sessions) as session:
+            # Not one statement: a job that was asked to stop is cancelled with the move that would have it wait.
+            async with self.tools.sessions.begin() as session:
                 seen: dict[str, Any] = {"fence": job.fence, "at_stage": job.stage, "at_state": JobState.WORKING}
                 return await repository.transition(session, job.id, state, event=event, **seen, **changes)
 
