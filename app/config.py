@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         9000, gt=0, description="The longest side of a PDF page, in points (1/72 inch)."
     )
     upload_part_bytes: int = Field(
-        8 * MEBIBYTE, ge=5 * MEBIBYTE, description="The size of an S3 multipart upload's parts."
+        5 * MEBIBYTE, ge=5 * MEBIBYTE, description="The size of an S3 multipart upload's parts."
     )
     upload_parts_in_flight: int = Field(
         3, ge=1, le=16, description="Parts of one upload that may be on their way at once."

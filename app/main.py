@@ -78,6 +78,7 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         services.bell.stop()
         listening.cancel()
         await asyncio.gather(listening, *services.documents.background, return_exceptions=True)
+        await services.bucket.close()
 
 
 def make_services(resources: Resources) -> Services:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from app.db import Sessions, new_id, one_statement
 from app.documents import repository
 from app.documents.intake import EXTENSIONS, SizeLimits, clean_filename, read_head, sniff
 from app.documents.models import Document, IdempotencyKey, Page
-from app.errors import IdempotencyInProgress, IdempotencyMismatch, QuireError, ResultNotReady, ResultUnavailable
+from app.errors import IdempotencyInProgress, IdempotencyMismatch, ResultNotReady, ResultUnavailable
 from app.jobs import repository as jobs_repository
 from app.jobs.models import Job
 from app.jobs.states import LIVE_STATES, Priority
@@ -130,7 +131,7 @@ class Documents:
             document = _document(project_id, document_id, stored, described)
             job = await self._record(document, described, idempotency_key)
         except BaseException:
-            await asyncio.shield(self._discard(stored.key))
+            await asyncio.shield(self.bucket.clean_up(partial(self.bucket.delete, stored.key)))
             raise
         # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
         self._ring(job)
@@ -191,12 +192,6 @@ class Documents:
     async def _release(self, project_id: UUID, key: str) -> None:
         async with self.sessions.begin() as session:
             await repository.release_key(session, project_id, key)
-
-    async def _discard(self, key: str) -> None:
-        try:
-            await self.bucket.delete(key)
-        except QuireError as error:
-            events.log.warning("object_left_behind", key=key, error=error.detail)
 
     def _ring(self, job: Job) -> None:
         """Ring beside the answer, not before it: the client has waited for the commit, and needs nothing more."""

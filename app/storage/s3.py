@@ -1,13 +1,15 @@
 """The bucket: put, read, upload in parts, delete. S3 errors come out as `StorageUnavailable`, a missing key as None."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import anyio
+import structlog
 from aiohttp import ClientError as HttpError  # what aiobotocore speaks HTTP with, and lets through while a body is read
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,7 +19,11 @@ from app.errors import StorageUnavailable
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
+log = structlog.get_logger(__name__)
+
 READ_CHUNK_BYTES = 256 * 1024
+
+CLEAN_UP_PAUSES_SECONDS = (1, 2, 5, 15, 60, 300, 900)
 
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
@@ -65,6 +71,8 @@ class Bucket:
 
     client: "S3Client"
     name: str
+    chores: "set[asyncio.Task[None]]" = field(default_factory=set)
+    """What is still to be taken away, where the bucket was out of reach when it should have been."""
 
     async def put(self, key: str, body: bytes, content_type: str) -> None:
         """Store a small object in one request."""
@@ -102,6 +110,29 @@ class Bucket:
         with suppress(FileNotFoundError), translated_errors():
             await self.client.delete_object(Bucket=self.name, Key=key)
 
+    async def abort(self, key: str, upload_id: str) -> None:
+        """Drop an unfinished upload and its parts; one that isn't there is fine."""
+        with translated_errors(), suppress(self.client.exceptions.NoSuchUpload):
+            await self.client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload_id)
+
+    async def clean_up(self, take_away: Callable[[], Awaitable[None]], *, at_once: bool = True) -> None:
+        """Take something away: now, or beside what follows, and again with growing pauses until it is gone."""
+        try:
+            if at_once:
+                await take_away()
+                return
+        except StorageUnavailable as error:
+            log.warning("cleaning_up_later", error=error.detail)
+        chore = asyncio.create_task(_persist(take_away))
+        self.chores.add(chore)
+        chore.add_done_callback(self.chores.discard)
+
+    async def close(self) -> None:
+        """Give up what is still to be taken away; a lifecycle rule of the bucket is there for that."""
+        for chore in self.chores:
+            chore.cancel()
+        await asyncio.gather(*self.chores, return_exceptions=True)
+
     @asynccontextmanager
     async def open(self, key: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """The object's bytes, chunk by chunk. Raises `FileNotFoundError` where there is none."""
@@ -117,6 +148,17 @@ class Bucket:
             async for chunk in chunks:
                 size += await file.write(chunk)
         return size
+
+
+async def _persist(take_away: Callable[[], Awaitable[None]]) -> None:
+    for seconds in CLEAN_UP_PAUSES_SECONDS:
+        await asyncio.sleep(seconds)
+        try:
+            return await take_away()
+        except StorageUnavailable as error:
+            log.warning("clean_up_failed", error=error.detail)
+    log.error("left_behind_in_the_bucket")
+    return None
 
 
 async def _chunks(body: object) -> AsyncIterator[bytes]:

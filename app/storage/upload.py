@@ -6,20 +6,15 @@ is aborted: no half object, and no parts that are paid for and never seen.
 
 import asyncio
 import hashlib
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-
-import structlog
 
 from app.errors import StorageUnavailable
 from app.storage.s3 import Bucket, translated_errors
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
-
-log = structlog.get_logger(__name__)
 
 HASH_INLINE_BYTES = 256 * 1024
 """Below this, handing bytes to a thread costs more than hashing them here."""
@@ -54,7 +49,7 @@ class Upload:
     ) -> None:
         if not self._completed:
             # Shielded: the client that went away cancels us, and the parts must go all the same.
-            await asyncio.shield(self._abort())
+            await asyncio.shield(self._abort(at_once=not isinstance(error, StorageUnavailable)))
 
     @property
     def sha256(self) -> str:
@@ -64,16 +59,17 @@ class Upload:
     async def write(self, data: bytes) -> None:
         """Take bytes in; waits while as many parts are on their way as may be."""
         self.size_bytes += len(data)
-        self._buffer += data
-        while len(self._buffer) >= self.part_bytes:
-            part = bytes(memoryview(self._buffer)[: self.part_bytes])
-            del self._buffer[: self.part_bytes]
-            await self._send(part)
+        rest = memoryview(data)
+        while rest:
+            fits = self.part_bytes - len(self._buffer)
+            self._buffer += rest[:fits]
+            rest = rest[fits:]
+            if len(self._buffer) == self.part_bytes:
+                await self._send(self._take())
 
     async def complete(self) -> None:
         """Make the object appear under its key, whole."""
-        rest = bytes(self._buffer)
-        self._buffer = bytearray()
+        rest = self._take()
         if self._upload_id is None:
             await self._hash(rest)
             self._completing = True
@@ -88,6 +84,12 @@ class Upload:
                     Bucket=self.bucket.name, Key=self.key, UploadId=self._upload_id, MultipartUpload={"Parts": parts}
                 )
         self._completed = True
+
+    def _take(self) -> bytes:
+        """What was gathered. The SDK takes nothing but bytes; the buffer is given up, not kept at its size."""
+        taken = bytes(self._buffer)
+        self._buffer = bytearray()
+        return taken
 
     async def _send(self, part: bytes) -> None:
         """Start one part on its way, while its bytes are hashed beside it."""
@@ -120,18 +122,16 @@ class Upload:
         else:
             await asyncio.to_thread(self._digest.update, data)
 
-    async def _abort(self) -> None:
+    async def _abort(self, *, at_once: bool) -> None:
+        """Take away what is stored; later, and as often as it takes, where the storage is what failed."""
         for part in self._parts:
             part.cancel()
         await asyncio.gather(*self._parts, return_exceptions=True)
-        try:
-            if self._completing:
-                # What failed may have been the answer alone: the object may be there.
-                await self.bucket.delete(self.key)
-            if self._upload_id is not None:
-                with suppress(FileNotFoundError), translated_errors():
-                    await self.bucket.client.abort_multipart_upload(
-                        Bucket=self.bucket.name, Key=self.key, UploadId=self._upload_id
-                    )
-        except StorageUnavailable as error:
-            log.warning("upload_not_aborted", key=self.key, error=error.detail)
+        await self.bucket.clean_up(self._take_away, at_once=at_once)
+
+    async def _take_away(self) -> None:
+        if self._completing:
+            # What failed may have been the answer alone: the object may be there.
+            await self.bucket.delete(self.key)
+        if self._upload_id is not None:
+            await self.bucket.abort(self.key, self._upload_id)

@@ -37,15 +37,15 @@ class BucketView:
     s3: Any
     name: str
     before: frozenset[str]
+    uploads_before: frozenset[str]
 
     async def new_keys(self) -> set[str]:
         """Objects."""
         return set(await _keys(self.s3, self.name) - self.before)
 
     async def open_uploads(self) -> list[str]:
-        """Multipart uploads that were neither completed nor aborted."""
-        answer = await self.s3.list_multipart_uploads(Bucket=self.name)
-        return [upload["Key"] for upload in answer.get("Uploads", [])]
+        """Multipart uploads that were begun, and neither completed nor aborted."""
+        return sorted(await _uploads(self.s3, self.name) - self.uploads_before)
 
     async def settles_empty(self) -> bool:
         """Whether nothing is left behind, once what is under way has ended."""
@@ -61,7 +61,12 @@ async def bucket_view(settings: Settings) -> AsyncIterator[BucketView]:
     """Look into the bucket of some settings."""
     async with open_resources(settings) as resources:
         s3, name = resources.bucket.client, settings.s3_bucket
-        yield BucketView(s3, name, await _keys(s3, name))
+        yield BucketView(s3, name, await _keys(s3, name), await _uploads(s3, name))
+
+
+async def _uploads(s3: Any, bucket: str) -> frozenset[str]:
+    answer = await s3.list_multipart_uploads(Bucket=bucket)
+    return frozenset(upload["Key"] for upload in answer.get("Uploads", []))
 
 
 async def _keys(s3: Any, bucket: str) -> frozenset[str]:
