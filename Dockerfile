@@ -35,6 +35,7 @@ COPY LICENSE alembic.ini /app/
 COPY alembic /app/alembic
 COPY app /app/app
 COPY workers /app/workers
+RUN python -m compileall -q /app/app /app/workers
 
 ENV PATH=/venv/bin:$PATH \
     PYTHONPATH=/app \
