@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 import structlog
@@ -26,6 +26,8 @@ READ_CHUNK_BYTES = 256 * 1024
 CLEAN_UP_PAUSES_SECONDS = (1, 2, 5, 15, 60, 300, 900)
 
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+
+FIRST_REGION = "us-east-1"
 
 CONFIG = Config(
     signature_version="s3v4",
@@ -103,7 +105,7 @@ class Bucket:
                 await self.client.head_bucket(Bucket=self.name)
         except FileNotFoundError:
             with translated_errors():
-                await self.client.create_bucket(Bucket=self.name)
+                await self.client.create_bucket(Bucket=self.name, **_placed(self.client.meta.region_name))
 
     async def delete(self, key: str) -> None:
         """Remove an object; one that isn't there is fine."""
@@ -165,3 +167,8 @@ async def _chunks(body: object) -> AsyncIterator[bytes]:
     with translated_errors():
         async for chunk in body.content.iter_chunked(READ_CHUNK_BYTES):  # type: ignore[attr-defined]  # aiohttp's stream
             yield chunk
+
+
+def _placed(region: str) -> Any:
+    """Where a bucket is to be made. S3 wants no constraint for its first region, and one for all others."""
+    return {} if region == FIRST_REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
