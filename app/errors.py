@@ -16,7 +16,7 @@ QuireError
 │   ├── Overloaded, NoWorkers, DatabaseUnavailable, StorageUnavailable, OcrUnavailable, OcrThrottled, StageTimeout, WorkerLost
 └── OcrError                          the engine said no
     ├── OcrSlotsFull (waits), OcrJobLost (transient), OcrAccessDenied, OcrRequestInvalid, OcrFailed,
-    └── OcrTimeout, OcrResultInvalid, DocumentUnreachable (transient), OcrUnknown (transient)
+    └── OcrTimeout, PageFailed, OcrResultInvalid, DocumentUnreachable (transient), OcrUnknown (transient)
 """
 
 from typing import ClassVar
@@ -253,6 +253,11 @@ class OcrFailed(OcrError):
 class OcrTimeout(OcrError):
     code, title = "ocr_timeout", "OCR timed out"
     message = "The OCR job didn't end in the time that it is given."
+
+
+class PageFailed(OcrError):
+    code, title = "page_failed", "Page failed"
+    message = "The OCR engine could not read this page; the document's other pages are not affected."
 
 
 class OcrResultInvalid(OcrError):

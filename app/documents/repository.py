@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import table_of
 from app.documents.models import Document, IdempotencyKey, Page, PageStatus
-from app.errors import DocumentNotFound, IdempotencyInProgress, PageNotFound
+from app.errors import DocumentNotFound, IdempotencyInProgress, PageFailed, PageNotFound
 from app.events import EventDraft, EventType, Severity
 from app.jobs import repository as jobs_repository
 from app.jobs.models import Job
@@ -94,8 +94,7 @@ async def save_pages(session: AsyncSession, job: Job, texts: Sequence[PageText],
     written = statement.on_conflict_do_update(
         index_elements=[pages.c.job_id, pages.c.number],
         set_={
-            name: statement.excluded[name]
-            for name in ("status", "text", "confidence", "rotation_degrees", "word_count", "lines")
+            name: statement.excluded[name] for name in ("text", "confidence", "rotation_degrees", "word_count", "lines")
         },
     ).returning(pages.c.number, literal_column("(pages.xmax = 0)").label("is_new"))
     new = {row.number for row in await session.execute(written) if row.is_new}
@@ -108,14 +107,14 @@ async def fail_pages(session: AsyncSession, job: Job, numbers: Sequence[int], co
     change = update(pages).where(
         pages.c.job_id == job.id, pages.c.number.in_(numbers), pages.c.status != PageStatus.FAILED
     )
-    message = f"The OCR engine could not read this page ({code})."
+    message = f"{PageFailed.message} The engine's own code for it is {code}."
     failed = await session.scalars(
-        change.values(status=PageStatus.FAILED, error_code="page_failed", error_message=message).returning(
+        change.values(status=PageStatus.FAILED, error_code=PageFailed.code, error_message=message).returning(
             pages.c.number
         )
     )
     drafts = [
-        EventDraft(EventType.WARNING, {"page": number, "message": message}, Severity.WARNING, "page_failed")
+        EventDraft(EventType.WARNING, {"page": number, "message": message}, Severity.WARNING, PageFailed.code)
         for number in sorted(failed)
     ]
     return await jobs_repository.append_events(session, job, drafts)
