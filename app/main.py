@@ -12,10 +12,9 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI
-from fastapi_swagger import patch_fastapi
 
 from app import __version__
-from app.api import documents, jobs, operations, reference
+from app.api import docs, documents, jobs, operations, reference
 from app.api.bell import Bell
 from app.api.dependencies import Services
 from app.api.draining import Draining
@@ -57,9 +56,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lambda app: _lifespan(app, settings),
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in (documents.router, jobs.router, operations.router, reference.router):
+    for router in (documents.router, jobs.router, operations.router, reference.router, docs.router):
         app.include_router(router)
-    patch_fastapi(app, redirect_from_root_to_docs=True, title="Quire")
     add_error_handlers(app)
     app.add_middleware(RequestContext)
     app.add_middleware(Draining)

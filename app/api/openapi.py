@@ -29,14 +29,28 @@ def openapi_document(app: FastAPI, published: tuple[type[BaseModel], ...]) -> di
     for model in published:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
-    for schema in schemas.values():
+    examples = _examples()
+    for name, schema in schemas.items():
         if "enum" in schema:
             schema.setdefault("examples", schema["enum"][:1])
+        elif name in examples:
+            schema["examples"] = examples[name]
     for operation in (op for path in document["paths"].values() for op in path.values()):
         _tidy(operation)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return document
+
+
+def _examples(model: type[BaseModel] = BaseModel) -> dict[str, Any]:
+    """Our models' examples as they are: FastAPI leaves out every null, also where there must be one."""
+    found: dict[str, Any] = {}
+    for child in model.__subclasses__():
+        extra = child.model_config.get("json_schema_extra")
+        if child.__module__.startswith("app.api.") and isinstance(extra, dict) and "examples" in extra:
+            found[child.__name__] = extra["examples"]
+        found |= _examples(child)
+    return found
 
 
 def _tidy(operation: dict[str, Any]) -> None:

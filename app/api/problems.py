@@ -106,10 +106,14 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(OSError, _on_os_error)
 
 
+ANYWHERE = (Unauthorized, InternalError, DatabaseUnavailable, Overloaded)
+"""What every call that takes a key may end in."""
+
+
 def problems(*errors: type[QuireError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation that may end in these errors, each with its code."""
     by_status: dict[int | str, dict[str, Any]] = {}
-    possible: list[type[QuireError]] = [Unauthorized, *errors]
+    possible: set[type[QuireError]] = {*ANYWHERE, *errors}
     for error in sorted(possible, key=lambda each: (each.status, each.code)):
         answer = by_status.setdefault(
             error.status, {"model": Problem, "description": "", "content": {MEDIA_TYPE: {"examples": {}}}}

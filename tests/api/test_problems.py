@@ -17,8 +17,10 @@ from tests.service import Client, client_of, make_key
 
 
 async def test_an_unknown_address_is_a_problem(client: Client) -> None:
-    """404 for a path that nothing lives at."""
-    problem_of(await client.get("/v1/nothing"), 404, "not_found")
+    """404 for a path that nothing lives at, with a type that leads to what it means."""
+    problem = problem_of(await client.get("/v1/nothing"), 404, "not_found")
+    explained = await client.get(problem["type"])
+    assert 'id="not_found"' in explained.text
     problem_of(await client.get("/v1/documents/a/b/c"), 404, "not_found")
 
 

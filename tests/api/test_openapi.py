@@ -1,0 +1,137 @@
+"""The OpenAPI document: sound, complete, and what the API really answers."""
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from app.config import Settings
+from app.errors import QuireError, all_errors
+from app.main import create_app
+from tests.api.sse import read_stream
+from tests.documents import letter
+from tests.service import Client
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    """The OpenAPI document as the app writes it."""
+    return create_app(Settings(_env_file=None)).openapi()
+
+
+def operations(document: Document) -> list[tuple[str, str, Document]]:
+    """Every operation, with its path and method."""
+    return [(path, method, operation) for path, item in document["paths"].items() for method, operation in item.items()]
+
+
+def test_it_is_valid(document: Document) -> None:
+    """OpenAPI's own schema accepts it, as 3.1, with nothing of 3.2 in it."""
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["openapi"].startswith("3.1.")
+    assert "itemSchema" not in str(document)
+
+
+def test_every_operation_is_named_and_told(document: Document) -> None:
+    """Each has a verb and a noun for a name, its own, and a tag that is described, and says what it does."""
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names)) >= 12
+    tags = {tag["name"] for tag in document["tags"]}
+    for path, method, operation in operations(document):
+        assert method in METHODS, path
+        assert re.fullmatch(
+            r"(submit|get|list|stream|cancel|retry|delete|create|search|reprocess)(_[a-z]+)+", operation["operationId"]
+        )
+        assert set(operation["tags"]) <= tags
+        assert len(operation["tags"]) == 1
+        assert operation["description"]
+        for parameter in operation.get("parameters", []):
+            assert parameter.get("description") or parameter["schema"].get("description"), (path, parameter["name"])
+
+
+def test_every_schema_has_an_example_that_is_one(document: Document) -> None:
+    """Whatever is in the document's schemas is shown by an example that the schema itself accepts."""
+    schemas = document["components"]["schemas"]
+    assert len(schemas) > 20
+    for name, schema in schemas.items():
+        assert schema.get("examples"), name
+        for example in schema["examples"]:
+            validator(document, {"$ref": f"#/components/schemas/{name}"}).validate(example)
+
+
+def test_every_schema_is_used(document: Document) -> None:
+    """Nothing is described that no answer speaks of, and everything that is spoken of is described."""
+    used = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+    assert used == set(document["components"]["schemas"])
+
+
+def test_every_error_lists_its_codes(document: Document) -> None:
+    """An error answer is a problem, with an example for each code that it may have; all calls but operations' need a key."""
+    known = {error.code: error for error in all_errors(QuireError)}
+    for path, _, operation in operations(document):
+        errors = {status: answer for status, answer in operation["responses"].items() if int(status) >= 400}
+        if operation["tags"] == ["operations"]:
+            assert "security" not in operation
+            continue
+        assert operation["security"] == [{"HTTPBearer": []}]
+        assert {"401", "500", "503"} <= set(errors), path
+        for status, answer in errors.items():
+            assert set(answer["content"]) == {"application/problem+json"}
+            content = answer["content"]["application/problem+json"]
+            assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert content["examples"], (path, status)
+            for code, example in content["examples"].items():
+                assert f"`{code}`" in answer["description"]
+                assert (known[code].status, example["value"]["code"]) == (int(status), code)
+
+
+def test_json_in_the_query_is_text(document: Document) -> None:
+    """Objects in the query are strings of JSON: a generated client would else spread them over many parameters."""
+    for _, _, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            assert parameter["schema"].get("type") != "object", parameter["name"]
+
+
+def validator(document: Document, schema: Document) -> Draft202012Validator:
+    """Checks against a schema that may point into the document."""
+    return Draft202012Validator(
+        {**schema, "components": document["components"]}, format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+async def test_real_answers_are_as_described(document: Document, client: Client, worker: str) -> None:
+    """What the API answers, well or ill, is what its description says, on every route."""
+    submitted = await client.submit(letter("Hello"), metadata='{"a": 1}')
+    ids = {"document_id": submitted["document"]["id"], "job_id": submitted["job"]["id"], "number": 1}
+    await client.ended(ids["job_id"])
+    asked = set()
+    for given in (ids, {"document_id": uuid4(), "job_id": uuid4(), "number": 1}, dict.fromkeys(ids, "x")):
+        for path, method, operation in operations(document):
+            answer = await client.request(
+                method, path.format(**given), content=letter("Hello") if method == "post" else b""
+            )
+            described = operation["responses"].get(str(answer.status_code))
+            assert described is not None, (method, path, answer.status_code)
+            media_type = answer.headers.get("content-type", "").partition(";")[0]
+            if "content" in described:
+                assert media_type in described["content"], (path, media_type)
+            if media_type.endswith("json"):
+                validator(document, described["content"][media_type]["schema"]).validate(answer.json())
+            asked.add((operation["operationId"], answer.status_code))
+    names = {operation["operationId"] for _, _, operation in operations(document)}
+    good = {name for name, status in asked if status < 300}
+    assert good >= names - {"cancel_job"}
+
+
+async def test_real_events_are_as_described(document: Document, client: Client, worker: str) -> None:
+    """The data of a stream's events fit their schemas: a job first, then changes."""
+    job_id = (await client.submit(letter("Hello")))["job"]["id"]
+    snapshot, *events = await read_stream(client, job_id)
+    validator(document, {"$ref": "#/components/schemas/JobRead"}).validate(snapshot.data)
+    for event in events:
+        validator(document, {"$ref": "#/components/schemas/EventRead"}).validate(event.data)

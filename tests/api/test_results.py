@@ -1,0 +1,182 @@
+"""What was read, in each form that it is asked for, and what is said where there is nothing to read."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from app.config import Settings
+from tests.api.running import problem_of
+from tests.documents import letter
+from tests.service import Client, client_of, make_key, running_api
+from workers.main import serving
+
+PAGES = ("The quick brown fox\njumps over the lazy dog", "Second page", "Third page")
+
+
+async def read(client: Client, content: bytes) -> str:
+    """Submit a document and wait for its end; its id."""
+    submitted = await client.submit(content, filename="pages.pdf")
+    await client.ended(submitted["job"]["id"])
+    return str(submitted["document"]["id"])
+
+
+async def test_a_document_shows_what_was_read(client: Client, worker: str) -> None:
+    """State, text, pages and Textract blocks of a document that was read tell the same story."""
+    document_id = await read(client, letter(*PAGES))
+    await check_document(client, document_id)
+    await check_text(client, document_id)
+    await check_pages(client, document_id)
+    await check_page(client, document_id)
+    await check_textract(client, document_id)
+
+
+async def check_document(client: Client, document_id: str) -> None:
+    document = (await client.get(f"/v1/documents/{document_id}")).json()
+    assert (document["filename"], document["page_count"]) == ("pages.pdf", 3)
+    assert document["job"]["state"] == "done"
+    assert document["job"]["progress"] == {"fraction": 1.0, "pages_done": 3, "pages_total": 3}
+    assert {step: document["state"][step]["status"] for step in ("ocr", "finalization")} == {
+        "ocr": "completed",
+        "finalization": "completed",
+    }
+    assert document["state"]["last_update"]["status"] == "done"
+    assert document["job"]["stage_timings"]["queued"]["seconds"] > 0
+
+
+async def check_text(client: Client, document_id: str) -> None:
+    answer = await client.get(f"/v1/documents/{document_id}/text")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    pages = answer.text.split("\f")
+    assert [page.split()[0] for page in pages] == ["The", "Second", "Third"]
+    assert pages[0] == PAGES[0]
+
+
+async def check_pages(client: Client, document_id: str) -> None:
+    """All pages come by way of cursors and `Link`, each once and in order."""
+    path: str | None = f"/v1/documents/{document_id}/pages?limit=1"
+    numbers, listed = [], []
+    while path:
+        answer = await client.get(path)
+        listed += answer.json()["items"]
+        numbers.append([page["number"] for page in answer.json()["items"]])
+        link = answer.links.get("next", {}).get("url")
+        cursor = answer.json()["next"]
+        assert (link is None) == (cursor is None)
+        assert link is None or (cursor in link and "limit=1" in link)
+        path = link
+    assert numbers == [[1], [2], [3]]
+    whole = (await client.get(f"/v1/documents/{document_id}/pages?limit=3")).json()
+    assert (whole["items"], whole["next"]) == (listed, None)
+    for wrong in ("!!", "bjE_", "eDE", "é", "bi0x", "bjk5OTk5OTk5OTk5OTk5"):
+        answer = await client.get(f"/v1/documents/{document_id}/pages", params={"cursor": wrong})
+        problem_of(answer, 422, "request_invalid")
+
+
+async def check_page(client: Client, document_id: str) -> None:
+    page = (await client.get(f"/v1/documents/{document_id}/pages/1")).json()
+    assert (page["number"], page["status"], page["text"]) == (1, "read", PAGES[0])
+    assert [line["text"] for line in page["lines"]] == PAGES[0].splitlines()
+    assert sum(len(line["words"]) for line in page["lines"]) == page["word_count"] == 9
+    for line in page["lines"]:
+        for part in (line, *line["words"]):
+            assert 0 <= part["box"]["left"] <= part["box"]["left"] + part["box"]["width"] <= 1
+            assert 0 <= part["box"]["top"] <= part["box"]["top"] + part["box"]["height"] <= 1
+            assert 50 < part["confidence"] <= 100
+    assert page["lines"][0]["box"]["top"] < page["lines"][1]["box"]["top"]
+    problem_of(await client.get(f"/v1/documents/{document_id}/pages/4"), 404, "page_not_found")
+    for wrong in ("0", "-1", "one", str(2**31)):
+        problem_of(await client.get(f"/v1/documents/{document_id}/pages/{wrong}"), 422, "request_invalid")
+
+
+async def check_textract(client: Client, document_id: str) -> None:
+    """Textract's own parsers find the same pages and lines as our own formats show."""
+    answer = await client.get(f"/v1/documents/{document_id}/textract")
+    assert answer.headers["content-type"] == "application/json"
+    result = answer.json()
+    assert result["DocumentMetadata"] == {"Pages": 3}
+    expected = [page.splitlines() for page in PAGES]
+    blocks = [block for block in result["Blocks"] if block["BlockType"] == "LINE"]
+    assert [[b["Text"] for b in blocks if b["Page"] == number] for number in (1, 2, 3)] == expected
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the parsers' own, on import
+        assert lines_by_trp(result) == lines_by_trp2(result) == lines_by_textractor(result) == expected
+
+
+def lines_by_trp(result: dict[str, Any]) -> list[list[str]]:
+    import trp  # type: ignore[import-untyped]  # it ships no types
+
+    return [[line.text.strip() for line in page.lines] for page in trp.Document(result).pages]
+
+
+def lines_by_trp2(result: dict[str, Any]) -> list[list[str]]:
+    from trp.trp2 import TDocument, TDocumentSchema  # type: ignore[import-untyped]  # it ships no types
+
+    document: TDocument = TDocumentSchema().load(result)
+    return [[line.text for line in document.lines(page=page)] for page in document.pages]
+
+
+def lines_by_textractor(result: dict[str, Any]) -> list[list[str]]:
+    from textractor.parsers import response_parser  # type: ignore[import-untyped]  # it ships no types
+
+    document = response_parser.parse(result)
+    return [[line.text for line in page.lines] for page in document.pages]
+
+
+RESULTS = ("text", "pages", "pages/1", "textract")
+
+
+async def test_a_result_is_not_there_before_it_is_read(client: Client) -> None:
+    """While a document is still being read, its results are a 409 that says when to come back."""
+    submitted = await client.submit(letter("Hello"))
+    document_id = submitted["document"]["id"]
+    for result in RESULTS:
+        answer = await client.get(f"/v1/documents/{document_id}/{result}")
+        problem_of(answer, 409, "result_not_ready")
+        assert int(answer.headers["retry-after"]) > 0
+    document = (await client.get(f"/v1/documents/{document_id}")).json()
+    assert document["state"]["ocr"]["status"] == "pending"
+    await client.post(f"/v1/jobs/{submitted['job']['id']}/cancel")
+    for result in RESULTS:
+        problem = problem_of(await client.get(f"/v1/documents/{document_id}/{result}"), 409, "result_unavailable")
+        assert "cancelled" in problem["detail"]
+    document = (await client.get(f"/v1/documents/{document_id}")).json()
+    assert document["state"]["ocr"]["status"] == "cancelled"
+
+
+async def test_a_document_that_could_not_be_read_says_why(client: Client, worker: str) -> None:
+    """The results of a dead letter are a 409 with its reason, and its state shows the step that failed."""
+    document_id = await read(client, b"%PDF-1.7\nthis is no document\n")
+    job = (await client.get(f"/v1/documents/{document_id}")).json()["job"]
+    assert (job["state"], job["error"]["code"]) == ("deadletter", "document_corrupt")
+    for result in RESULTS:
+        problem = problem_of(await client.get(f"/v1/documents/{document_id}/{result}"), 409, "result_unavailable")
+        assert job["error"]["message"] in problem["detail"]
+        assert "retry-after" not in (await client.get(f"/v1/documents/{document_id}/{result}")).headers
+    step = (await client.get(f"/v1/documents/{document_id}")).json()["state"]["ocr"]
+    assert (step["status"], step["metadata"]["error"]["code"]) == ("failed", "document_corrupt")
+
+
+async def test_what_is_not_there_is_a_404(client: Client) -> None:
+    """Every route of a document says so where there is none."""
+    for path in ("", *(f"/{result}" for result in RESULTS)):
+        problem_of(await client.get(f"/v1/documents/{uuid4()}{path}"), 404, "document_not_found")
+
+
+async def test_real_documents_come_out_as_textract_blocks(quick: Settings, corpus: Path) -> None:
+    """A real scanned document's result loads in Textract's parsers, and holds what our own text holds."""
+    files = sorted((corpus / "documents").rglob("*.pdf"), key=lambda path: path.stat().st_size)
+    if not files:
+        pytest.skip("the corpus has no PDF documents")
+    key = await make_key(quick)
+    async with running_api(quick) as address, client_of(address, key) as client, serving(quick):
+        document_id = await read(client, files[0].read_bytes())
+        result = (await client.get(f"/v1/documents/{document_id}/textract")).json()
+        text = (await client.get(f"/v1/documents/{document_id}/text")).text
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        by_trp = lines_by_trp(result)
+    assert len(by_trp) == result["DocumentMetadata"]["Pages"] == text.count("\f") + 1
+    assert sorted(" ".join(line for page in by_trp for line in page).split()) == sorted(text.split())
