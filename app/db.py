@@ -89,7 +89,16 @@ def open_engine(settings: Settings) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=10,
         pool_recycle=1800,
-        connect_args={"timeout": 5, "command_timeout": 60, "server_settings": {"application_name": "quire"}},
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 60,
+            "server_settings": {
+                "application_name": "quire",
+                # A process that hangs within a transaction holds its locks, the sweep's among them, no longer than a
+                # lease.
+                "idle_in_transaction_session_timeout": str(int(settings.lease_seconds * 1000)),
+            },
+        },
         json_serializer=lambda value: orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode(),
         json_deserializer=orjson.loads,
     )

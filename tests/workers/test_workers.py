@@ -1,0 +1,291 @@
+"""Workers and their queues: what lies in Redis, how soon it is heard, and what does no harm."""
+
+import asyncio
+import pickle
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from arq.connections import ArqRedis
+from arq.worker import func
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from app.config import Settings
+from app.db import new_id
+from app.events import EventType
+from app.jobs.presence import live_workers
+from app.jobs.states import JobState, Stage
+from app.queue import QueueName, TaskName, open_redis, queue_key
+from tests.bench import Bench, eventually, open_bench
+from tests.ocr.textract import FakeTextract, running_fake
+from tests.workers.running import a_worker
+from workers.main import serving
+from workers.wake import WakingWorker
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeTextract]:
+    """A Textract account of the test's own."""
+    async with running_fake() as fake:
+        yield fake
+
+
+@pytest.fixture
+def told(quick: Settings, fake: FakeTextract) -> Settings:
+    """Settings that lead to it, with everything soon."""
+    return quick.model_copy(update={"aws_endpoint_url_textract": fake.url, "ring_again_seconds": 1.0})
+
+
+@pytest.fixture
+async def bench(told: Settings) -> AsyncIterator[Bench]:
+    """The core, to be run one step at a time, with that account."""
+    async with open_bench(told) as bench:
+        yield bench
+
+
+async def ended(bench: Bench, *job_ids: Any) -> None:
+    """Wait until jobs have ended."""
+
+    async def all_ended() -> bool:
+        jobs = [await bench.rows.find(job_id) for job_id in job_ids]
+        return all(job.finished_at is not None for job in jobs)
+
+    await eventually(all_ended, within_seconds=30)
+
+
+async def test_a_task_is_json_and_an_id(bench: Bench) -> None:
+    """What lies in Redis can be read by anyone and run by no one: a name, an id, and no pickle."""
+    job = await bench.rows.job()
+    await bench.queue.advance(job)
+    redis = bench.queue.redis
+    (task_id,) = await redis.zrange(queue_key(QueueName.OCR), 0, -1)
+    assert task_id.decode() == f"validate_document:{job.id}:0:0"
+    task = orjson.loads(await redis.get(b"arq:job:" + task_id))
+    assert (task["f"], task["a"], task["k"]) == ("validate_document", [str(job.id)], {})
+    await bench.queue.advance(job)
+    assert await redis.zcard(queue_key(QueueName.OCR)) == 1
+
+
+async def test_nothing_is_rung_for_past_the_window(bench: Bench) -> None:
+    """A full queue takes no more; the rest of the backlog waits in Postgres until there is room."""
+    redis = bench.queue.redis
+    await redis.zadd(queue_key(QueueName.OCR), {f"task {number}": 1 for number in range(bench.queue.window)})
+    job = await bench.rows.job()
+    await bench.queue.advance(job)
+    await bench.sweep.sweep()
+    assert await redis.zcard(queue_key(QueueName.OCR)) == bench.queue.window
+    await redis.zrem(queue_key(QueueName.OCR), "task 0")
+    await bench.sweep.sweep()
+    assert await redis.exists(f"arq:job:validate_document:{job.id}:0:0")
+
+
+class Trap:
+    """Something that pickle would run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+async def test_what_harms_no_worker(bench: Bench, told: Settings, tmp_path: Path) -> None:
+    """Pickles are not run; garbage, unknown tasks, strange ids and jobs that are gone are dropped; the rest goes on."""
+    sprung = tmp_path / "sprung"
+    redis = bench.queue.redis
+    good: dict[str, Any] = {"t": None, "f": "validate_parse", "k": {}, "et": 1}
+    payloads = {
+        "pickle": pickle.dumps({"t": None, "f": "validate_parse", "a": (Trap(sprung),), "k": {}, "et": 1}),
+        "garbage": b"\xff\x00",
+        "no object": b"[]",
+        "unknown": orjson.dumps(good | {"f": "rm", "a": []}),
+        "no id": orjson.dumps(good | {"a": ["no id"]}),
+        "too many": orjson.dumps(good | {"a": [str(new_id())] * 3}),
+        "gone": orjson.dumps(good | {"a": [str(new_id())]}),
+    }
+    done = await bench.rows.job(Stage.FINALIZED, JobState.DONE)
+    payloads["done"] = orjson.dumps(good | {"a": [str(done.id)]})
+    for name, payload in payloads.items():
+        await redis.set(f"arq:job:{name}", payload)
+        await redis.zadd(queue_key(QueueName.TEXT), {name: 1})
+    async with serving(told, [QueueName.TEXT]):
+
+        async def is_empty() -> bool:
+            return not await redis.exists(queue_key(QueueName.TEXT))
+
+        await eventually(is_empty)
+        job = await bench.rows.job(Stage.PARSED, JobState.QUEUED, textract_page_count=1)
+        await bench.queue.advance(job)
+        await ended(bench, job.id)  # its page isn't there: that it was looked at is what counts
+    assert not sprung.exists()
+    assert (await bench.rows.find(done.id)).last_event_number == 1
+
+
+async def test_a_ring_is_heard_at_once(bench: Bench, told: Settings) -> None:
+    """A worker begins long before its next look at the queue."""
+    slow = told.model_copy(update={"sweep_interval_seconds": 60.0})
+    async with serving(slow):
+        await asyncio.sleep(0.8)  # past the first looks
+        waits = []
+        for _ in range(5):
+            job = await bench.rows.job(Stage.PARSE_VALIDATED)
+            began = time.monotonic()
+            await bench.queue.advance(job)
+            await ended(bench, job.id)
+            waits.append(time.monotonic() - began)
+    assert sorted(waits)[2] < 0.3, waits
+
+
+async def test_doubled_tasks_run_a_job_once(bench: Bench, told: Settings, fake: FakeTextract) -> None:
+    """The same job, rung for over and over under many ids, is read once and ends once."""
+    job = await bench.rows.job(Stage.JOB_VALIDATED, pages_total=1)
+    redis = bench.queue.redis
+    for number in range(10):
+        await redis.enqueue_job(
+            TaskName.START_TEXTRACT_JOB, str(job.id), _job_id=f"double {number}", _queue_name=queue_key(QueueName.OCR)
+        )
+    async with serving(told), serving(told):
+        await ended(bench, job.id)
+    assert (await bench.rows.find(job.id)).state is JobState.DONE
+    assert (sum(fake.starts.values()), len(await bench.rows.pages(job.id))) == (1, 1)
+    assert [event.type for event in await bench.rows.events(job.id)].count(EventType.DONE) == 1
+
+
+async def test_an_emptied_redis_loses_nothing(bench: Bench, told: Settings) -> None:
+    """Twenty jobs are rung for and forgotten by Redis, before and while a worker runs: all end."""
+    document = await bench.rows.document()
+    jobs = [await bench.rows.job(Stage.JOB_VALIDATED, document=document, pages_total=1) for _ in range(20)]
+    await bench.sweep.sweep()
+    assert await bench.queue.redis.zcard(queue_key(QueueName.OCR)) == 20
+    await bench.queue.redis.flushdb()
+    async with serving(told):
+        await asyncio.sleep(0.3)
+        await bench.queue.redis.flushdb()
+        await ended(bench, *(job.id for job in jobs))
+    assert {(await bench.rows.find(job.id)).state for job in jobs} == {JobState.DONE}
+
+
+async def test_a_worker_that_stops_gives_its_task_back(bench: Bench, told: Settings, fake: FakeTextract) -> None:
+    """A job whose stage takes too long for a stopping worker is due at once, with all its attempts, and known to no worker."""
+    hanging = asyncio.Event()
+
+    async def hang(body: dict[str, Any]) -> None:
+        hanging.set()
+        await asyncio.sleep(5)
+
+    fake.on_start = hang
+    job = await bench.rows.job(Stage.JOB_VALIDATED, attempts=2)
+    async with serving(told.model_copy(update={"worker_completion_seconds": 0.1})):
+        await asyncio.wait_for(hanging.wait(), 10)
+    after = await bench.rows.find(job.id)
+    assert (after.state, after.attempts, after.claimed_by) == (JobState.QUEUED, 2, None)
+    assert await live_workers(bench.tools.sessions) == []
+    fake.on_start = None
+    async with serving(told):
+        await ended(bench, job.id)
+    assert (await bench.rows.find(job.id)).state is JobState.DONE
+
+
+class Breaking(ArqRedis):
+    """A Redis whose connection breaks as often as it is told, at the moment a task is taken."""
+
+    breaks = 0
+
+    def pipeline(self, *args: Any, **kwargs: Any) -> Any:
+        if self.breaks:
+            self.breaks -= 1
+            raise RedisConnectionError("The cable was pulled.")
+        return super().pipeline(*args, **kwargs)
+
+
+async def test_errors_of_redis_cost_no_slots(bench: Bench, told: Settings) -> None:
+    """After more broken connections than it has slots, a worker still takes tasks."""
+    ran = asyncio.Event()
+
+    async def task(ctx: Any, name: str) -> None:
+        ran.set()
+
+    pool = open_redis(told.redis_url, retries=1)
+    redis = Breaking(connection_pool=pool.connection_pool, job_serializer=pool.job_serializer)
+    redis.job_deserializer = pool.job_deserializer
+    redis.breaks = 4
+    worker = WakingWorker(
+        functions=[func(task, name="task")],
+        queue_name="test",
+        redis_pool=redis,
+        handle_signals=False,
+        max_jobs=2,
+        poll_delay=0.01,
+        job_deserializer=pool.job_deserializer,
+        keep_result=0,
+    )
+    await pool.enqueue_job("task", "x", _queue_name="test")
+    worker.begin()
+    try:
+        await asyncio.wait_for(ran.wait(), 15)
+    finally:
+        await worker.stop(within_seconds=1)
+        await pool.aclose()
+
+
+async def test_a_dead_workers_tasks_do_not_hold_the_queue(bench: Bench, told: Settings) -> None:
+    """What a killed worker had taken is let go of within a minute: it would fill the window for the longest task's time."""
+    job = await bench.rows.job(Stage.JOB_VALIDATED)
+    hold = bench.queue.redis
+    async with running_fake() as slow:
+
+        async def hang(body: dict[str, Any]) -> None:
+            await asyncio.sleep(3)
+
+        slow.on_start = hang
+        async with serving(told.model_copy(update={"aws_endpoint_url_textract": slow.url})):
+            await bench.queue.advance(job)
+            key = f"arq:in-progress:start_textract_job:{job.id}:0:0"
+
+            async def is_taken() -> int:
+                return int(await hold.pttl(key)) if await hold.exists(key) else 0
+
+            assert 0 < await eventually(is_taken) <= 60_000
+
+
+def test_an_unknown_queue_is_a_clear_error(quick: Settings) -> None:
+    """The command line names what was wrong and what there is, and starts nothing."""
+    with a_worker(quick, "--queues", "ocr,graphs") as worker:
+        assert worker.process.wait(20) == 2
+        assert "no such queue: graphs; there are ocr, text, default" in worker.said
+
+
+async def test_a_worker_serves_the_queues_that_it_is_told(bench: Bench, told: Settings) -> None:
+    """`--queues ocr` serves that and nothing else, says so, shows it in `ps`, and ends on SIGTERM with 0."""
+    with a_worker(told, "--queues", "ocr") as worker:
+
+        async def is_there() -> Any:
+            return await live_workers(bench.tools.sessions)
+
+        (living,) = await eventually(is_there, within_seconds=30)
+        assert living.queues == ["ocr"]
+        assert worker.title.strip() == "quire worker ocr"
+        other = await bench.rows.job(Stage.PARSE_VALIDATED)
+        job = await bench.rows.job(Stage.JOB_VALIDATED, pages_total=1)
+
+        async def is_parsed() -> bool:
+            return (await bench.rows.find(job.id)).stage is Stage.PARSED
+
+        await eventually(is_parsed)
+        assert (await bench.rows.find(other.id)).fence == 0
+        assert worker.stop() == 0
+        assert await live_workers(bench.tools.sessions) == []
+
+
+async def test_the_sweep_looks_after_itself(bench: Bench) -> None:
+    """One look gives back what was lost and rings for what is due, and two at once do no harm."""
+    lost = await bench.rows.job(Stage.PARSED, JobState.WORKING)
+    await bench.rows.change(lost.id, lease_until_in=-timedelta(seconds=1))
+    await asyncio.gather(*(bench.sweep.sweep() for _ in range(3)))
+    after = await bench.rows.find(lost.id)
+    assert (after.state, after.attempts) == (JobState.QUEUED, 1)
+    assert await bench.queue.redis.zcard(queue_key(QueueName.TEXT)) == 1
