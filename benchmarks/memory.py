@@ -36,11 +36,13 @@ def _show(stack: RunningStack, when: str) -> None:
 
 
 def _name(process: psutil.Process) -> str:
+    """What a process is, in a word or two: its title, or the program that it runs."""
     line = " ".join(process.cmdline()).strip()
-    for known in ("quire", "postgres", "valkey", "weed", "anyio"):
-        if known in line.split(" ")[0].rsplit("/", 1)[-1] or known in line[:200].rsplit("/", 1)[-1]:
-            return line if known == "quire" else known
-    return process.name()
+    if line.startswith("quire"):
+        return line
+    if "anyio.to_process" in line:
+        return "quire worker, opening files"
+    return line.split(" ", 1)[0].rstrip(":").rsplit("/", 1)[-1]
 
 
 async def _read_something(stack: RunningStack) -> None:
