@@ -122,9 +122,12 @@ _FORGET = text(f"""
     RETURNING w.id
 """)  # noqa: S608 (no outside text)
 
+# Whoever moves a job on rings for it without writing that down; the sweep writes it down when it next comes by.
 _RING_ANEW = text("""
     UPDATE jobs SET rings = rings + 1, rung_at = NULL
-    WHERE state IN ('queued', 'retryable') AND rung_at > now() - interval '10 minutes'
+    WHERE state IN ('queued', 'retryable')
+      AND (rung_at > now() - interval '10 minutes'
+           OR (rung_at IS NULL AND updated_at > now() - interval '1 minute'))
 """)
 
 _TAKE_DUE = text("""

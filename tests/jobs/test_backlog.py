@@ -214,6 +214,10 @@ async def test_what_a_dead_worker_was_rung_for_is_rung_for_anew(bench: Bench) ->
     assert await forget(bench) == 1
     (second,) = await take(bench)
     assert (second.id, second.rings) == (job.id, first.rings + 1)
+    async with present(bench):
+        moved_on = await bench.rows.job(Stage.JOB_VALIDATED)  # rung for by whoever moved it, not by the sweep
+    assert await forget(bench) == 1
+    assert (await bench.rows.find(moved_on.id)).rings == 1
     assert await forget(bench) == 0
 
 
