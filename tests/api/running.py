@@ -15,7 +15,8 @@ import httpx
 from pydantic import SecretStr
 
 from app.config import Settings
-from app.resources import open_resources
+from app.resources import aws_session
+from app.storage.s3 import CONFIG
 from tests.service import Client, client_of, make_key, running_api
 
 ROOT = Path(__file__).parents[2]
@@ -59,8 +60,8 @@ class BucketView:
 @asynccontextmanager
 async def bucket_view(settings: Settings) -> AsyncIterator[BucketView]:
     """Look into the bucket of some settings."""
-    async with open_resources(settings) as resources:
-        s3, name = resources.bucket.client, settings.s3_bucket
+    async with aws_session(settings).client("s3", endpoint_url=settings.aws_endpoint_url_s3, config=CONFIG) as s3:
+        name = settings.s3_bucket
         yield BucketView(s3, name, await _keys(s3, name), await _uploads(s3, name))
 
 

@@ -7,11 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from app.config import Settings
 from tests.api.running import problem_of
 from tests.documents import letter
-from tests.service import Client, client_of, make_key, running_api
-from workers.main import serving
+from tests.service import Client
 
 PAGES = ("The quick brown fox\njumps over the lazy dog", "Second page", "Third page")
 
@@ -165,18 +163,15 @@ async def test_what_is_not_there_is_a_404(client: Client) -> None:
         problem_of(await client.get(f"/v1/documents/{uuid4()}{path}"), 404, "document_not_found")
 
 
-async def test_real_documents_come_out_as_textract_blocks(quick: Settings, corpus: Path) -> None:
-    """A real scanned document's result loads in Textract's parsers, and holds what our own text holds."""
-    files = sorted((corpus / "documents").rglob("*.pdf"), key=lambda path: path.stat().st_size)
-    if not files:
-        pytest.skip("the corpus has no PDF documents")
-    key = await make_key(quick)
-    async with running_api(quick) as address, client_of(address, key) as client, serving(quick):
-        document_id = await read(client, files[0].read_bytes())
-        result = (await client.get(f"/v1/documents/{document_id}/textract")).json()
-        text = (await client.get(f"/v1/documents/{document_id}/text")).text
+@pytest.mark.corpus
+async def test_a_real_document_comes_out_as_textract_blocks(client: Client, worker: str, corpus: Path) -> None:
+    """A real document's result loads in Textract's parsers, and holds what our own text holds."""
+    document_id = await read(client, (corpus / "documents/legal/ca2_1-1.pdf").read_bytes())
+    result = (await client.get(f"/v1/documents/{document_id}/textract")).json()
+    text = (await client.get(f"/v1/documents/{document_id}/text")).text
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # of the parsers' own, on import
         by_trp = lines_by_trp(result)
     assert len(by_trp) == result["DocumentMetadata"]["Pages"] == text.count("\f") + 1
     assert sorted(" ".join(line for page in by_trp for line in page).split()) == sorted(text.split())
+    assert "COURT" in text.upper()
