@@ -88,7 +88,7 @@ async def forget_dead_workers(session: AsyncSession) -> int:
     """Forget workers that are gone and hold no job any more; returns how many.
 
     Whatever was rung for lately may have been in their hands before it was claimed, so it is rung for anew, under new
-    task ids.
+    task ids; and what was being asked about is asked about again.
     """
     gone = (await session.scalars(_FORGET)).all()
     if gone:
@@ -124,7 +124,9 @@ _FORGET = text(f"""
 
 # Whoever moves a job on rings for it without writing that down; the sweep writes it down when it next comes by.
 _RING_ANEW = text("""
-    UPDATE jobs SET rings = rings + 1, rung_at = NULL
+    UPDATE jobs SET rings = rings + 1, rung_at = NULL,
+        next_attempt_at = CASE WHEN stage = 'parsing' AND textract_job_status = 'IN_PROGRESS' AND rung_at IS NOT NULL
+                               THEN now() ELSE next_attempt_at END
     WHERE state IN ('queued', 'retryable')
       AND (rung_at > now() - interval '10 minutes'
            OR (rung_at IS NULL AND updated_at > now() - interval '1 minute'))
@@ -160,7 +162,8 @@ _TAKE_DUE = text("""
 
 _TAKE_POLLS = (
     text("""
-    UPDATE jobs SET next_attempt_at = now() + :lease, textract_polls = textract_polls + 1, fence = fence + 1
+    UPDATE jobs
+    SET next_attempt_at = now() + :lease, rung_at = now(), textract_polls = textract_polls + 1, fence = fence + 1
     WHERE id IN (
         SELECT id FROM jobs
         WHERE stage = 'parsing' AND state IN ('queued', 'retryable') AND next_attempt_at <= now()

@@ -132,5 +132,5 @@ _ASK_AGAIN = (
     update(repository.jobs)
     .where(repository.jobs.c.id == bindparam("job_id"), repository.jobs.c.fence == bindparam("held"))
     .where(repository.jobs.c.state == JobState.QUEUED)
-    .values(next_attempt_at=func.now() + bindparam("delay", type_=Interval))
+    .values(next_attempt_at=func.now() + bindparam("delay", type_=Interval), rung_at=None)
 )

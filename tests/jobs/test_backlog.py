@@ -221,6 +221,23 @@ async def test_what_a_dead_worker_was_rung_for_is_rung_for_anew(bench: Bench) ->
     assert await forget(bench) == 0
 
 
+async def test_what_a_dead_worker_was_asking_about_is_asked_about_at_once(bench: Bench) -> None:
+    """Its polls don't wait for their lease; those that wait for their time go on waiting."""
+    await postgres_is_old_enough(bench)
+    asked, later = await bench.rows.job(Stage.PARSING), await bench.rows.job(Stage.PARSING)
+    await bench.rows.change(later.id, next_attempt_at_in=timedelta(seconds=9))
+
+    async def take_polls() -> list[UUID]:
+        async with bench.tools.sessions.begin() as session:
+            return [job.id for job in await backlog.take_due_polls(session, limit=5, lease=timedelta(seconds=60))]
+
+    async with present(bench):
+        assert await take_polls() == [asked.id]
+        assert await take_polls() == []
+    assert await forget(bench) == 1
+    assert await take_polls() == [asked.id]
+
+
 async def test_a_worker_whose_connection_broke_takes_its_lock_again_at_once(bench: Bench) -> None:
     """It doesn't wait for its next heartbeat: until then it would be taken for dead."""
     presence = Presence(bench.tools.sessions, bench.settings.database_url, WORKER, ["ocr"], AGAIN, 60, list)
