@@ -22,9 +22,7 @@ class Settings(BaseSettings):
     )
     log_format: str = Field("json", pattern="^(json|console)$", description="Log lines as JSON, or for people's eyes.")
 
-    database_url: str = Field(
-        "postgresql://quire@localhost/quire", description="PostgreSQL, 15 or later."
-    )
+    database_url: str = Field("postgresql://quire@localhost/quire", description="PostgreSQL, 15 or later.")
     database_pool_size: int = Field(10, ge=2, description="Connections that each process keeps open at most.")
     redis_url: str = Field("redis://localhost:6379/0", description="Redis or Valkey: the doorbell, never the truth.")
 
@@ -93,7 +91,9 @@ class Settings(BaseSettings):
     textract_polling_seconds_per_page: float = Field(
         10.0, ge=0, description="The share per page of the time a Textract job is waited for."
     )
-    textract_get_per_second: int = Field(25, ge=1, description="Polls that a worker may send a second: Textract's Get quota, by workers.")
+    textract_get_per_second: int = Field(
+        25, ge=1, description="Polls that a worker may send a second: Textract's Get quota, by workers."
+    )
     textract_max_results: int = Field(1000, ge=1, le=1000, description="Blocks asked for in one page of results.")
     textract_connect_timeout_seconds: float = Field(5.0, gt=0, description="How long connecting to Textract may take.")
     textract_read_timeout_seconds: float = Field(30.0, gt=0, description="How long Textract may take to answer.")
