@@ -11,7 +11,10 @@ import asyncpg
 import pytest
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.config import Settings
 from app.jobs import backlog
 from app.jobs.backlog import DueJob
 from app.jobs.models import Job
@@ -19,7 +22,7 @@ from app.jobs.presence import Presence
 from app.jobs.states import JobState, Priority, Stage
 from app.pipeline.stages import ROUTES, STAGES
 from app.queue import QueueName, stages_of
-from tests.bench import WORKER, Bench, eventually
+from tests.bench import WORKER, Bench, eventually, open_bench
 
 STAGES_OF_OCR = stages_of(ROUTES, QueueName.OCR)
 AGAIN = timedelta(seconds=10)
@@ -153,15 +156,32 @@ async def test_two_sweeps_never_ask_about_the_same_job(bench: Bench) -> None:
     document = await bench.rows.document()
     jobs = [await bench.rows.job(Stage.PARSING, document=document) for _ in range(20)]
 
-    async def take_polls() -> list[Job]:
-        async with bench.tools.sessions.begin() as session:
-            return await backlog.take_due_polls(session, limit=12, lease=timedelta(seconds=60))
+    async def take_polls(session: AsyncSession) -> list[Job]:
+        return await backlog.take_due_polls(session, limit=12, lease=timedelta(seconds=60))
 
-    first, second = await asyncio.gather(take_polls(), take_polls())
-    taken = [job.id for job in [*first, *second]]
-    rest = [job.id for job in await take_polls()]
-    assert sorted(taken + rest) == sorted(job.id for job in jobs)
+    async with bench.tools.sessions.begin() as one, bench.tools.sessions.begin() as other:
+        first = await take_polls(one)
+        second = await asyncio.wait_for(take_polls(other), 5)  # while the first has not committed
+    assert (len(first), len(second)) == (12, 8)
+    assert sorted(job.id for job in [*first, *second]) == sorted(job.id for job in jobs)
     assert {(job.fence, job.textract_polls) for job in first} == {(1, 1)}
+
+
+async def test_a_sweep_that_hangs_lets_the_others_sweep(quick: Settings) -> None:
+    """A process that is stopped within a transaction holds the sweep's lock for the length of a lease, not for ever."""
+    async with open_bench(quick.model_copy(update={"lease_seconds": 0.5})) as bench:
+        hung = bench.tools.sessions()
+        assert await backlog.try_sweep_lock(hung)
+
+        async def can_sweep() -> bool:
+            async with bench.tools.sessions.begin() as session:
+                return await backlog.try_sweep_lock(session)
+
+        assert not await can_sweep()
+        await eventually(can_sweep, within_seconds=10)
+        with pytest.raises(DBAPIError):
+            await hung.execute(text("SELECT 1"))
+        await hung.close()
 
 
 @pytest.mark.parametrize(
