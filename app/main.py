@@ -34,6 +34,7 @@ from app.pipeline.stages import QUEUES, ROUTES, STEPS
 from app.projects.service import Projects
 from app.queue import ArqQueue
 from app.resources import Resources, open_resources
+from app.stopping import end
 
 TAGS = [
     {"name": "documents", "description": "Submit documents, and fetch what was read."},
@@ -74,8 +75,8 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         with _told_on_signal(services.bell.stop):
             yield
         services.bell.stop()
-        listening.cancel()
-        await asyncio.gather(listening, *services.documents.background, return_exceptions=True)
+        await end([listening])
+        await asyncio.gather(*services.documents.background, return_exceptions=True)
         await services.bucket.close()
 
 

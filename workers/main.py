@@ -20,6 +20,7 @@ from app.pipeline.stages import QUEUES, ROUTES, STAGES
 from app.pipeline.sweep import Sweep, every
 from app.queue import ArqQueue, QueueName, open_redis, queue_key
 from app.resources import Resources, open_resources
+from app.stopping import end
 from workers import default, ocr, text
 from workers.context import Context
 from workers.wake import WakingWorker, listen
@@ -73,7 +74,7 @@ async def serving(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> A
         finally:
             within = settings.worker_completion_seconds
             await asyncio.gather(*(worker.stop(within_seconds=within) for worker in workers.values()))
-            await _cancel(tasks)
+            await end(tasks)
 
 
 def _pipeline(resources: Resources) -> Pipeline:
@@ -128,9 +129,3 @@ def _arq_worker(settings: Settings, queue: QueueName, context: Context) -> Wakin
         job_deserializer=redis.job_deserializer,
         log_results=False,
     )
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
