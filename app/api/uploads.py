@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from prometheus_client import Gauge
+
 from app.errors import Overloaded
+
+UPLOADS = Gauge("quire_uploads_open", "Uploads that are under way.")
 
 
 @dataclass(slots=True)
@@ -20,7 +24,9 @@ class UploadSlots:
         if self.taken >= self.most:
             raise Overloaded("As many uploads are under way as this process takes at once; try again in a moment.")
         self.taken += 1
+        UPLOADS.inc()
         try:
             yield
         finally:
+            UPLOADS.dec()
             self.taken -= 1
