@@ -173,14 +173,22 @@ async def _read_all(pages: list[Path], read: Read, *, at_once: int) -> tuple[flo
 
 
 def _character_error_rate(documents: list[Sheets], texts: dict[Path, str]) -> float:
-    """Wrong, missing and extra characters by those of the truth; words are matched as a bag, so order is no error."""
+    """Wrong, missing and extra characters by those of the truth; words are matched as a bag, so order is no error.
+
+    Neither is case, for some of the truths were written in capitals throughout, nor the underscores that forms draw
+    their lines with.
+    """
     wrong = total = 0
     for document in documents:
-        truth = document.truth.split()
-        read = " ".join(texts[picture] for picture in document.pictures).split()
+        truth = _words(document.truth)
+        read = _words(" ".join(texts[picture] for picture in document.pictures))
         wrong += _bag_distance(truth, read)
         total += sum(map(len, truth))
     return wrong / total
+
+
+def _words(text: str) -> list[str]:
+    return text.casefold().replace("_", " ").split()
 
 
 def _bag_distance(truth: list[str], read: list[str]) -> int:
