@@ -10,7 +10,6 @@ import structlog
 from sqlalchemy import Interval, bindparam, func, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import events
 from app.errors import InternalError, JobNotFound, LeaseLost, OcrFailed, OcrTimeout, QuireError, StateConflict
 from app.events import EventDraft, EventType
 from app.jobs import backlog, repository
@@ -19,7 +18,7 @@ from app.jobs.states import JobState
 from app.ocr.engine import OcrProgress, OcrStatus
 from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Tools
-from app.pipeline.recording import recorded
+from app.pipeline.recording import move
 from app.queue import Queue
 
 log = structlog.get_logger(__name__)
@@ -105,15 +104,7 @@ class Polling:
         await self._move(job, failure.state, failure.event, delay=failure.delay, **(dict(failure.changes) | changes))
 
     async def _move(self, job: Job, state: JobState, event: EventDraft, **changes: Any) -> Job | None:
-        async def move() -> Job:
-            async with self.tools.sessions.begin() as session:
-                seen: dict[str, Any] = {"fence": job.fence, "at_stage": job.stage, "at_state": job.state}
-                return await repository.transition(session, job.id, state, event=event, **seen, **changes)
-
-        moved = await recorded(move)
-        if moved is not None:
-            await events.ring(self.tools.redis, moved.id, moved.last_event_number)
-        return moved
+        return await move(self.tools, job, state, event, **changes)
 
     def _patience(self, job: Job) -> timedelta:
         settings = self.tools.settings

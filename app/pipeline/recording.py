@@ -2,13 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import events
 from app.db import is_away
 from app.errors import InternalError
+from app.events import EventDraft
+from app.jobs import repository
 from app.jobs.models import Job
+from app.jobs.states import JobState
+from app.pipeline.outcome import Tools
 
 log = structlog.get_logger(__name__)
 
@@ -31,3 +37,18 @@ async def recorded(write: Callable[[], Awaitable[Job | None]]) -> Job | None:
             log.warning("postgres_away", attempt=attempt, error=str(error))
             await asyncio.sleep(min(0.1 * 2**attempt, 3))
     return None
+
+
+async def move(tools: Tools, job: Job, state: JobState, event: EventDraft, **changes: Any) -> Job | None:
+    """One transition of a job as it was seen, under its fence, stage and state; then its listeners are told."""
+
+    async def write() -> Job:
+        # Not one statement: a job that was asked to stop is cancelled with the move that would have it wait.
+        async with tools.sessions.begin() as session:
+            seen: dict[str, Any] = {"fence": job.fence, "at_stage": job.stage, "at_state": job.state}
+            return await repository.transition(session, job.id, state, event=event, **seen, **changes)
+
+    moved = await recorded(write)
+    if moved is not None:
+        await events.ring(tools.redis, moved.id, moved.last_event_number)
+    return moved

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import structlog
 
-from app import events
 from app.db import is_away, one_statement
 from app.errors import (
     DatabaseUnavailable,
@@ -27,7 +26,7 @@ from app.jobs.repository import CANCELLED, GIVEN_BACK
 from app.jobs.states import JobState, Stage
 from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Outcome, Tools
-from app.pipeline.recording import recorded
+from app.pipeline.recording import move, recorded
 from app.pipeline.stages import ROWS, StageRow
 from app.queue import Queue
 
@@ -137,14 +136,4 @@ class Pipeline:
 
     async def _move(self, job: Job, state: JobState, *, event: EventDraft, **changes: Any) -> Job | None:
         """One transition under our fence, from the stage that we worked on, written again while Postgres is away."""
-
-        async def move() -> Job:
-            # Not one statement: a job that was asked to stop is cancelled with the move that would have it wait.
-            async with self.tools.sessions.begin() as session:
-                seen: dict[str, Any] = {"fence": job.fence, "at_stage": job.stage, "at_state": JobState.WORKING}
-                return await repository.transition(session, job.id, state, event=event, **seen, **changes)
-
-        moved = await recorded(move)
-        if moved is not None:
-            await events.ring(self.tools.redis, moved.id, moved.last_event_number)
-        return moved
+        return await move(self.tools, job, state, event, **changes)
