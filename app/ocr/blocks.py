@@ -1,4 +1,4 @@
-"""From Textract blocks to pages: text, lines and words with their boxes.
+"""From Textract blocks to pages: text, lines and words with their boxes, and what analysis found beside them.
 
 A result comes in portions of up to 1,000 blocks that may end anywhere, and relationships may point into the next
 one. Blocks are grouped by page, in page order, so a page is whole as soon as the next one begins.
@@ -11,6 +11,7 @@ from typing import Any
 
 from app.errors import OcrResultInvalid
 from app.ocr.engine import Block
+from app.ocr.features import page_features
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,19 @@ class PageText:
     """The mean of the words' confidences, 0 to 100; None on a page without words."""
     rotation_degrees: int
     """How far the page's text is turned clockwise: 0, 90, 180 or 270."""
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    """Each with `box`, `confidence`, `rows`, `columns` and `cells`: `row` and `column` from 1, `row_span`,
+    `column_span`, `text`, `confidence`, `box`, `is_header`. Checkboxes are told as `[x]` and `[ ]`."""
+    key_values: list[dict[str, Any]] = field(default_factory=list)
+    """Each with `key`, `value` (both text), `confidence`, `key_box`, `value_box`."""
+    queries: list[dict[str, Any]] = field(default_factory=list)
+    """Each with `text`, `alias`, `answer`, `confidence`, `box`; the last three None where there is no answer."""
+    signatures: list[dict[str, Any]] = field(default_factory=list)
+    """Each with `confidence` and `box`."""
+    layout: list[dict[str, Any]] = field(default_factory=list)
+    """In reading order, each with `type` (Textract's, without its `LAYOUT_`), `text`, `confidence`, `box`."""
+    selections: list[dict[str, Any]] = field(default_factory=list)
+    """Checkboxes, each with `selected`, `confidence`, `box`."""
 
 
 @dataclass(slots=True)
@@ -38,7 +52,7 @@ class PageAssembler:
     def add(self, blocks: Sequence[Block]) -> Iterator[PageText]:
         """Take a portion in; yields the pages that it completed. Raises `OcrResultInvalid` on pages out of order."""
         for block in blocks:
-            number = block.get("Page", self._number or 1)
+            number = block.get("Page") or self._number or 1
             if number < self._number:
                 raise OcrResultInvalid(f"A block of page {number} came after page {self._number} had ended.")
             if number > self._number:
@@ -58,7 +72,7 @@ def page_text(number: int, blocks: Sequence[Block]) -> PageText:
     """One page out of its blocks. Raises `OcrResultInvalid` when a relationship points nowhere, or a member is missing."""
     try:
         return _page_text(number, blocks)
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise OcrResultInvalid(f"A block of page {number} is not as Textract's are ({error}).") from error
 
 
@@ -75,6 +89,7 @@ def _page_text(number: int, blocks: Sequence[Block]) -> PageText:
         word_count=len(words),
         confidence=confidence,
         rotation_degrees=_rotation(page) if page else 0,
+        **page_features(blocks, by_id),
     )
 
 
@@ -97,7 +112,10 @@ def _element(block: Block) -> dict[str, Any]:
 
 def _children(block: Block) -> list[str]:
     return [
-        child for relation in block.get("Relationships", ()) if relation["Type"] == "CHILD" for child in relation["Ids"]
+        child
+        for relation in block.get("Relationships") or ()
+        if relation["Type"] == "CHILD"
+        for child in relation["Ids"]
     ]
 
 
