@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.config import Settings
-from app.ocr.textract import TextractEngine, client_config
+from app.ocr.engine import EngineName
+from app.ocr.textract import TextractEngine, open_engine
 from app.resources import aws_session
 from tests.ocr.textract import FakeTextract, running_fake
 
@@ -18,9 +19,19 @@ async def fake() -> AsyncIterator[FakeTextract]:
 
 
 @pytest.fixture
-async def engine(fake: FakeTextract) -> AsyncIterator[TextractEngine]:
+def asking(fake: FakeTextract) -> Settings:
+    """Settings that lead to it."""
+    return Settings(
+        _env_file=None,
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+        aws_endpoint_url_textract=fake.url,
+        local_textract_endpoint_url=fake.url,
+    )
+
+
+@pytest.fixture
+async def engine(asking: Settings) -> AsyncIterator[TextractEngine]:
     """The engine, as Quire opens it."""
-    settings = Settings(_env_file=None, aws_access_key_id="key", aws_secret_access_key="secret")
-    session = aws_session(settings)
-    async with session.client("textract", endpoint_url=fake.url, config=client_config(settings)) as client:
-        yield TextractEngine(client, settings.textract_max_results)
+    async with open_engine(aws_session(asking), asking, EngineName.TEXTRACT) as engine:
+        yield engine
