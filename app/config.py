@@ -35,12 +35,34 @@ class Settings(BaseSettings):
     aws_session_token: SecretStr | None = Field(None, description="The token of temporary AWS credentials.")
     aws_endpoint_url_s3: str | None = Field(None, description="An S3-compatible server instead of AWS.")
     aws_endpoint_url_textract: str | None = Field(None, description="A Textract-compatible server instead of AWS.")
+    local_textract_endpoint_url: str | None = Field(
+        None, description="The Textract-compatible server that the engine `local` is, asked with the same AWS keys."
+    )
 
-    max_document_bytes: int = Field(500 * MEBIBYTE, gt=0, description="The largest document that is taken in.")
-    max_image_bytes: int = Field(10 * MEBIBYTE, gt=0, description="The largest PNG or JPEG: Textract's own limit.")
-    max_document_pages: int = Field(3000, gt=0, description="The most pages of a document: Textract's own limit.")
+    max_document_bytes: int = Field(
+        2048 * MEBIBYTE, gt=0, description="The largest document that is taken in; what Textract doesn't take is split."
+    )
+    max_image_bytes: int = Field(
+        100 * MEBIBYTE, gt=0, description="The largest PNG or JPEG; what Textract doesn't take is scaled."
+    )
+    max_document_pages: int = Field(
+        20_000, gt=0, description="The most pages of a document; what Textract doesn't take as one is split."
+    )
     max_image_pixels_per_side: int = Field(
-        10_000, gt=0, description="The longest side of an image: Textract's own limit."
+        30_000, gt=0, description="The longest side of an image; what Textract doesn't take is scaled."
+    )
+    part_max_bytes: int = Field(
+        500 * MEBIBYTE, gt=0, description="The largest PDF or TIFF that is read as one: Textract's own limit."
+    )
+    part_max_pages: int = Field(3000, gt=0, description="The most pages that are read as one: Textract's own limit.")
+    part_max_image_bytes: int = Field(
+        10 * MEBIBYTE, gt=0, description="The largest PNG or JPEG that is read as it is: Textract's own limit."
+    )
+    part_max_image_pixels_per_side: int = Field(
+        10_000, gt=0, description="The longest side of an image that is read as it is: Textract's own limit."
+    )
+    splitting_timeout_seconds: float = Field(
+        540.0, gt=0, description="How long splitting or scaling a document may take."
     )
     max_page_points_per_side: int = Field(
         9000, gt=0, description="The longest side of a PDF page, in points (1/72 inch)."
@@ -79,11 +101,26 @@ class Settings(BaseSettings):
         25.0, ge=0, description="How long a stopping worker lets its tasks finish."
     )
 
+    ocr_engines: str = Field(
+        "textract",
+        pattern=r"^(textract|local)(,(textract|local))?$",
+        description="The engines to read with, the preferred one first: `textract`, `local`, or both.",
+    )
+    ocr_breaker_failures: int = Field(
+        5, ge=1, description="Failures in a row after which an engine is left alone for a while."
+    )
+    ocr_breaker_open_seconds: float = Field(
+        30.0, gt=0, description="How long an engine is left alone before it is probed; it doubles with each failed probe."
+    )
+    ocr_breaker_max_open_seconds: float = Field(
+        300.0, gt=0, description="The longest time that an engine is left alone between two probes."
+    )
+
     textract_async_initial_delay_seconds: float = Field(
-        5.0, ge=0, description="From a Textract start to its first poll."
+        5.0, ge=0, description="From a Textract start to its first poll, where no recent job says how long it takes."
     )
     textract_async_polling_interval_seconds: float = Field(
-        5.0, gt=0, description="The longest time between two polls of a job."
+        5.0, gt=0, description="The shortest time between two polls of a job; it grows with every poll."
     )
     textract_async_max_polling_time_seconds: float = Field(
         600.0, gt=0, description="How long a Textract job is waited for, plus a share per page."
@@ -91,12 +128,81 @@ class Settings(BaseSettings):
     textract_polling_seconds_per_page: float = Field(
         10.0, ge=0, description="The share per page of the time a Textract job is waited for."
     )
-    textract_get_per_second: int = Field(
-        25, ge=1, description="Polls that a worker may send a second: Textract's Get quota, by workers."
+    textract_use_async_for_pdf: bool = Field(
+        default=True, description="Whether PDFs of a single page are read by jobs too, rather than by one call at once."
+    )
+    textract_start_per_second: float | None = Field(
+        None, gt=0, description="The account's StartDocumentTextDetection quota; else the region's default."
+    )
+    textract_start_analysis_per_second: float | None = Field(
+        None, gt=0, description="The account's StartDocumentAnalysis quota; else the region's default."
+    )
+    textract_get_per_second: float | None = Field(
+        None, gt=0, description="The account's GetDocumentTextDetection quota; else the region's default."
+    )
+    textract_get_analysis_per_second: float | None = Field(
+        None, gt=0, description="The account's GetDocumentAnalysis quota; else the region's default."
+    )
+    textract_detect_per_second: float | None = Field(
+        None, gt=0, description="The account's DetectDocumentText quota; else the region's default."
+    )
+    textract_analyze_per_second: float | None = Field(
+        None, gt=0, description="The account's AnalyzeDocument quota; else the region's default."
+    )
+    textract_max_concurrent_jobs: int | None = Field(
+        None, gt=0, description="The account's quota of running jobs, of each operation; else the region's default."
+    )
+    textract_quota_share: float = Field(
+        0.9, gt=0, le=1, description="The share of the quotas that this fleet may use."
+    )
+    local_textract_start_per_second: float = Field(
+        100.0, gt=0, description="Starts that the engine `local` is sent a second, by the whole fleet."
+    )
+    local_textract_get_per_second: float = Field(
+        200.0, gt=0, description="Gets that the engine `local` is sent a second, by the whole fleet."
+    )
+    local_textract_detect_per_second: float = Field(
+        25.0, gt=0, description="Synchronous calls that the engine `local` is sent a second, by the whole fleet."
+    )
+    local_textract_max_concurrent_jobs: int = Field(
+        600, gt=0, description="Jobs of each operation that run on the engine `local` at once."
+    )
+    textract_sns_topic_arn: str | None = Field(
+        None, description="The SNS topic that Textract tells of ended jobs; needs `TEXTRACT_SNS_ROLE_ARN`."
+    )
+    textract_sns_role_arn: str | None = Field(
+        None, description="The role under which Textract may publish to `TEXTRACT_SNS_TOPIC_ARN`."
+    )
+    textract_sqs_queue_url: str | None = Field(
+        None, description="The SQS queue that is subscribed to the topic: ended jobs are collected at once."
+    )
+    aws_endpoint_url_sqs: str | None = Field(None, description="An SQS-compatible server instead of AWS.")
+    textract_output_bucket: str | None = Field(
+        None, description="The bucket that Textract writes results to, which are then read there, not asked for page by page."
+    )
+    textract_output_prefix: str = Field(
+        "textract_output", min_length=1, description="The folder of `TEXTRACT_OUTPUT_BUCKET` that results go to."
+    )
+    textract_kms_key_id: str | None = Field(
+        None, description="The KMS key that results in `TEXTRACT_OUTPUT_BUCKET` are encrypted with."
+    )
+    textract_prices: str | None = Field(
+        None,
+        description="Prices a page in micro-dollars as JSON, over the defaults: `{\"TEXT\": 1500, \"TABLES\": 15000}`.",
+    )
+    max_cost_per_document: int | None = Field(
+        None, ge=0, description="The most micro-dollars that reading a document may cost; a dearer one is not started."
+    )
+    max_cost_per_project_per_day: int | None = Field(
+        None, ge=0, description="The most micro-dollars that a project may spend on a day (UTC); the rest waits for the next."
     )
     textract_max_results: int = Field(1000, ge=1, le=1000, description="Blocks asked for in one page of results.")
     textract_connect_timeout_seconds: float = Field(5.0, gt=0, description="How long connecting to Textract may take.")
     textract_read_timeout_seconds: float = Field(30.0, gt=0, description="How long Textract may take to answer.")
+
+    emf_namespace: str | None = Field(
+        None, description="The CloudWatch namespace of metrics in the logs (embedded metric format); none without it."
+    )
 
     max_streams: int = Field(2000, ge=1, description="Event streams that one API process keeps open at once.")
     stream_ping_seconds: float = Field(15.0, gt=0, description="How often an idle stream sends a comment.")

@@ -13,7 +13,11 @@ QuireError
 │   ├── DocumentEmpty, UnsupportedMediaType, DocumentTooLarge, DocumentEncrypted, DocumentCorrupt,
 │   └── DocumentHasNoPages, TooManyPages, PageTooLarge
 ├── Unavailable (transient)           a part that we need doesn't answer, or is full
-│   ├── Overloaded, NoWorkers, DatabaseUnavailable, StorageUnavailable, OcrUnavailable, OcrThrottled, StageTimeout, WorkerLost
+│   ├── Overloaded, NoWorkers, DatabaseUnavailable, StorageUnavailable, StageTimeout, WorkerLost
+│   └── OcrUnavailable, OcrThrottled (waits), OcrEnginesAway (waits)
+├── Parked (waits)                    nothing is wrong, and it is not yet this job's turn
+│   ├── ReadElsewhere, DailyCostReached
+├── CostLimitExceeded                 reading it would cost more than it may
 └── OcrError                          the engine said no
     ├── OcrSlotsFull (waits), OcrJobLost (transient), OcrAccessDenied, OcrRequestInvalid, OcrFailed,
     └── OcrTimeout, PageFailed, OcrResultInvalid, DocumentUnreachable (transient), OcrUnknown (transient)
@@ -34,8 +38,12 @@ class QuireError(Exception):
     retry_after_seconds: ClassVar[int | None] = None
     message: ClassVar[str] = "Something went wrong on our side; it has been logged under this request id."
 
-    def __init__(self, message: str | None = None) -> None:
+    retry_in_seconds: float | None = None
+    """When trying again makes sense, where the error knows; else it is a matter of backoff."""
+
+    def __init__(self, message: str | None = None, *, retry_in_seconds: float | None = None) -> None:
         self.detail = message or self.message
+        self.retry_in_seconds = retry_in_seconds
         super().__init__(self.detail)
 
 
@@ -208,6 +216,33 @@ class OcrUnavailable(Unavailable):
 class OcrThrottled(Unavailable):
     code, title, costs_attempt = "ocr_throttled", "OCR engine throttled", False
     message = "The OCR engine asks for fewer requests per second."
+
+
+class OcrEnginesAway(Unavailable):
+    code, title, costs_attempt = "ocr_engines_away", "OCR engines away", False
+    message = "No OCR engine can be reached; the document waits until one can."
+
+
+class Parked(QuireError):
+    """Nothing is wrong: the job has to wait for something that is known, and it costs no attempt."""
+
+    status, code, title, retryable, costs_attempt = 409, "parked", "Parked", True, False
+    message = "The job waits."
+
+
+class ReadElsewhere(Parked):
+    code, title = "being_read_elsewhere", "Being read elsewhere"
+    message = "Another job of the project is reading the same bytes; its result will serve both."
+
+
+class DailyCostReached(Parked):
+    code, title = "daily_cost_reached", "Daily cost reached"
+    message = "The project has spent what it may on a day; the document waits for the next one (UTC)."
+
+
+class CostLimitExceeded(QuireError):
+    status, code, title = 422, "cost_limit_exceeded", "Cost limit exceeded"
+    message = "Reading the document would cost more than a document may; raise MAX_COST_PER_DOCUMENT and retry the job."
 
 
 class OcrError(QuireError):

@@ -1,9 +1,12 @@
-"""What an OCR engine must do. It starts jobs and is asked about them; nobody ever waits for one."""
+"""What an OCR engine must do, and the words that are used of it. It starts jobs and is asked about them; nobody waits for one."""
 
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
+
+import orjson
 
 Block = dict[str, Any]
 """A Textract block, as the wire has it."""
@@ -18,6 +21,84 @@ class OcrStatus(StrEnum):
     FAILED = "FAILED"
 
 
+class EngineName(StrEnum):
+    """The engines there are."""
+
+    TEXTRACT = "textract"
+    """AWS Textract, or what `AWS_ENDPOINT_URL_TEXTRACT` points to."""
+    LOCAL = "local"
+    """A Textract-compatible server of one's own; it costs nothing a page."""
+
+
+class Feature(StrEnum):
+    """What is to be found on pages; text always is."""
+
+    TEXT = "TEXT"
+    TABLES = "TABLES"
+    FORMS = "FORMS"
+    LAYOUT = "LAYOUT"
+    SIGNATURES = "SIGNATURES"
+    QUERIES = "QUERIES"
+
+
+class Operation(StrEnum):
+    """The kinds of OCR jobs; each has Start and Get calls, quotas and slots of its own."""
+
+    DETECTION = "detection"
+    ANALYSIS = "analysis"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question to the document's pages: `pages` as Textract writes them, such as `1-3` or `*`."""
+
+    text: str
+    alias: str | None = None
+    pages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """What is to be read from a document."""
+
+    features: frozenset[Feature] = frozenset({Feature.TEXT})
+    queries: tuple[Query, ...] = ()
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> "ReadRequest":
+        """The request in a job's options, which were checked when they came in."""
+        queries = tuple(
+            Query(each["text"], each.get("alias"), tuple(each.get("pages") or ()))
+            for each in options.get("queries") or ()
+        )
+        features = {Feature(name) for name in options.get("features") or ()} | {Feature.TEXT}
+        return cls(frozenset(features), queries)
+
+    @property
+    def operation(self) -> Operation:
+        """Which kind of job finds all of it."""
+        return Operation.DETECTION if self.features == {Feature.TEXT} else Operation.ANALYSIS
+
+    @property
+    def analysis_features(self) -> tuple[Feature, ...]:
+        """The features that analysis is asked for, in a fixed order."""
+        return tuple(sorted(self.features - {Feature.TEXT}))
+
+    @property
+    def fingerprint(self) -> str:
+        """One hash over all that decides what comes out of the same bytes: 64 hex digits."""
+        told = [sorted(self.features), [[query.text, query.alias, list(query.pages)] for query in self.queries]]
+        return hashlib.sha256(orjson.dumps(told)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a document, or a part of one, lies in S3."""
+
+    bucket: str
+    key: str
+
+
 @dataclass(frozen=True, slots=True)
 class PageWarning:
     """Pages that an engine could not read, and its code for why."""
@@ -27,34 +108,44 @@ class PageWarning:
 
 
 @dataclass(frozen=True, slots=True)
-class OcrProgress:
-    """What an engine says when asked about a job."""
-
-    status: OcrStatus
-    message: str | None = None
-    page_count: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ResultPart:
-    """One portion of a result: up to 1,000 blocks, which may end in the middle of a page."""
+    """An answer about a job: how it is doing and, once it has ended, one portion of its result.
+
+    A portion has up to 1,000 blocks, and may end in the middle of a page. Pages count from 1 within the job.
+    """
 
     status: OcrStatus
-    blocks: list[Block]
-    page_count: int
+    blocks: list[Block] = field(default_factory=list)
+    page_count: int = 0
     model_version: str | None = None
     message: str | None = None
-    warnings: tuple[PageWarning, ...] = field(default=())
+    warnings: tuple[PageWarning, ...] = ()
+    next_token: str | None = None
+    """Where the next portion begins; None in the last."""
 
 
 class Engine(Protocol):
-    """An OCR engine that reads documents out of S3."""
+    """An OCR engine that reads documents out of S3. Every method raises errors of our own tree only."""
 
-    async def start(self, *, bucket: str, key: str, token: str, tag: str) -> str:
+    @property
+    def name(self) -> EngineName: ...
+
+    @property
+    def stores_results(self) -> bool:
+        """Whether results are to be read with `stored_results`, rather than by `get`, portion by portion."""
+
+    @property
+    def parameters_fingerprint(self) -> str:
+        """A digest of what every Start says beside the document and the request: a token holds for these alone."""
+
+    async def start(self, source: Source, request: ReadRequest, *, token: str, tag: str) -> str:
         """Start a job and return its id. The same token gives the same job, and is paid for once."""
 
-    async def ask(self, engine_job_id: str) -> OcrProgress:
-        """How a job is doing, now."""
+    async def get(self, engine_job_id: str, operation: Operation, next_token: str | None = None) -> ResultPart:
+        """How a job is doing and, where it has ended, the first portion of its result, or the one that a token names."""
 
-    def results(self, engine_job_id: str) -> AsyncIterator[ResultPart]:
-        """The whole result of an ended job, portion by portion, to the last."""
+    def stored_results(self, engine_job_id: str, operation: Operation) -> AsyncIterator[ResultPart]:
+        """The result of an ended job as the engine has written it to S3, portion by portion."""
+
+    async def read(self, document: Source | bytes, request: ReadRequest) -> ResultPart:
+        """Read a document of one page, of at most 10 MB, while the caller waits. Paid for at every call."""

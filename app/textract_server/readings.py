@@ -21,11 +21,47 @@ Line = tuple[Word, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table; rows and columns count from 1, and words are those of the page's lines that stand in it."""
+
+    row: int
+    column: int
+    row_span: int
+    column_span: int
+    box: Box
+    words: tuple[Word, ...]
+    is_header: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, its cells by row and column, and how sure it is that it is one, from 0 to 100."""
+
+    box: Box
+    cells: tuple[Cell, ...]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValue:
+    """A label of a form and what stands beside it, which may be nothing; confidence from 0 to 100."""
+
+    key: tuple[Word, ...]
+    value: tuple[Word, ...]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class PageReading:
-    """The lines of a page in reading order, and how the page has to be turned, clockwise, to stand upright."""
+    """The lines of a page in reading order, and how the page has to be turned, clockwise, to stand upright.
+
+    Tables and key-values are there only where they were asked for; their words are those of the lines.
+    """
 
     lines: tuple[Line, ...] = ()
     turns: QuarterTurns = QuarterTurns.NONE
+    tables: tuple[Table, ...] = ()
+    key_values: tuple[KeyValue, ...] = ()
 
     @property
     def word_count(self) -> int:
@@ -63,12 +99,16 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """One page to be read; `numbered` blocks carry their page, as asynchronous results do."""
+    """One page to be read; `numbered` blocks carry their page, as asynchronous results do.
+
+    `features` are those of Textract's that are wanted beside the text: `TABLES`, `FORMS`.
+    """
 
     file: DocumentFile
     page: int
     numbered: bool
     limits: ReadingLimits
+    features: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
