@@ -1,0 +1,78 @@
+"""What reading pages costs, in whole micro-dollars (a millionth of a US dollar).
+
+Textract bills pages, by what is looked for on them. The defaults are the list prices of the US regions for the first
+million pages a month, before free tiers and discounts. Sources: the price table that ships with AWS's accelerator for
+intelligent document processing (`config_library/*/config.yaml`), where those of tables and forms add up; queries: AWS's
+public price list. Where AWS charges less for a combination, the sum errs on the safe side of a limit.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.ocr.engine import EngineName, Feature, Operation, ReadRequest
+
+DEFAULT_PRICES: Mapping[Feature, int] = {
+    Feature.TEXT: 1500,
+    Feature.TABLES: 15_000,
+    Feature.FORMS: 50_000,
+    Feature.LAYOUT: 4000,
+    Feature.SIGNATURES: 3500,
+    Feature.QUERIES: 15_000,
+}
+"""Micro-dollars a page. Text is what detection costs; analysis includes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What each feature costs a page of Textract, in micro-dollars."""
+
+    per_page: Mapping[Feature, int]
+
+    @classmethod
+    def from_setting(cls, textract_prices: str | None) -> "Prices":
+        """The defaults, with those that TEXTRACT_PRICES names replaced; raises ValueError where that makes no sense."""
+        return cls({**DEFAULT_PRICES, **_parsed(textract_prices or "{}")})
+
+    def price_per_page(self, engine: EngineName, request: ReadRequest) -> int:
+        """What a page costs, in micro-dollars; a server of one's own is free."""
+        if engine is EngineName.LOCAL:
+            return 0
+        if request.operation is Operation.DETECTION:
+            return self.per_page[Feature.TEXT]
+        return sum(self.per_page[feature] for feature in request.analysis_features)
+
+    def cost(self, engine: EngineName, request: ReadRequest, pages: int) -> int:
+        """What that many pages cost, in micro-dollars."""
+        return pages * self.price_per_page(engine, request)
+
+
+def _parsed(textract_prices: str) -> dict[Feature, int]:
+    try:
+        told = json.loads(textract_prices, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'TEXTRACT_PRICES is not JSON such as {{"TEXT": 1500}}: {error}.') from error
+    if not isinstance(told, dict):
+        raise ValueError('TEXTRACT_PRICES must be an object such as {"TEXT": 1500}.')  # noqa: TRY004  # of the text, not of a type
+    return {_feature(name): _price(name, price) for name, price in told.items()}
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(told := dict(pairs)) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return told
+
+
+def _feature(name: str) -> Feature:
+    try:
+        return Feature(name)
+    except ValueError as error:
+        raise ValueError(f"TEXTRACT_PRICES has no feature {name!r}; there are {', '.join(Feature)}.") from error
+
+
+def _price(name: str, price: object) -> int:
+    # JSON's true would pass for an integer of Python.
+    if not isinstance(price, int) or isinstance(price, bool) or price < 0:
+        raise ValueError(f"TEXTRACT_PRICES must give {name} a whole number of micro-dollars from 0, not {price!r}.")
+    return price
