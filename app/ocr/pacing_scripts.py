@@ -115,13 +115,14 @@ else
   if free < 1 then return {SLOTS_FULL, 0, now, free} end
   if tonumber(redis.call('GET', line) or 0) > 0 then return {IN_LINE, 0, now, free} end
   moment = reserve('start', quota, now, now + START_REACH)
+  if moment then free = free - 1 end
 end
 if not moment then return {TOO_SOON, 0, now, free} end
 redis.call('ZADD', slots, whole(now + LEASE), member)
 return {GRANTED, moment, now, free}
 """
 )
-"""(member, Start quota, cap) → (answer, moment, now, free slots before)."""
+"""(member, Start quota, cap) → (answer, moment, now, free slots)."""
 
 ADMIT = (
     _PRELUDE
