@@ -1,108 +1,40 @@
-"""AWS Textract, and whatever speaks its protocol, as an engine.
-
-Errors are classified by code, never by HTTP status: Textract sends its throttles as 400, and sometimes as 500.
-Sources: the API model of Textract 2018-06-27, and "Handling Errors" in the Amazon Textract Developer Guide.
-"""
+"""AWS Textract, and whatever speaks its protocol, as an engine."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from aiohttp import ClientError as HttpError  # what aiobotocore speaks HTTP with, and lets through while a body is read
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-)
 
 from app.config import Settings
-from app.errors import (
-    DocumentCorrupt,
-    DocumentTooLarge,
-    DocumentUnreachable,
-    OcrAccessDenied,
-    OcrJobLost,
-    OcrRequestInvalid,
-    OcrResultInvalid,
-    OcrSlotsFull,
-    OcrThrottled,
-    OcrUnavailable,
-    OcrUnknown,
-    QuireError,
-    UnsupportedMediaType,
-)
-from app.ocr.engine import (
-    Block,
-    EngineName,
-    Feature,
-    OcrStatus,
-    Operation,
-    PageWarning,
-    Query,
-    ReadRequest,
-    ResultPart,
-    Source,
-)
+from app.errors import OcrResultInvalid, OcrUnknown
+from app.ocr.answers import SPOKEN, parse_plainly, part_of, translated_errors
+from app.ocr.engine import EngineName, Feature, OcrStatus, Operation, Query, ReadRequest, ResultPart, Source
 from app.ocr.output import OutputStore
 
 if TYPE_CHECKING:
     from types_aiobotocore_textract import TextractClient
 
-CODES: Mapping[type[QuireError], str] = {
-    OcrThrottled: "ProvisionedThroughputExceededException ThrottlingException ThrottledException Throttling"
-    " RequestThrottled RequestThrottledException RequestLimitExceeded TooManyRequestsException 429",
-    OcrSlotsFull: "LimitExceededException",
-    OcrUnavailable: "InternalServerError InternalServerException InternalFailure InternalError ServiceUnavailable"
-    " ServiceUnavailableException RequestTimeout RequestTimeoutException SlowDown 408 500 502 503 504",
-    OcrJobLost: "InvalidJobIdException",
-    OcrRequestInvalid: "InvalidParameterException IdempotentParameterMismatchException HumanLoopQuotaExceededException"
-    " ValidationException SerializationException UnknownOperationException",
-    DocumentUnreachable: "InvalidS3ObjectException",
-    UnsupportedMediaType: "UnsupportedDocumentException",
-    DocumentCorrupt: "BadDocumentException",
-    DocumentTooLarge: "DocumentTooLargeException RequestEntityTooLargeException 413",
-    OcrAccessDenied: "AccessDeniedException AccessDenied InvalidKMSKeyException UnrecognizedClientException"
-    " InvalidClientTokenId InvalidAccessKeyId InvalidSignatureException SignatureDoesNotMatch IncompleteSignature"
-    " IncompleteSignatureException MissingAuthenticationToken MissingAuthenticationTokenException ExpiredToken"
-    " ExpiredTokenException RequestExpired NotAuthorized OptInRequired UnauthorizedOperation 401 403",
-}
-"""What each code is in our tree. Where an answer has none, the SDK gives its HTTP status in the code's place.
-
-A bare 400 is not among them: it may be a throttle as well as a bad request.
-"""
-
-ERRORS: Mapping[str, type[QuireError]] = {code: kind for kind, codes in CODES.items() for code in codes.split()}
+USER_AGENT = "quire"
+"""Told in place of the SDK's own, which is put together anew for each request, at a sixth of the request's cost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
-    """What an operation's calls are named in the SDK, and its model's version in their answers."""
+class Names:
+    """What an operation's calls are named in the SDK."""
 
     start: str
     get: str
     read: str
-    model_version: str
 
 
-CALLS: Mapping[Operation, Calls] = {
-    Operation.DETECTION: Calls(
-        "start_document_text_detection",
-        "get_document_text_detection",
-        "detect_document_text",
-        "DetectDocumentTextModelVersion",
-    ),
-    Operation.ANALYSIS: Calls(
-        "start_document_analysis", "get_document_analysis", "analyze_document", "AnalyzeDocumentModelVersion"
-    ),
+NAMES: Mapping[Operation, Names] = {
+    Operation.DETECTION: Names("start_document_text_detection", "get_document_text_detection", "detect_document_text"),
+    Operation.ANALYSIS: Names("start_document_analysis", "get_document_analysis", "analyze_document"),
 }
-
-SPOKEN: Mapping[EngineName, str] = {EngineName.TEXTRACT: "Textract", EngineName.LOCAL: "The local OCR engine"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,28 +72,32 @@ class TextractEngine:
     async def start(self, source: Source, request: ReadRequest, *, token: str, tag: str) -> str:
         said = {"DocumentLocation": _location(source), "ClientRequestToken": token, "JobTag": tag}
         with translated_errors(self.name):
-            call = getattr(self.client, CALLS[request.operation].start)
+            call = getattr(self.client, NAMES[request.operation].start)
             answer = await call(**said, **_asked(request), **self._standing())
-        return str(answer["JobId"])
+        job_id = answer.get("JobId")
+        if not isinstance(job_id, str) or not job_id:
+            # It may pass: the same token names the same job.
+            raise OcrUnknown(f"{SPOKEN[self.name]} has started a job, and doesn't say which.")
+        return job_id
 
     async def get(self, engine_job_id: str, operation: Operation, next_token: str | None = None) -> ResultPart:
         more = {"NextToken": next_token} if next_token else {}
         with translated_errors(self.name):
-            call = getattr(self.client, CALLS[operation].get)
+            call = getattr(self.client, NAMES[operation].get)
             answer = await call(JobId=engine_job_id, MaxResults=self.max_results, **more)
-        return _part(answer, operation, self.name)
+        return part_of(answer, operation, self.name)
 
     async def stored_results(self, engine_job_id: str, operation: Operation) -> AsyncIterator[ResultPart]:
         if self.output is None:
             raise OcrResultInvalid("No bucket is set that Textract's results are to be read from.")
         async for answer in self.output.parts(engine_job_id):
-            yield _part(answer, operation, self.name)
+            yield part_of(answer, operation, self.name)
 
     async def read(self, document: Source | bytes, request: ReadRequest) -> ResultPart:
         told = {"Bytes": document} if isinstance(document, bytes) else _location(document)
         with translated_errors(self.name):
-            answer = await getattr(self.reader, CALLS[request.operation].read)(Document=told, **_asked(request))
-        part = _part({**answer, "JobStatus": OcrStatus.SUCCEEDED}, request.operation, self.name)
+            answer = await getattr(self.reader, NAMES[request.operation].read)(Document=told, **_asked(request))
+        part = part_of({**answer, "JobStatus": OcrStatus.SUCCEEDED}, request.operation, self.name)
         for block in part.blocks:
             block["Page"] = 1
         return part
@@ -196,6 +132,8 @@ async def open_engine(
         session.client("textract", endpoint_url=endpoint, config=config) as client,
         session.client("textract", endpoint_url=endpoint, config=config.merge(once)) as reader,
     ):
+        for each in (client, reader):
+            each.meta.events.register("before-parse.textract", parse_plainly)
         yield TextractEngine(client, reader, name, settings.textract_max_results, notices, output)
 
 
@@ -206,29 +144,8 @@ def client_config(settings: Settings) -> Config:
         connect_timeout=settings.textract_connect_timeout_seconds,
         read_timeout=settings.textract_read_timeout_seconds,
         max_pool_connections=64,
+        user_agent=USER_AGENT,
     )
-
-
-def classify(error: ClientError, name: EngineName = EngineName.TEXTRACT) -> QuireError:
-    """The error of our tree that a Textract error is; an unknown code is transient, so that it is never ignored."""
-    told = error.response.get("Error", {})
-    code, message = told.get("Code", ""), told.get("Message", "")
-    return ERRORS.get(code, OcrUnknown)(f"{SPOKEN[name]}: {message or 'no message'} ({code}).")
-
-
-@contextmanager
-def translated_errors(name: EngineName) -> Iterator[None]:
-    """Turns the SDK's errors into those of our tree."""
-    try:
-        yield
-    except ClientError as error:
-        raise classify(error, name) from error
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        raise OcrAccessDenied(f"{SPOKEN[name]} can't be asked: there are no AWS credentials.") from error
-    except ParamValidationError as error:
-        raise OcrRequestInvalid(f"{SPOKEN[name]} can't be asked so: {error}") from error
-    except (BotoCoreError, HttpError, OSError) as error:
-        raise OcrUnavailable(f"{SPOKEN[name]} doesn't answer ({type(error).__name__}).") from error
 
 
 def _location(source: Source) -> dict[str, Any]:
@@ -252,30 +169,3 @@ def _query(query: Query) -> dict[str, Any]:
         # Textract takes "*" only where it stands alone.
         told["Pages"] = ["*"] if "*" in query.pages else list(query.pages)
     return told
-
-
-def _status(answer: Mapping[str, Any], name: EngineName) -> OcrStatus:
-    word = str(answer.get("JobStatus"))
-    if word not in OcrStatus.__members__:
-        raise OcrUnknown(f"{SPOKEN[name]} says that its job is {word!r}, a status that Quire doesn't know.")
-    return OcrStatus(word)
-
-
-def _part(answer: Mapping[str, Any], operation: Operation, name: EngineName) -> ResultPart:
-    pages = (answer.get("DocumentMetadata") or {}).get("Pages") or 0
-    blocks: list[Block] = answer.get("Blocks") or []
-    if not isinstance(pages, int) or not isinstance(blocks, list):
-        raise OcrResultInvalid(f"{SPOKEN[name]} answers with a result that isn't one.")
-    return ResultPart(
-        _status(answer, name),
-        blocks,
-        pages,
-        answer.get(CALLS[operation].model_version),
-        answer.get("StatusMessage"),
-        tuple(_warning(told) for told in answer.get("Warnings") or ()),
-        answer.get("NextToken") or None,
-    )
-
-
-def _warning(told: Mapping[str, Any]) -> PageWarning:
-    return PageWarning(told.get("ErrorCode") or "UNKNOWN", tuple(told.get("Pages") or ()))

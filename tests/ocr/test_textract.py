@@ -12,6 +12,7 @@ from app.errors import (
     OcrAccessDenied,
     OcrJobLost,
     OcrRequestInvalid,
+    OcrResultInvalid,
     OcrSlotsFull,
     OcrThrottled,
     OcrUnavailable,
@@ -222,6 +223,53 @@ async def test_a_status_that_nobody_knows_is_an_error(fake: FakeTextract, engine
     with pytest.raises(OcrUnknown, match="POSTPONED") as caught:
         await engine.get(job_id, Operation.DETECTION)
     assert caught.value.retryable
+
+
+NO_ANSWERS = {
+    b"not JSON": OcrUnknown,
+    b"{": OcrUnknown,
+    b"": OcrUnknown,
+    b"[]": OcrUnknown,
+    b"{}": OcrUnknown,
+    b'{"JobStatus": ["SUCCEEDED"]}': OcrUnknown,
+    b'{"JobStatus": "SUCCEEDED", "Blocks": [1]}': OcrResultInvalid,
+    b'{"JobStatus": "SUCCEEDED", "DocumentMetadata": {"Pages": {"Pages": 450}}}': OcrResultInvalid,
+}
+
+
+@pytest.mark.parametrize("body", NO_ANSWERS)
+async def test_an_answer_that_is_none_is_an_error_of_our_tree(
+    fake: FakeTextract, engine: TextractEngine, body: bytes
+) -> None:
+    """Whatever a server or a proxy says with status 200, nothing else than our errors comes out."""
+    job_id = await start(engine)
+    fake.before = [body, body]
+    with pytest.raises(NO_ANSWERS[body]):
+        await engine.get(job_id, Operation.DETECTION)
+
+
+async def test_a_start_that_names_no_job_is_tried_again(fake: FakeTextract, engine: TextractEngine) -> None:
+    """The next one names it: the token is the same."""
+    fake.before = [b'{"JobId": null}']
+    with pytest.raises(OcrUnknown):
+        await start(engine)
+    assert await start(engine) in fake.jobs.values()
+
+
+async def test_nulls_in_an_answer_are_dropped(fake: FakeTextract, engine: TextractEngine) -> None:
+    """A member that is null is one that isn't there: parsers of results stumble over it."""
+    job_id = await start(engine)
+    fake.before = [b'{"JobStatus": "SUCCEEDED", "NextToken": null, "Blocks": [{"Id": "null", "Text": null}, null]}']
+    part = await engine.get(job_id, Operation.DETECTION)
+    assert (part.blocks, part.next_token) == ([{"Id": "null"}], None)
+
+
+async def test_answers_bypass_the_sdks_parser(fake: FakeTextract, engine: TextractEngine) -> None:
+    """It would hold the process up for 60 ms at 1,000 blocks; it shows by the members that it doesn't know and drops."""
+    fake.blocks = [{**block, "NewMember": 1} for block in page_blocks(1)]
+    job_id = await start(engine)
+    assert (await engine.get(job_id, Operation.DETECTION)).blocks == fake.blocks
+    assert [block["NewMember"] for block in (await engine.read(b"%PDF-", TEXT)).blocks] == [1] * len(fake.blocks)
 
 
 async def test_a_page_is_read_at_once(fake: FakeTextract, engine: TextractEngine) -> None:

@@ -33,7 +33,8 @@ class BreakOff(HangUp):
     """Close the connection in the middle of the answer."""
 
 
-Answer = dict[str, Any] | Refusal
+Answer = dict[str, Any] | Refusal | bytes
+"""Members, an error, or a body as it is, whatever it is."""
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class FakeTextract:
     status: str = "SUCCEEDED"
     extra: dict[str, Any] = field(default_factory=dict)
     """Further members of a result: Warnings, StatusMessage."""
-    before: list[Refusal | type[HangUp]] = field(default_factory=list)
+    before: list[Refusal | bytes | type[HangUp]] = field(default_factory=list)
     """What comes instead of the next answers, one for each."""
     on_start: Callable[[dict[str, Any]], Awaitable[None]] | None = None
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -71,7 +72,7 @@ class FakeTextract:
         if operation in STARTS and self.on_start is not None:
             await self.on_start(body)
         instead = self.before.pop(0) if self.before else None
-        if isinstance(instead, Refusal):
+        if isinstance(instead, Refusal | bytes):
             return instead
         answer = self._answer(operation, body)
         if instead is not None:
@@ -201,6 +202,6 @@ def _as_http(answer: Answer) -> bytes:
     if isinstance(answer, Refusal):
         code = {"__type": answer.code} if answer.code else {}
         status, answer = answer.status, {**code, "Message": answer.message}
-    body = json.dumps(answer).encode()
+    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
     head = f"HTTP/1.1 {status} Said\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: {len(body)}\r\n"
     return f"{head}Connection: close\r\n\r\n".encode() + body

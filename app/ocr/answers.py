@@ -1,0 +1,144 @@
+"""What Textract answers: its results as portions of ours, its errors as those of our tree.
+
+Errors are classified by code, never by HTTP status: Textract sends its throttles as 400, and sometimes as 500.
+Sources: the API model of Textract 2018-06-27, and "Handling Errors" in the Amazon Textract Developer Guide.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aiohttp import ClientError as HttpError  # what aiobotocore speaks HTTP with, and lets through while a body is read
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+
+from app.errors import (
+    DocumentCorrupt,
+    DocumentTooLarge,
+    DocumentUnreachable,
+    OcrAccessDenied,
+    OcrJobLost,
+    OcrRequestInvalid,
+    OcrResultInvalid,
+    OcrSlotsFull,
+    OcrThrottled,
+    OcrUnavailable,
+    OcrUnknown,
+    QuireError,
+    UnsupportedMediaType,
+)
+from app.ocr.engine import Block, EngineName, OcrStatus, Operation, PageWarning, ResultPart
+from app.ocr.output import without_nulls
+
+SPOKEN: Mapping[EngineName, str] = {EngineName.TEXTRACT: "Textract", EngineName.LOCAL: "The local OCR engine"}
+
+MODEL_VERSION: Mapping[Operation, str] = {
+    Operation.DETECTION: "DetectDocumentTextModelVersion",
+    Operation.ANALYSIS: "AnalyzeDocumentModelVersion",
+}
+
+CODES: Mapping[type[QuireError], str] = {
+    OcrThrottled: "ProvisionedThroughputExceededException ThrottlingException ThrottledException Throttling"
+    " RequestThrottled RequestThrottledException RequestLimitExceeded TooManyRequestsException 429",
+    OcrSlotsFull: "LimitExceededException",
+    OcrUnavailable: "InternalServerError InternalServerException InternalFailure InternalError ServiceUnavailable"
+    " ServiceUnavailableException RequestTimeout RequestTimeoutException SlowDown 408 500 502 503 504",
+    OcrJobLost: "InvalidJobIdException",
+    OcrRequestInvalid: "InvalidParameterException IdempotentParameterMismatchException HumanLoopQuotaExceededException"
+    " ValidationException SerializationException UnknownOperationException",
+    DocumentUnreachable: "InvalidS3ObjectException",
+    UnsupportedMediaType: "UnsupportedDocumentException",
+    DocumentCorrupt: "BadDocumentException",
+    DocumentTooLarge: "DocumentTooLargeException RequestEntityTooLargeException 413",
+    OcrAccessDenied: "AccessDeniedException AccessDenied InvalidKMSKeyException UnrecognizedClientException"
+    " InvalidClientTokenId InvalidAccessKeyId InvalidSignatureException SignatureDoesNotMatch IncompleteSignature"
+    " IncompleteSignatureException MissingAuthenticationToken MissingAuthenticationTokenException ExpiredToken"
+    " ExpiredTokenException RequestExpired NotAuthorized OptInRequired UnauthorizedOperation 401 403",
+}
+"""What each code is in our tree. Where an answer has none, the SDK gives its HTTP status in the code's place.
+
+A bare 400 is not among them: it may be a throttle as well as a bad request.
+"""
+
+ERRORS: Mapping[str, type[QuireError]] = {code: kind for kind, codes in CODES.items() for code in codes.split()}
+
+
+def classify(error: ClientError, name: EngineName = EngineName.TEXTRACT) -> QuireError:
+    """The error of our tree that a Textract error is; an unknown code is transient, so that it is never ignored."""
+    told = error.response.get("Error", {})
+    code, message = told.get("Code", ""), told.get("Message", "")
+    return ERRORS.get(code, OcrUnknown)(f"{SPOKEN[name]}: {message or 'no message'} ({code}).")
+
+
+@contextmanager
+def translated_errors(name: EngineName) -> Iterator[None]:
+    """Turns the SDK's errors into those of our tree."""
+    try:
+        yield
+    except ClientError as error:
+        raise classify(error, name) from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise OcrAccessDenied(f"{SPOKEN[name]} can't be asked: there are no AWS credentials.") from error
+    except ParamValidationError as error:
+        raise OcrRequestInvalid(f"{SPOKEN[name]} can't be asked so: {error}") from error
+    except (BotoCoreError, HttpError, OSError) as error:
+        raise OcrUnavailable(f"{SPOKEN[name]} doesn't answer ({type(error).__name__}).") from error
+
+
+def parse_plainly(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
+    """Parse an answer as JSON, instead of by the SDK's own parser, which goes through every member in Python.
+
+    A portion of 1,000 blocks takes that one 60 ms, in which the process does nothing else. The SDK has this event for
+    services' customizations; errors are left to it. What isn't a JSON object is an answer without members.
+    """
+    if response_dict["status_code"] >= HTTPStatus.MULTIPLE_CHOICES:
+        return
+    body, response_dict["body"] = response_dict["body"], b"{}"
+    with suppress(orjson.JSONDecodeError):
+        answer = orjson.loads(body)
+        if isinstance(answer, dict):
+            customized_response_dict.update(without_nulls(answer) if b"null" in body else answer)
+
+
+def part_of(answer: Mapping[str, Any], operation: Operation, name: EngineName) -> ResultPart:
+    """The portion that an answer is. Raises OcrUnknown for a status, OcrResultInvalid for a result, that is none."""
+    pages = _member(answer, "DocumentMetadata", dict, {}).get("Pages") or 0
+    blocks: list[Block] = _member(answer, "Blocks", list, [])
+    if not isinstance(pages, int) or not all(isinstance(block, dict) for block in blocks):
+        raise OcrResultInvalid(f"{SPOKEN[name]} answers with a result that isn't one.")
+    return ResultPart(
+        _status(answer, name),
+        blocks,
+        pages,
+        _member(answer, MODEL_VERSION[operation], str, None),
+        _member(answer, "StatusMessage", str, None),
+        tuple(_warning(told) for told in _member(answer, "Warnings", list, []) if isinstance(told, dict)),
+        _member(answer, "NextToken", str, None),
+    )
+
+
+def _status(answer: Mapping[str, Any], name: EngineName) -> OcrStatus:
+    word = str(answer.get("JobStatus"))
+    if word not in OcrStatus.__members__:
+        raise OcrUnknown(f"{SPOKEN[name]} says that its job is {word!r}, a status that Quire doesn't know.")
+    return OcrStatus(word)
+
+
+def _warning(told: Mapping[str, Any]) -> PageWarning:
+    pages = _member(told, "Pages", list, [])
+    return PageWarning(
+        _member(told, "ErrorCode", str, "UNKNOWN"), tuple(page for page in pages if isinstance(page, int))
+    )
+
+
+def _member(answer: Mapping[str, Any], name: str, kind: type, otherwise: Any) -> Any:
+    """A member of an answer, or what stands for it where it is missing, empty or of another kind."""
+    value = answer.get(name)
+    return value if value and isinstance(value, kind) else otherwise
