@@ -28,40 +28,63 @@ class Cell:
     column: int
     row_span: int
     column_span: int
-    box: Box
     words: tuple[Word, ...]
     is_header: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table, its cells by row and column, and how sure it is that it is one, from 0 to 100."""
+    """A table: its edges in the upright page from 0 to 1, from the top and from the left, and its cells by row and column.
+
+    `confidence` says how sure it is that it is a table, from 0 to 100.
+    """
+
+    row_edges: tuple[float, ...]
+    column_edges: tuple[float, ...]
+    cells: tuple[Cell, ...]
+    confidence: float
+
+    def box(self) -> Box:
+        """Where the table stands."""
+        return self.place(1, 1, len(self.row_edges) - 1, len(self.column_edges) - 1)
+
+    def place(self, row: int, column: int, row_span: int = 1, column_span: int = 1) -> Box:
+        """Where a cell stands; rows and columns count from 1."""
+        top, bottom = self.row_edges[row - 1], self.row_edges[row - 1 + row_span]
+        return Box(self.column_edges[column - 1], top, self.column_edges[column - 1 + column_span], bottom)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A checkbox, whether it is ticked, and how sure that is, from 0 to 100."""
 
     box: Box
-    cells: tuple[Cell, ...]
+    is_selected: bool
     confidence: float
 
 
 @dataclass(frozen=True, slots=True)
 class KeyValue:
-    """A label of a form and what stands beside it, which may be nothing; confidence from 0 to 100."""
+    """A label of a form and what stands beside it, words or a checkbox; confidence from 0 to 100."""
 
     key: tuple[Word, ...]
     value: tuple[Word, ...]
     confidence: float
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PageReading:
     """The lines of a page in reading order, and how the page has to be turned, clockwise, to stand upright.
 
-    Tables and key-values are there only where they were asked for; their words are those of the lines.
+    Tables and key-values are there only where they were asked for; their words are those of the lines, the same objects.
     """
 
     lines: tuple[Line, ...] = ()
     turns: QuarterTurns = QuarterTurns.NONE
     tables: tuple[Table, ...] = ()
     key_values: tuple[KeyValue, ...] = ()
+    selections: tuple[Selection, ...] = ()
 
     @property
     def word_count(self) -> int:
