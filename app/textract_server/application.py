@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from time import time
 from typing import TypedDict
 
 from starlette.applications import Starlette
@@ -12,17 +11,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.textract_server.detection import TextDetection
-from app.textract_server.jobs import JobTable
+from app.textract_server.admin import Admin, admin_routes
+from app.textract_server.faults import Faults
 from app.textract_server.paging import ResultTokens
 from app.textract_server.pool import Slot
 from app.textract_server.protocol import Endpoint
+from app.textract_server.quotas import Quotas
 from app.textract_server.runner import JobRunner
 from app.textract_server.scheduler import PageScheduler
-from app.textract_server.settings import Settings
+from app.textract_server.service import Engine, Service
+from app.textract_server.settings import EngineKind, Settings
 from app.textract_server.signature import SignatureVerifier
+from app.textract_server.simulation import SimulatedEngine
 from app.textract_server.source import open_source
+from app.textract_server.statistics import Statistics
 from app.textract_server.store import JobStore
+from app.textract_server.tesseract import TesseractEngine
 
 SWEEP_SECONDS = 600
 
@@ -33,6 +37,7 @@ class State(TypedDict):
     """What requests find on the application."""
 
     endpoint: Endpoint
+    admin: Admin
 
 
 def create_app(settings: Settings, page_processes: int) -> Starlette:
@@ -40,10 +45,14 @@ def create_app(settings: Settings, page_processes: int) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
-        async with open_endpoint(settings, page_processes) as endpoint:
-            yield {"endpoint": endpoint}
+        async with open_service(settings, page_processes) as state:
+            yield state
 
-    routes = [Route("/health", health, methods=["GET"]), Route("/{path:path}", answer, methods=["GET", "POST", "PUT"])]
+    routes = [
+        Route("/health", health, methods=["GET"]),
+        *(admin_routes() if settings.textract_server_admin else ()),
+        Route("/{path:path}", answer, methods=["GET", "POST", "PUT"]),
+    ]
     return Starlette(routes=routes, lifespan=lifespan)
 
 
@@ -59,39 +68,71 @@ async def answer(request: Request) -> Response:
 
 
 @asynccontextmanager
-async def open_endpoint(settings: Settings, page_processes: int) -> AsyncIterator[Endpoint]:
+async def open_service(settings: Settings, page_processes: int) -> AsyncIterator[State]:
     """Open all that answering takes, take up unfinished jobs, and close it again in the reverse order."""
+    secret = settings.textract_server_secret_access_key.get_secret_value()
+    faults, statistics = Faults(), Statistics(by_job=settings.textract_server_admin)
     async with AsyncExitStack() as stack:
-        folder = settings.textract_server_data_dir / "documents"
-        folder.mkdir(parents=True, exist_ok=True)
-        store = await JobStore.open(settings.textract_server_data_dir / "jobs.sqlite3")
-        stack.push_async_callback(store.close)
-        source = await stack.enter_async_context(open_source(settings))
-        scheduler = PageScheduler([Slot(settings.slot_limits) for _ in range(page_processes)])
-        stack.push_async_callback(scheduler.close)
-        active = asyncio.Semaphore(settings.textract_server_max_active_jobs)
-        runner = JobRunner(store, source, scheduler, settings.reading_limits, folder, active)
-        stack.push_async_callback(runner.close)
-        await runner.resume()
-        await stack.enter_async_context(_sweeping(store, settings.textract_server_retention_seconds))
-        secret = settings.textract_server_secret_access_key.get_secret_value()
-        detection = TextDetection(
-            runner,
-            ResultTokens(secret.encode()),
-            settings.textract_server_retention_seconds,
-            settings.textract_server_max_open_jobs,
-            settings.textract_server_max_waiting_detections,
-        )
-        yield Endpoint(detection, SignatureVerifier(settings.textract_server_access_key_id, secret))
+        engine: Engine
+        if settings.textract_server_engine is EngineKind.SIMULATED:
+            engine = await _simulated(stack, settings, faults, statistics)
+        else:
+            engine = await _tesseract(stack, settings, faults, statistics, page_processes)
+        service = Service(engine, ResultTokens(secret.encode()), statistics)
+        verifier = SignatureVerifier(settings.textract_server_access_key_id, secret)
+        endpoint = Endpoint(service, verifier, Quotas(settings.rates), faults, statistics)
+        yield {"endpoint": endpoint, "admin": Admin(faults, statistics, engine.open_jobs)}
+
+
+async def _tesseract(
+    stack: AsyncExitStack, settings: Settings, faults: Faults, statistics: Statistics, page_processes: int
+) -> TesseractEngine:
+    folder = settings.textract_server_data_dir / "documents"
+    folder.mkdir(parents=True, exist_ok=True)
+    store = await JobStore.open(settings.textract_server_data_dir / "jobs.sqlite3")
+    stack.push_async_callback(store.close)
+    source = await stack.enter_async_context(open_source(settings))
+    scheduler = PageScheduler([Slot(settings.slot_limits) for _ in range(page_processes)])
+    stack.push_async_callback(scheduler.close)
+    active = asyncio.Semaphore(settings.textract_server_max_active_jobs)
+    runner = JobRunner(store, source, scheduler, settings.reading_limits, folder, active)
+    stack.push_async_callback(runner.close)
+    await runner.resume()
+    engine = TesseractEngine(
+        runner,
+        faults,
+        statistics,
+        settings.textract_server_retention_seconds,
+        settings.textract_server_max_open_jobs,
+        settings.textract_server_max_waiting_detections,
+    )
+    await stack.enter_async_context(_sweeping(engine.forget_expired))
+    return engine
+
+
+async def _simulated(
+    stack: AsyncExitStack, settings: Settings, faults: Faults, statistics: Statistics
+) -> SimulatedEngine:
+    no_s3 = settings.textract_server_simulated_no_s3
+    engine = SimulatedEngine(
+        settings.simulated_work,
+        None if no_s3 else await stack.enter_async_context(open_source(settings)),
+        faults,
+        statistics,
+        settings.textract_server_retention_seconds,
+        settings.textract_server_max_open_jobs,
+    )
+    await stack.enter_async_context(_sweeping(engine.forget_expired))
+    return engine
 
 
 @asynccontextmanager
-async def _sweeping(store: JobStore, retention_seconds: float) -> AsyncIterator[None]:
+async def _sweeping(forget_expired: Callable[[], Awaitable[int]]) -> AsyncIterator[None]:
     """Delete expired jobs now and then, while the server runs."""
 
     async def sweep() -> None:
         while True:
-            if forgotten := await store.ask(JobTable.forget, time() - retention_seconds):
+            if forgotten := await forget_expired():
                 logger.info("expired jobs deleted count=%d", forgotten)
             await asyncio.sleep(SWEEP_SECONDS)
 

@@ -67,6 +67,27 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """A list, not empty, of words: some that this server acts on, and some that only the real service does."""
+
+    served: Sequence[str]
+    unserved: Sequence[str] = ()
+
+    def check(self, value: Any, path: str) -> None:
+        """Raise InvalidParameterError where the value isn't such a list."""
+        if not isinstance(value, list) or not value:
+            raise InvalidParameterError(f"{path} must be a list of {', '.join(self.served)}")
+        known = (*self.served, *self.unserved)
+        for word in value:
+            if word not in known:
+                raise InvalidParameterError(f"{path} must be among {', '.join(known)}")
+        if refused := [word for word in value if word in self.unserved]:
+            raise InvalidParameterError(
+                f"{path} {', '.join(refused)} isn't served by this server; it has {', '.join(self.served)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Unserved:
     """A member that the real service acts on and this server doesn't: refused, rather than ignored."""
 

@@ -3,21 +3,22 @@
 TextractError
 ├── InvalidParameterError, IdempotentParameterMismatchError, InvalidJobIdError, UnknownOperationError, SerializationError
 ├── InvalidS3ObjectError, UnsupportedDocumentError, DocumentTooLargeError, BadDocumentError
-├── LimitExceededError, ProvisionedThroughputExceededError
+├── AccessDeniedError, InvalidKMSKeyError
+├── LimitExceededError, ProvisionedThroughputExceededError, ThrottlingError
 ├── MissingAuthenticationTokenError, IncompleteSignatureError, UnrecognizedClientError, InvalidSignatureError
-└── InternalServerError
+├── InternalServerError
+└── InjectedError   any of these, on request
 """
 
 from http import HTTPStatus
-from typing import ClassVar
 
 
 class TextractError(Exception):
     """An answer other than success: `code` is what SDKs know it by."""
 
-    code: ClassVar[str]
-    message: ClassVar[str]
-    status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+    code: str
+    message: str
+    status: int = HTTPStatus.BAD_REQUEST
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(f"{self.message}: {detail}" if detail else self.message)
@@ -101,10 +102,31 @@ class LimitExceededError(TextractError):
 
 
 class ProvisionedThroughputExceededError(TextractError):
-    """More synchronous requests are waiting than can be read in time."""
+    """More calls in a second than the quota has, or more synchronous ones waiting than can be read in time."""
 
     code = "ProvisionedThroughputExceededException"
     message = "Provisioned rate exceeded"
+
+
+class ThrottlingError(TextractError):
+    """The service itself asks for patience; this server does so on request only. The docs say status 500, clients see 400."""
+
+    code = "ThrottlingException"
+    message = "Slow down; sudden increase in rate of requests. Please ramp up your traffic gradually."
+
+
+class AccessDeniedError(TextractError):
+    """The caller may not do this; this server says so on request only."""
+
+    code = "AccessDeniedException"
+    message = "You aren't authorized to perform the action"
+
+
+class InvalidKMSKeyError(TextractError):
+    """Results can't be encrypted with the key that was named."""
+
+    code = "InvalidKMSKeyException"
+    message = "The KMS key can't be used, or the one that was entered is incorrect"
 
 
 class MissingAuthenticationTokenError(TextractError):
@@ -141,3 +163,19 @@ class InternalServerError(TextractError):
     code = "InternalServerError"
     message = "Internal server error"
     status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class InjectedError(TextractError):
+    """An error that was asked for: a known one with its own message and status, or any other code."""
+
+    def __init__(self, code: str, message: str | None = None, status: int | None = None) -> None:
+        known = known_errors().get(code, TextractError)
+        self.code = code
+        self.message = message if message is not None else getattr(known, "message", "An error was asked for")
+        self.status = status if status is not None else known.status
+        super().__init__()
+
+
+def known_errors() -> dict[str, type[TextractError]]:
+    """Every error that has a code of its own."""
+    return {error.code: error for error in TextractError.__subclasses__() if hasattr(error, "code")}

@@ -7,14 +7,17 @@ A job is IN_PROGRESS from its Start until its last page is stored, across restar
 
 import sqlite3
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Self
+
+import orjson
 
 from app.textract_server.errors import IdempotentParameterMismatchError, LimitExceededError
 from app.textract_server.failures import FailureCode
 from app.textract_server.kinds import DocumentKind
+from app.textract_server.orders import JobOrder
 from app.textract_server.readings import PageBlocks
+from app.textract_server.results import JobState, JobStatus, PageFailure
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -30,11 +33,15 @@ CREATE TABLE IF NOT EXISTS jobs (
     started_at REAL NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('IN_PROGRESS', 'SUCCEEDED', 'PARTIAL_SUCCESS', 'FAILED')),
     status_message TEXT,
-    page_count INTEGER
+    page_count INTEGER,
+    request TEXT NOT NULL DEFAULT '{}',
+    ended_at REAL,
+    notified INTEGER NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_token ON jobs (operation, client_request_token);
 CREATE INDEX IF NOT EXISTS jobs_started_at ON jobs (started_at);
 CREATE INDEX IF NOT EXISTS jobs_open ON jobs (started_at) WHERE status = 'IN_PROGRESS';
+CREATE INDEX IF NOT EXISTS jobs_unnotified ON jobs (ended_at) WHERE notified = 0 AND ended_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS pages (
     job_id TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE,
     page INTEGER NOT NULL,
@@ -45,50 +52,25 @@ CREATE TABLE IF NOT EXISTS pages (
     PRIMARY KEY (job_id, page)
 );
 """
-
-
-class JobStatus(StrEnum):
-    """Textract's job states."""
-
-    IN_PROGRESS = "IN_PROGRESS"
-    SUCCEEDED = "SUCCEEDED"
-    PARTIAL_SUCCESS = "PARTIAL_SUCCESS"
-    FAILED = "FAILED"
-
-
-@dataclass(frozen=True, slots=True)
-class S3Location:
-    """Where a document lies."""
-
-    bucket: str
-    name: str
-    version: str | None = None
+EARLIER_TABLE = """
+ALTER TABLE jobs ADD COLUMN request TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE jobs ADD COLUMN ended_at REAL;
+ALTER TABLE jobs ADD COLUMN notified INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET request = json_object('DocumentLocation', json_object('S3Object', json_patch(
+    json_object('Bucket', bucket, 'Name', name), json_object('Version', version))));
+"""
+"""Brings a table up to date that was made when a job had nothing but its document. A patch drops what is null."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One asynchronous job. `fingerprint` stands for its parameters, `etag` for the document's content at its Start."""
+    """One asynchronous job. `etag` stands for the document's content at its Start."""
 
     job_id: str
-    operation: str
-    client_request_token: str | None
-    fingerprint: str
-    location: S3Location
+    order: JobOrder
     etag: str
     kind: DocumentKind
     started_at: float
-    status: JobStatus = JobStatus.IN_PROGRESS
-    status_message: str | None = None
-    page_count: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PageFailure:
-    """A page that couldn't be read."""
-
-    page: int
-    code: FailureCode
-    message: str
 
 
 class JobTable:
@@ -99,6 +81,9 @@ class JobTable:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute("PRAGMA foreign_keys = ON")
+        columns = {name for _, name, *_ in self._database.execute("PRAGMA table_info(jobs)")}
+        if columns and "request" not in columns:
+            self._database.executescript(f"BEGIN; {EARLIER_TABLE} COMMIT;")
         self._database.executescript(SCHEMA)
 
     @classmethod
@@ -110,41 +95,54 @@ class JobTable:
         """Let go of the file."""
         self._database.close()
 
-    def started_before(self, operation: str, token: str, fingerprint: str) -> Job | None:
+    def started_before(self, order: JobOrder) -> Job | None:
         """Find the job that a token started; IdempotentParameterMismatchError where its parameters were others."""
-        job = self._job("operation = ? AND client_request_token = ?", operation, token)
-        if job is not None and job.fingerprint != fingerprint:
+        row = self._database.execute(
+            f"{_SELECT_JOB} WHERE operation = ? AND client_request_token = ?", (order.family.start, order.token)
+        ).fetchone()
+        if row is None:
+            return None
+        *columns, fingerprint = row
+        if fingerprint != order.fingerprint:
             raise IdempotentParameterMismatchError
-        return job
+        return _job(*columns)
 
     def start(self, job: Job, most_open: int) -> Job:
-        """Store a new job; or return the one that its token has started meanwhile."""
-        if job.client_request_token is not None:
-            earlier = self.started_before(job.operation, job.client_request_token, job.fingerprint)
-            if earlier is not None:
-                return earlier
-        (open_jobs,) = self._database.execute("SELECT count(*) FROM jobs WHERE status = 'IN_PROGRESS'").fetchone()
+        """Store a new job; or return the one that its token has started meanwhile. The limit is each family's own."""
+        order, where = job.order, job.order.location
+        if order.token is not None and (earlier := self.started_before(order)) is not None:
+            return earlier
+        (open_jobs,) = self._database.execute(
+            "SELECT count(*) FROM jobs WHERE status = 'IN_PROGRESS' AND operation = ?", (order.family.start,)
+        ).fetchone()
         if open_jobs >= most_open:
             raise LimitExceededError
-        where = job.location
         self._database.execute(
             "INSERT INTO jobs (job_id, operation, client_request_token, fingerprint, bucket, name, version, etag, kind,"
-            " started_at, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " started_at, status, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                *(job.job_id, job.operation, job.client_request_token, job.fingerprint),
-                *(where.bucket, where.name, where.version, job.etag, job.kind, job.started_at, job.status),
+                *(job.job_id, order.family.start, order.token, order.fingerprint),
+                *(where.bucket, where.name, where.version, job.etag, job.kind, job.started_at),
+                *(JobStatus.IN_PROGRESS, orjson.dumps(order.request).decode()),
             ),
         )
         return job
 
-    def find(self, job_id: str, operation: str, started_after: float) -> Job | None:
-        """Find a job that this operation started and that hasn't expired."""
-        return self._job("job_id = ? AND operation = ? AND started_at > ?", job_id, operation, started_after)
+    def state(self, job_id: str, operation: str, started_after: float) -> JobState | None:
+        """How a job stands that this operation started and that hasn't expired."""
+        row = self._database.execute(
+            "SELECT status, status_message, page_count FROM jobs WHERE job_id = ? AND operation = ? AND started_at > ?",
+            (job_id, operation, started_after),
+        ).fetchone()
+        if row is None:
+            return None
+        status, message, page_count = row
+        return JobState(job_id, JobStatus(status), message, page_count, self.failures(job_id))
 
     def unfinished(self) -> list[Job]:
         """Return the jobs that are to be worked on, oldest first."""
         rows = self._database.execute(f"{_SELECT_JOB} WHERE status = 'IN_PROGRESS' ORDER BY started_at")
-        return [_job(row) for row in rows]
+        return [_job(*columns) for *columns, _fingerprint in rows]
 
     def count_pages(self, job_id: str, page_count: int) -> None:
         """Note how many pages the document has."""
@@ -186,11 +184,11 @@ class JobTable:
         ).fetchone()
         return bytes(packed)
 
-    def finish(self, job_id: str, status: JobStatus, message: str | None) -> None:
+    def finish(self, job_id: str, status: JobStatus, message: str | None, ended_at: float) -> None:
         """End a job."""
         self._database.execute(
-            "UPDATE jobs SET status = ?, status_message = ? WHERE job_id = ? AND status = 'IN_PROGRESS'",
-            (status, message, job_id),
+            "UPDATE jobs SET status = ?, status_message = ?, ended_at = ? WHERE job_id = ? AND status = 'IN_PROGRESS'",
+            (status, message, ended_at, job_id),
         )
 
     def forget(self, started_before: float) -> int:
@@ -199,31 +197,9 @@ class JobTable:
             "DELETE FROM jobs WHERE started_at <= ? AND status != 'IN_PROGRESS'", (started_before,)
         ).rowcount
 
-    def _job(self, condition: str, *values: object) -> Job | None:
-        row = self._database.execute(f"{_SELECT_JOB} WHERE {condition}", values).fetchone()
-        return _job(row) if row else None
+
+_SELECT_JOB = "SELECT job_id, operation, request, etag, kind, started_at, fingerprint FROM jobs"
 
 
-_SELECT_JOB = (
-    "SELECT job_id, operation, client_request_token, fingerprint, bucket, name, version, etag, kind, started_at, status,"
-    " status_message, page_count FROM jobs"
-)
-
-
-def _job(
-    row: tuple[str, str, str | None, str, str, str, str | None, str, str, float, str, str | None, int | None],
-) -> Job:
-    job_id, operation, token, fingerprint, bucket, name, version, etag, kind, started_at, status, message, pages = row
-    return Job(
-        job_id,
-        operation,
-        token,
-        fingerprint,
-        S3Location(bucket, name, version),
-        etag,
-        DocumentKind(kind),
-        started_at,
-        JobStatus(status),
-        message,
-        pages,
-    )
+def _job(job_id: str, start: str, request: str, etag: str, kind: str, started_at: float) -> Job:
+    return Job(job_id, JobOrder.stored(start, request), etag, DocumentKind(kind), started_at)

@@ -10,7 +10,7 @@ TITLE = "quire-textract"
 
 
 def main() -> None:
-    """Serve Textract's text detection on this machine until stopped."""
+    """Serve Textract's text detection and document analysis on this machine until stopped."""
     flags = _parser().parse_args()
     setproctitle(TITLE)
     # Page processes import this module when they start, as they import any parent's main module: the server stays out.
@@ -32,7 +32,30 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument("--languages", dest="ocr_languages", help="Tesseract languages, as in eng+deu (eng)")
     parser.add_argument("--log-level", dest="log_level", help="DEBUG, INFO, WARNING or ERROR (INFO)")
+    _add_test_flags(parser)
     return parser
+
+
+def _add_test_flags(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("for tests of clients")
+    prefix = "textract_server_"
+    group.add_argument("--engine", dest=f"{prefix}engine", help="tesseract or simulated (tesseract)")
+    for flag, kind, text in (
+        ("--simulated-seconds-per-page", float, "how long a simulated page takes (60)"),
+        ("--simulated-pages", int, "pages of every simulated document (1)"),
+        ("--simulated-lines-per-page", int, "lines of every simulated page (22)"),
+        ("--tps-start", float, "calls per second of each Start operation (not limited)"),
+        ("--tps-get", float, "calls per second of each Get operation (not limited)"),
+        ("--tps-detect", float, "calls per second of each synchronous operation (not limited)"),
+    ):
+        group.add_argument(flag, dest=prefix + flag.removeprefix("--").replace("-", "_"), type=kind, help=text)
+    group.add_argument(
+        "--simulated-no-s3", dest=f"{prefix}simulated_no_s3", action="store_true", help="don't ask S3 for documents"
+    )
+    group.add_argument("--max-jobs", dest=f"{prefix}max_open_jobs", type=int, help="jobs in progress of a kind (600)")
+    group.add_argument(
+        "--admin", dest=f"{prefix}admin", action="store_true", help="serve /admin, unsigned: faults and counters"
+    )
 
 
 if __name__ == "__main__":

@@ -6,28 +6,35 @@ from types import MappingProxyType
 
 from app.textract_server import shapes
 from app.textract_server.constraints import Structure
-from app.textract_server.detection import JSON, TextDetection
 from app.textract_server.errors import InvalidParameterError, UnknownOperationError
+from app.textract_server.families import ANALYSIS, DETECTION, Family
+from app.textract_server.orders import JSON
+from app.textract_server.quotas import CallKind
+from app.textract_server.service import Service
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a request must look like, and what answers it."""
+    """What a request must look like, what answers it, and which quota it counts against."""
 
+    family: Family
     shape: Structure
-    answer: Callable[[TextDetection, JSON], Awaitable[JSON]]
+    kind: CallKind
+    answer: Callable[[Service, Family, JSON], Awaitable[JSON]]
 
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {
-        "StartDocumentTextDetection": Operation(shapes.START_TEXT_DETECTION, TextDetection.start),
-        "GetDocumentTextDetection": Operation(shapes.GET_TEXT_DETECTION, TextDetection.get),
-        "DetectDocumentText": Operation(shapes.DETECT_TEXT, TextDetection.detect),
+        DETECTION.start: Operation(DETECTION, shapes.START_TEXT_DETECTION, CallKind.START, Service.start),
+        DETECTION.get: Operation(DETECTION, shapes.GET_RESULT, CallKind.GET, Service.get),
+        DETECTION.at_once: Operation(DETECTION, shapes.DETECT_TEXT, CallKind.AT_ONCE, Service.read),
+        ANALYSIS.start: Operation(ANALYSIS, shapes.START_ANALYSIS, CallKind.START, Service.start),
+        ANALYSIS.get: Operation(ANALYSIS, shapes.GET_RESULT, CallKind.GET, Service.get),
+        ANALYSIS.at_once: Operation(ANALYSIS, shapes.ANALYZE, CallKind.AT_ONCE, Service.read),
     }
 )
 UNSERVED = frozenset(
     {
-        "AnalyzeDocument",
         "AnalyzeExpense",
         "AnalyzeID",
         "CreateAdapter",
@@ -36,14 +43,12 @@ UNSERVED = frozenset(
         "DeleteAdapterVersion",
         "GetAdapter",
         "GetAdapterVersion",
-        "GetDocumentAnalysis",
         "GetExpenseAnalysis",
         "GetLendingAnalysis",
         "GetLendingAnalysisSummary",
         "ListAdapterVersions",
         "ListAdapters",
         "ListTagsForResource",
-        "StartDocumentAnalysis",
         "StartExpenseAnalysis",
         "StartLendingAnalysis",
         "TagResource",

@@ -12,7 +12,6 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.textract_server.detection import JSON, TextDetection
 from app.textract_server.errors import (
     DocumentTooLargeError,
     InternalServerError,
@@ -21,9 +20,15 @@ from app.textract_server.errors import (
     UnknownOperationError,
     UnsupportedProtocolError,
 )
+from app.textract_server.faults import Fault, Faults
 from app.textract_server.limits import MEBIBYTE, SYNCHRONOUS_BYTES
-from app.textract_server.operations import find_operation
+from app.textract_server.lost_response import LostResponse
+from app.textract_server.operations import OPERATIONS, find_operation
+from app.textract_server.orders import JSON
+from app.textract_server.quotas import Quotas
+from app.textract_server.service import Service
 from app.textract_server.signature import SignatureVerifier, SignedRequest
+from app.textract_server.statistics import LOST, SUCCESS, Statistics
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 TARGET_PREFIX = "Textract."
@@ -37,15 +42,21 @@ logger = logging.getLogger(__name__)
 class Endpoint:
     """Answers every request of the protocol."""
 
-    detection: TextDetection
+    service: Service
     verifier: SignatureVerifier
+    quotas: Quotas
+    faults: Faults
+    statistics: Statistics
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request; whatever happens, the answer is one that SDKs understand."""
         request_id, started_at = str(uuid4()), time.monotonic()
-        code = "200"
+        name = request.headers.get("x-amz-target", "").removeprefix(TARGET_PREFIX)
+        code = SUCCESS
         try:
-            response = _response(request_id, await self._answer(request))
+            response = _response(request_id, await self._answer(request, name))
+            if self.faults.drawn(Fault.LOST_RESPONSE, name):
+                code, response = LOST, LostResponse()
         except TextractError as error:
             code = error.code
             response = _failure(request_id, error)
@@ -54,21 +65,24 @@ class Endpoint:
             logger.exception("request failed request_id=%s", request_id)
             code = InternalServerError.code
             response = _failure(request_id, InternalServerError())
+        # A caller's own invention of a name must not become a counter.
+        self.statistics.answered(name if name in OPERATIONS else "others", code)
         milliseconds = 1000 * (time.monotonic() - started_at)
-        target = request.headers.get("x-amz-target", "-")
-        logger.info("answered target=%s code=%s ms=%.0f request_id=%s", target, code, milliseconds, request_id)
+        logger.info("answered operation=%s code=%s ms=%.0f request_id=%s", name, code, milliseconds, request_id)
         return response
 
-    async def _answer(self, request: Request) -> JSON:
+    async def _answer(self, request: Request, name: str) -> JSON:
         _check_protocol(request)
         body = await _body(request)
-        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers = {key.lower(): value for key, value in request.headers.items()}
         signed = SignedRequest(request.method, request.url.path, headers, body)
         self.verifier.verify(signed, datetime.now(UTC))
-        operation = find_operation(headers.get("x-amz-target", "").removeprefix(TARGET_PREFIX))
+        operation = find_operation(name)
+        self.quotas.admit(name, operation.kind)
+        self.faults.raise_error(name)
         parameters = _parse(body)
         operation.shape.check(parameters, "")
-        return await operation.answer(self.detection, parameters)
+        return await operation.answer(self.service, operation.family, parameters)
 
 
 def _check_protocol(request: Request) -> None:
@@ -97,7 +111,7 @@ def _parse(body: bytes) -> Any:
         raise SerializationError("the body is not JSON") from error
 
 
-def _response(request_id: str, content: JSON, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def _response(request_id: str, content: JSON, status: int = HTTPStatus.OK) -> Response:
     headers = {"x-amzn-requestid": request_id}
     return Response(orjson.dumps(content), status, headers, media_type=CONTENT_TYPE)
 

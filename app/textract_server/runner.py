@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,15 +13,19 @@ from app.textract_server import page_process
 from app.textract_server.blocks import pack, page_blocks
 from app.textract_server.errors import InternalServerError, InvalidS3ObjectError
 from app.textract_server.failures import DocumentError, FailureCode, PageError
-from app.textract_server.jobs import Job, JobStatus, JobTable, PageFailure
+from app.textract_server.faults import Fate
+from app.textract_server.jobs import Job, JobTable
 from app.textract_server.limits import ReadingLimits
 from app.textract_server.readings import DocumentFile, Inspection, PageReading, PageRequest
+from app.textract_server.results import JobStatus, PageFailure, summed_up
 from app.textract_server.scheduler import PageScheduler
 from app.textract_server.source import S3Source
 from app.textract_server.store import JobStore
 
 FETCH_DELAYS = (1, 2, 4, 8, 15, 30, 60, 60, 60)
 """Seconds between tries to reach S3: after a restart of a whole machine it may come up later than this server."""
+
+NO_FAULTS = Fate()
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +40,8 @@ class JobRunner:
     limits: ReadingLimits
     folder: Path
     active: asyncio.Semaphore
+    open_jobs: Counter[str] = field(default_factory=Counter)
+    """How many jobs are in progress, by the Start of their family."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def resume(self) -> None:
@@ -44,9 +52,10 @@ class JobRunner:
             logger.info("job resumed job_id=%s", job.job_id)
             self.launch(job)
 
-    def launch(self, job: Job) -> None:
-        """Start work on a job."""
-        task = asyncio.create_task(self._run(job), name=f"job {job.job_id}")
+    def launch(self, job: Job, fate: Fate = NO_FAULTS) -> None:
+        """Start work on a job, which is to suffer what was drawn for it."""
+        self.open_jobs[job.order.family.start] += 1
+        task = asyncio.create_task(self._run(job, fate), name=f"job {job.job_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -57,68 +66,71 @@ class JobRunner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, job: Job) -> None:
-        async with self.active:
-            try:
-                with files_of(self.folder, job.job_id) as path:
-                    await self._fetch(job, path)
-                    await self._read(job, DocumentFile(path, job.kind))
-            except (DocumentError, PageError, InvalidS3ObjectError, InternalServerError) as error:
-                await self._finish(job, JobStatus.FAILED, str(error))
-            except Exception:
-                # The outermost edge of a job: no surprise may leave it IN_PROGRESS for ever.
-                logger.exception("job broke job_id=%s", job.job_id)
-                await self._finish(job, JobStatus.FAILED, FailureCode.INTERNAL)
+    async def _run(self, job: Job, fate: Fate) -> None:
+        try:
+            async with self.active:
+                status, message = await self._work(job, fate)
+            await asyncio.sleep(fate.delay_seconds)
+            await self.store.ask(JobTable.finish, job.job_id, status, message, time.time())
+            logger.info("job ended job_id=%s status=%s message=%s", job.job_id, status, message)
+        finally:
+            self.open_jobs[job.order.family.start] -= 1
+
+    async def _work(self, job: Job, fate: Fate) -> tuple[JobStatus, str | None]:
+        if fate.failure is not None:
+            return JobStatus.FAILED, fate.failure
+        try:
+            with files_of(self.folder, job.job_id) as path:
+                await self._fetch(job, path)
+                return await self._read(job, DocumentFile(path, job.kind), fate.missing_pages)
+        except (DocumentError, PageError, InvalidS3ObjectError, InternalServerError) as error:
+            return JobStatus.FAILED, str(error)
+        except Exception:
+            # The outermost edge of a job: no surprise may leave it IN_PROGRESS for ever.
+            logger.exception("job broke job_id=%s", job.job_id)
+            return JobStatus.FAILED, FailureCode.INTERNAL
 
     async def _fetch(self, job: Job, path: Path) -> None:
         for delay in FETCH_DELAYS:
             try:
-                return await self.source.download(job.location, job.etag, path)
+                return await self.source.download(job.order.location, job.etag, path)
             except InternalServerError as error:
                 logger.warning("document not fetched job_id=%s: %s", job.job_id, error)
                 await asyncio.sleep(delay)
-        return await self.source.download(job.location, job.etag, path)
+        return await self.source.download(job.order.location, job.etag, path)
 
-    async def _read(self, job: Job, file: DocumentFile) -> None:
+    async def _read(self, job: Job, file: DocumentFile, missing: frozenset[int]) -> tuple[JobStatus, str | None]:
         inspection = await self.scheduler.run(job.job_id, page_process.inspect_document, file)
         await self.store.ask(JobTable.count_pages, job.job_id, inspection.page_count)
-        stored = await self.store.ask(JobTable.stored_pages, job.job_id)
+        done = await self.store.ask(JobTable.stored_pages, job.job_id)
+        for page in missing.intersection(range(1, inspection.page_count + 1)) - done:
+            await self._give_up(job, page, PageError(FailureCode.BAD_PAGE, "The page was asked to be missing."))
         # As many pages in flight as keep the slots busy: a long document must not pile up in memory.
         gate = asyncio.Semaphore(2 * self.scheduler.slot_count)
         async with asyncio.TaskGroup() as group:
             for page in range(1, inspection.page_count + 1):
-                if page not in stored:
+                if page not in done | missing:
                     await gate.acquire()
                     group.create_task(self._read_page(job, inspection, page, gate))
-        await self._conclude(job, inspection.page_count)
+        return summed_up(inspection.page_count, await self.store.ask(JobTable.failures, job.job_id))
 
     async def _read_page(self, job: Job, inspection: Inspection, page: int, gate: asyncio.Semaphore) -> None:
         try:
-            request = PageRequest(inspection.file, page, numbered=True, limits=self.limits)
+            features = job.order.features
+            request = PageRequest(inspection.file, page, numbered=True, limits=self.limits, features=features)
             blocks = await self.scheduler.run(job.job_id, page_process.read_page, request)
             await self.store.ask(JobTable.store_page, job.job_id, page, blocks)
         except PageError as error:
-            logger.warning("page failed job_id=%s page=%d: %s", job.job_id, page, error)
-            failure = PageFailure(page, error.code, error.message)
-            # Its PAGE block stands all the same: their number must be that of the document's pages.
-            blank = pack(page_blocks(PageReading(), page))
-            await self.store.ask(JobTable.store_page, job.job_id, page, blank, failure)
+            await self._give_up(job, page, error)
         finally:
             gate.release()
 
-    async def _conclude(self, job: Job, page_count: int) -> None:
-        failures = await self.store.ask(JobTable.failures, job.job_id)
-        if not failures:
-            await self._finish(job, JobStatus.SUCCEEDED, None)
-        elif len(failures) == page_count:
-            await self._finish(job, JobStatus.FAILED, f"{failures[0].code}: {failures[0].message}")
-        else:
-            message = f"{len(failures)} of {page_count} pages could not be read: {failures[0].message}"
-            await self._finish(job, JobStatus.PARTIAL_SUCCESS, message)
-
-    async def _finish(self, job: Job, status: JobStatus, message: str | None) -> None:
-        await self.store.ask(JobTable.finish, job.job_id, status, message)
-        logger.info("job ended job_id=%s status=%s message=%s", job.job_id, status, message)
+    async def _give_up(self, job: Job, page: int, error: PageError) -> None:
+        logger.warning("page failed job_id=%s page=%d: %s", job.job_id, page, error)
+        failure = PageFailure(page, error.code, error.message)
+        # Its PAGE block stands all the same: their number must be that of the document's pages.
+        blank = pack(page_blocks(PageReading(), page))
+        await self.store.ask(JobTable.store_page, job.job_id, page, blank, failure)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from app.textract_server.application import create_app
 from app.textract_server.capacity import page_process_count
+from app.textract_server.lost_response import AbortableProtocol
 from app.textract_server.settings import Settings
 
 STOP_SECONDS = 2
@@ -48,6 +49,7 @@ def _serve(settings: Settings, page_processes: int) -> None:
         server_header=False,
         log_config=None,
         ws="none",
+        http=AbortableProtocol,
     )
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again, after everything is closed.
         uvicorn.Server(config).run()

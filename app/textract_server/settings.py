@@ -1,12 +1,22 @@
 """Every setting of the Textract-compatible server: from flags, else the environment (and `.env`), checked at start."""
 
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.textract_server.limits import MEBIBYTE, ReadingLimits
+from app.textract_server.limits import DOCUMENT_PAGES, MEBIBYTE, ReadingLimits
 from app.textract_server.pool import SlotLimits
+from app.textract_server.quotas import CallKind
+from app.textract_server.synthesis import SimulatedWork
+
+
+class EngineKind(StrEnum):
+    """What carries jobs out."""
+
+    TESSERACT = "tesseract"
+    SIMULATED = "simulated"
 
 
 class Settings(BaseSettings):
@@ -42,14 +52,43 @@ class Settings(BaseSettings):
     aws_secret_access_key: SecretStr | None = Field(None, description="The secret of `AWS_ACCESS_KEY_ID`.")
     aws_region: str = Field("us-east-1", description="The region of S3.")
 
+    textract_server_engine: EngineKind = Field(
+        EngineKind.TESSERACT, description="`tesseract` reads; `simulated` makes results up, for tests of clients."
+    )
+    textract_server_simulated_seconds_per_page: float = Field(
+        60.0, ge=0, description="How long a page takes that is made up."
+    )
+    textract_server_simulated_pages: int = Field(
+        1, ge=1, le=DOCUMENT_PAGES, description="How many pages every document is taken to have, when simulated."
+    )
+    textract_server_simulated_lines_per_page: int = Field(
+        22, ge=0, le=500, description="Lines of eight words on a page that is made up; 22 make 199 blocks."
+    )
+    textract_server_simulated_no_s3: bool = Field(
+        default=False, description="Start simulated jobs without looking whether S3 has the document."
+    )
+
     textract_server_max_open_jobs: int = Field(
-        600, ge=1, description="Jobs that may be in progress; a Start beyond them is answered LimitExceededException."
+        600,
+        ge=1,
+        description="Jobs of a kind (detection, analysis) that may be in progress; a Start beyond them is answered "
+        "LimitExceededException.",
+    )
+    textract_server_tps_start: float | None = Field(
+        None, gt=0, description="Calls per second of each Start operation; not limited where not set."
+    )
+    textract_server_tps_get: float | None = Field(None, gt=0, description="Calls per second of each Get operation.")
+    textract_server_tps_detect: float | None = Field(
+        None, gt=0, description="Calls per second of DetectDocumentText, and of AnalyzeDocument."
+    )
+    textract_server_admin: bool = Field(
+        default=False, description="Serve `/admin`, unsigned: faults on request, and counters. For tests only."
     )
     textract_server_max_active_jobs: int = Field(
         64, ge=1, description="Jobs whose documents lie on the local disk and whose pages take turns."
     )
     textract_server_max_waiting_detections: int = Field(
-        64, ge=1, description="DetectDocumentText calls that may be waiting; more are answered with a throttling error."
+        64, ge=1, description="Synchronous calls that may be waiting; more are answered with a throttling error."
     )
     textract_server_retention_seconds: float = Field(
         7 * 24 * 3600, gt=0, description="How long after its Start a job, its results and its token are kept."
@@ -100,3 +139,21 @@ class Settings(BaseSettings):
     def slot_limits(self) -> SlotLimits:
         """What a page process may take."""
         return SlotLimits(self.ocr_page_seconds, self.ocr_idle_seconds, self.ocr_process_memory_bytes)
+
+    @property
+    def rates(self) -> dict[CallKind, float | None]:
+        """Calls per second that are let through."""
+        return {
+            CallKind.START: self.textract_server_tps_start,
+            CallKind.GET: self.textract_server_tps_get,
+            CallKind.AT_ONCE: self.textract_server_tps_detect,
+        }
+
+    @property
+    def simulated_work(self) -> SimulatedWork:
+        """What every simulated document is taken for."""
+        return SimulatedWork(
+            self.textract_server_simulated_seconds_per_page,
+            self.textract_server_simulated_pages,
+            self.textract_server_simulated_lines_per_page,
+        )

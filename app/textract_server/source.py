@@ -13,8 +13,8 @@ from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from app.textract_server.errors import InternalServerError, InvalidS3ObjectError
-from app.textract_server.jobs import S3Location
 from app.textract_server.kinds import HEAD_BYTES
+from app.textract_server.orders import S3Location
 from app.textract_server.settings import Settings
 
 if TYPE_CHECKING:

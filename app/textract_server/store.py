@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
+import orjson
+
+from app.textract_server.blocks import unpack
 from app.textract_server.jobs import JobTable
+from app.textract_server.results import Portion
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,6 +35,18 @@ class JobStore:
         """Run one of the table's methods."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: method(self._table, *args, **kwargs))
+
+    async def portion(self, job_id: str, offset: int, limit: int) -> Portion:
+        """Collect `limit` of a job's blocks from `offset` on, opening only the pages that they are on."""
+        blocks: list[orjson.Fragment] = []
+        before = 0
+        for page, count in await self.ask(JobTable.block_counts, job_id):
+            if before + count > offset and len(blocks) < limit:
+                page_blocks = unpack(await self.ask(JobTable.packed_blocks, job_id, page))
+                first = max(0, offset - before)
+                blocks += page_blocks[first : first + limit - len(blocks)]
+            before += count
+        return Portion(blocks, before > offset + limit)
 
     async def close(self) -> None:
         """Finish what was asked and let go of the file."""

@@ -129,25 +129,33 @@ class TextractServer:
         return str(started["JobId"])
 
     def finished(self, job_id: str, seconds: float = 60, **parameters: Any) -> dict[str, Any]:
-        """Wait for a job and return its result, all pages of blocks joined."""
-        textract = self.textract()
+        """Wait for a text detection and return its result, all pages of blocks joined."""
+        return finished(self.textract().get_document_text_detection, job_id, seconds, **parameters)
 
-        def ended() -> Any:
-            answer = textract.get_document_text_detection(JobId=job_id, **parameters)
-            return answer if answer["JobStatus"] != "IN_PROGRESS" else None
-
-        result: dict[str, Any] = wait_until(ended, seconds, every=0.1)
-        while token := result.pop("NextToken", None):
-            more = textract.get_document_text_detection(JobId=job_id, NextToken=token, **parameters)
-            result["Blocks"] += more["Blocks"]
-            if "NextToken" in more:
-                result["NextToken"] = more["NextToken"]
-        result.pop("ResponseMetadata")
-        return result
+    def finished_analysis(self, job_id: str, seconds: float = 60, **parameters: Any) -> dict[str, Any]:
+        """Wait for an analysis and return its result, all pages of blocks joined."""
+        return finished(self.textract().get_document_analysis, job_id, seconds, **parameters)
 
     def read(self, content: bytes, seconds: float = 60) -> dict[str, Any]:
         """Read a document from its upload to its result."""
         return self.finished(self.start_job(content), seconds)
+
+
+def finished(get: Callable[..., Any], job_id: str, seconds: float, **parameters: Any) -> dict[str, Any]:
+    """Ask with a Get until a job has ended; join all pages of its blocks."""
+
+    def ended() -> Any:
+        answer = get(JobId=job_id, **parameters)
+        return answer if answer["JobStatus"] != "IN_PROGRESS" else None
+
+    result: dict[str, Any] = wait_until(ended, seconds, every=0.1)
+    while token := result.pop("NextToken", None):
+        more = get(JobId=job_id, NextToken=token, **parameters)
+        result["Blocks"] += more["Blocks"]
+        if "NextToken" in more:
+            result["NextToken"] = more["NextToken"]
+    result.pop("ResponseMetadata")
+    return result
 
 
 def is_page_reader(process: psutil.Process) -> bool:

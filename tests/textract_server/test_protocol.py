@@ -88,7 +88,7 @@ def test_a_cbor_request_is_told_what_is_spoken_here(server: TextractServer) -> N
 
 def test_an_operation_that_is_not_served_says_so(server: TextractServer) -> None:
     with pytest.raises(ClientError, match="isn't served") as error:
-        server.textract().analyze_document(Document={"Bytes": b"x"}, FeatureTypes=["TABLES"])
+        server.textract().analyze_expense(Document={"Bytes": b"x"})
     assert code_of(error) == "InvalidParameterException"
 
 

@@ -1,0 +1,64 @@
+"""What a request asks to be read, taken out of its JSON after that was checked."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.textract_server.families import ANALYSIS, FAMILIES, Family
+
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class S3Location:
+    """Where a document lies."""
+
+    bucket: str
+    name: str
+    version: str | None = None
+
+    @classmethod
+    def of(cls, s3_object: JSON) -> "S3Location":
+        """The place that an S3Object names."""
+        return cls(s3_object["Bucket"], s3_object["Name"], s3_object.get("Version"))
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """A Start: its family, and its parameters as they were sent."""
+
+    family: Family
+    request: JSON
+
+    @classmethod
+    def stored(cls, start: str, request: str) -> "JobOrder":
+        """The order that was stored under the name of its Start."""
+        return cls(next(family for family in FAMILIES if family.start == start), orjson.loads(request))
+
+    @property
+    def token(self) -> str | None:
+        """The ClientRequestToken."""
+        return self.request.get("ClientRequestToken")
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for all parameters but the token: 64 hex digits."""
+        parameters = {name: value for name, value in self.request.items() if name != "ClientRequestToken"}
+        return hashlib.sha256(orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    @property
+    def location(self) -> S3Location:
+        """Where the document lies."""
+        return S3Location.of(self.request["DocumentLocation"]["S3Object"])
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What is wanted beside the text."""
+        return features_of(self.family, self.request)
+
+
+def features_of(family: Family, request: JSON) -> frozenset[str]:
+    """The FeatureTypes of a request; text detection has none, whatever was sent."""
+    return frozenset(request["FeatureTypes"]) if family is ANALYSIS else frozenset()
