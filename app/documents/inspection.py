@@ -3,7 +3,6 @@
 Raises the errors of `app.errors`, with sentences for the person who submitted the document.
 """
 
-import resource
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]  # it ships no types
 from PIL import Image, UnidentifiedImageError
 
 from app.documents.intake import SNIFF_BYTES, MediaType, sniff
+from app.documents.parts import PartLimits, bound_memory
 from app.errors import (
     DocumentCorrupt,
     DocumentEncrypted,
@@ -21,10 +21,13 @@ from app.errors import (
     TooManyPages,
 )
 
+DAMAGED = (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError)
+"""What Pillow raises for damaged images."""
+
 
 @dataclass(frozen=True, slots=True)
 class PageLimits:
-    """How many pages a document may have, and how large they may be."""
+    """How many pages a whole document may have, and how large they may be, before it is split or scaled."""
 
     pages: int
     image_pixels_per_side: int
@@ -39,28 +42,35 @@ class Inspection:
     page_count: int = 0
     refusal: type[Refused] | None = None
     detail: str = ""
+    needs_splitting: bool = False
+    """Whether it is larger than a part may be: `splitting.split` makes parts of it."""
 
 
-def inspect(path: str, media_type: MediaType, limits: PageLimits) -> Inspection:
-    """Count a file's pages, within limits of memory."""
-    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+def inspect(path: str, media_type: MediaType, limits: PageLimits, parts: PartLimits | None = None) -> Inspection:
+    """Count a file's pages, within limits of memory; with `parts`, find out whether it needs splitting."""
+    bound_memory(limits.memory_bytes)
     try:
-        return Inspection(page_count=count_pages(Path(path), media_type, limits))
+        return _look(Path(path), media_type, limits, parts)
     except Refused as error:
         return Inspection(refusal=type(error), detail=error.detail)
     except MemoryError:
         return Inspection(refusal=PageTooLarge, detail="The document takes more memory to open than it is given.")
 
 
-def count_pages(path: Path, media_type: MediaType, limits: PageLimits) -> int:
-    """The number of pages. Raises a `Refused` for what can't be read."""
+def _look(path: Path, media_type: MediaType, limits: PageLimits, parts: PartLimits | None) -> Inspection:
     with path.open("rb") as file:
         if sniff(file.read(SNIFF_BYTES)) is not media_type:
             raise DocumentCorrupt("The stored bytes are not of the type that was submitted.")
-    count = _count_pdf_pages(path, limits) if media_type is MediaType.PDF else _count_frames(path, limits)
+    if media_type is MediaType.PDF:
+        count, longest_side = _count_pdf_pages(path, limits), 0
+    else:
+        count, longest_side = _count_frames(path, limits)
     if count == 0:
         raise DocumentHasNoPages
-    return count
+    needs_splitting = parts is not None and parts.exceeded(media_type, path.stat().st_size, count, longest_side)
+    if media_type is not MediaType.PDF and count == 1 and not needs_splitting:
+        _decode(path)
+    return Inspection(page_count=count, needs_splitting=needs_splitting)
 
 
 def _count_pdf_pages(path: Path, limits: PageLimits) -> int:
@@ -88,8 +98,10 @@ def _count_repaired_pages(path: Path, limits: PageLimits) -> int:
         raise DocumentCorrupt from error
 
 
-def _count_frames(path: Path, limits: PageLimits) -> int:
+def _count_frames(path: Path, limits: PageLimits) -> tuple[int, int]:
+    """How many frames an image has, and the longest side of any, in pixels."""
     Image.MAX_IMAGE_PIXELS = None  # sides are checked below, before anything is decoded
+    longest_side = 0
     try:
         with Image.open(path) as image:
             count = int(getattr(image, "n_frames", 1))
@@ -97,10 +109,18 @@ def _count_frames(path: Path, limits: PageLimits) -> int:
             for index in range(count):
                 image.seek(index)
                 _check_page_size(image.size, limits.image_pixels_per_side, index, "pixels")
-            if count == 1:
-                image.load()
-            return count
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError) as error:
+                longest_side = max(longest_side, *image.size)
+            return count, longest_side
+    except DAMAGED as error:
+        raise DocumentCorrupt from error
+
+
+def _decode(path: Path) -> None:
+    """Decode an image of one page. Splitting decodes what it scales, within memory of its own."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except DAMAGED as error:
         raise DocumentCorrupt from error
 
 

@@ -71,6 +71,8 @@ class Page(Base):
     rotation_degrees: Mapped[int] = mapped_column(server_default=sql("0"))
     word_count: Mapped[int]
     lines: Mapped[list[Any]]
+    analysis: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    """What analysis found beside the text, by kind: tables, key-values, answers, signatures, layout."""
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -5,22 +5,25 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Interval, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Interval, bindparam, delete, func, insert, literal, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import table_of
 from app.documents.models import Document, IdempotencyKey, Page, PageStatus
-from app.errors import DocumentNotFound, IdempotencyInProgress, PageFailed, PageNotFound
+from app.errors import DocumentNotFound, IdempotencyInProgress, OcrResultInvalid, PageFailed, PageNotFound
 from app.events import EventDraft, EventType, Severity
 from app.jobs import repository as jobs_repository
 from app.jobs.models import Job
-from app.jobs.states import Stage
+from app.jobs.states import JobState, Stage
 from app.ocr.blocks import PageText
 
 documents = table_of(Document)
 pages = table_of(Page)
 keys = table_of(IdempotencyKey)
+
+ANALYSED = ("tables", "key_values", "queries", "signatures", "layout", "selections")
+"""What analysis may find on a page beside its text, by the names that it has everywhere."""
 
 READABLE_STAGES = tuple(stage for stage in Stage if stage not in {Stage.QUEUED, Stage.JOB_VALIDATED, Stage.PARSING})
 """From `parsed` on, a job's text is there, whatever becomes of the later stages."""
@@ -85,6 +88,44 @@ async def readable_job(session: AsyncSession, document_id: UUID) -> Job | None:
     return None if row is None else Job(**row._mapping)
 
 
+async def find_result(session: AsyncSession, job: Job, content_key: str) -> Job | None:
+    """The newest job of the project that has read the same from the same bytes, all of it, and still has its result."""
+    jobs = jobs_repository.jobs
+    query = (
+        select(jobs)
+        .where(jobs.c.project_id == job.project_id, jobs.c.content_key == content_key, jobs.c.id != job.id)
+        .where(jobs.c.stage.in_(READABLE_STAGES), jobs.c.result_key.is_not(None))
+        .where(jobs.c.textract_job_status == "SUCCEEDED", jobs.c.error_code.is_distinct_from(OcrResultInvalid.code))
+        .order_by(jobs.c.created_at.desc())
+        .limit(1)
+    )
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else Job(**row._mapping)
+
+
+async def copy_pages(session: AsyncSession, earlier: Job, job: Job) -> None:
+    """Give a job the pages of another, over those that it may have."""
+    await session.execute(delete(pages).where(pages.c.job_id == job.id))
+    names = [column.name for column in pages.c if column.name not in {"job_id", "document_id", "created_at"}]
+    taken = select(literal(job.id), literal(job.document_id), *(pages.c[name] for name in names))
+    await session.execute(
+        insert(pages).from_select(["job_id", "document_id", *names], taken.where(pages.c.job_id == earlier.id))
+    )
+
+
+async def wake_waiting(session: AsyncSession, job: Job) -> None:
+    """Make the jobs due that wait for a job's result."""
+    jobs = jobs_repository.jobs
+    waiting = (
+        (jobs.c.project_id == job.project_id)
+        & (jobs.c.content_key == job.content_key)
+        & (jobs.c.stage == Stage.JOB_VALIDATED)
+        & (jobs.c.state == JobState.QUEUED)
+        & ~jobs.c.reads
+    )
+    await session.execute(update(jobs).where(waiting).values(next_attempt_at=func.now()))
+
+
 async def save_pages(session: AsyncSession, job: Job, texts: Sequence[PageText], *, pages_done: int) -> int:
     """Write the pages of a run, over those that an earlier try of it wrote; each new one is an event, once.
 
@@ -94,7 +135,8 @@ async def save_pages(session: AsyncSession, job: Job, texts: Sequence[PageText],
     written = statement.on_conflict_do_update(
         index_elements=[pages.c.job_id, pages.c.number],
         set_={
-            name: statement.excluded[name] for name in ("text", "confidence", "rotation_degrees", "word_count", "lines")
+            name: statement.excluded[name]
+            for name in ("text", "confidence", "rotation_degrees", "word_count", "lines", "analysis")
         },
     ).returning(pages.c.number, literal_column("(pages.xmax = 0)").label("is_new"))
     new = {row.number for row in await session.execute(written) if row.is_new}
@@ -214,6 +256,7 @@ def _page_row(job: Job, text: PageText) -> dict[str, Any]:
         "rotation_degrees": text.rotation_degrees,
         "word_count": text.word_count,
         "lines": text.lines,
+        "analysis": {name: found for name in ANALYSED if (found := getattr(text, name))},
     }
 
 
