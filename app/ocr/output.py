@@ -32,6 +32,7 @@ class OutputStore:
     bucket: str
     prefix: str
     kms_key_id: str | None = None
+    max_object_bytes: int = MAX_OBJECT_BYTES
 
     async def parts(self, engine_job_id: str) -> AsyncIterator[dict[str, Any]]:
         """The answers that make up an ended job's result, in order and without nulls; one is in memory at a time.
@@ -58,7 +59,7 @@ class OutputStore:
         with translated_errors():
             answer = await self.client.get_object(Bucket=self.bucket, Key=key)
             async with answer["Body"] as body:
-                if answer["ContentLength"] > MAX_OBJECT_BYTES:
+                if answer["ContentLength"] > self.max_object_bytes:
                     raise OcrResultInvalid(
                         f"{self.bucket}/{key} has {answer['ContentLength']} bytes: no part of a result."
                     )

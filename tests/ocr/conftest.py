@@ -21,13 +21,7 @@ async def fake() -> AsyncIterator[FakeTextract]:
 @pytest.fixture
 def asking(fake: FakeTextract) -> Settings:
     """Settings that lead to it."""
-    return Settings(
-        _env_file=None,
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-        aws_endpoint_url_textract=fake.url,
-        local_textract_endpoint_url=fake.url,
-    )
+    return fake.settings
 
 
 @pytest.fixture

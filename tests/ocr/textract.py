@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.config import Settings
+
 Block = dict[str, Any]
 START, GET, READ = "StartDocumentTextDetection", "GetDocumentTextDetection", "DetectDocumentText"
 START_ANALYSIS, GET_ANALYSIS, ANALYZE = "StartDocumentAnalysis", "GetDocumentAnalysis", "AnalyzeDocument"
@@ -60,6 +62,17 @@ class FakeTextract:
     forgotten: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
     """The keys under which the bucket has nothing; all others have a document."""
+
+    @property
+    def settings(self) -> Settings:
+        """Settings that lead to it, by either engine."""
+        return Settings(
+            _env_file=None,
+            aws_access_key_id="key",
+            aws_secret_access_key="secret",
+            aws_endpoint_url_textract=self.url,
+            local_textract_endpoint_url=self.url,
+        )
 
     @property
     def starts(self) -> Counter[str]:
