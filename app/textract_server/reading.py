@@ -35,6 +35,10 @@ def read_page(request: PageRequest) -> PageBlocks:
     with _told_as(PageError):
         raster = _document(request.file.path, request.file.kind).raster(request.page, request.limits)
         reading = _reader(request.limits.languages).read(raster)
+        if request.features:
+            from app.textract_server.analysis import analysed  # noqa: PLC0415 - numpy takes 30 MB, and text needs none
+
+            reading = analysed(reading, lambda: raster, request.features)
         return pack(page_blocks(reading, request.page if request.numbered else None))
 
 

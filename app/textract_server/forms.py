@@ -1,0 +1,191 @@
+"""Finding a form's labels and what stands beside them: after a colon or a number sign, in a table's rows, under a header.
+
+Running text has colons as well. A label begins a phrase, is short and begins with a capital; its value is short too.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+
+from app.textract_server.drafts import DraftTable, is_figure
+from app.textract_server.readings import KeyValue
+from app.textract_server.sheet import Placed, Row, phrase_gap, phrases_of, rows_of
+
+LABEL = re.compile(r"(?!.*, [a-z])[A-Z0-9#*][\w\s/&.,'’()#*%+-]*:?")  # noqa: RUF001 - apostrophes are typographic on paper
+MOST_LABEL_WORDS, MOST_VALUE_WORDS = 6, 12
+MOST_WORDS = 14
+"""Words to a phrase from which it is running text."""
+PARAGRAPH_WORDS = 4
+"""Words to a line from which it may be a paragraph's."""
+BESIDE = 15.0
+"""Text heights to the right of a label, at most, that its value begins."""
+BELOW, SAME_LEFT = 2.2, 0.8
+"""Text heights from line to line below a label, and between their left sides."""
+MOST_BELOW_WORDS, MOST_BELOW_LABEL_WORDS, MOST_BELOW_LINES = 8, 3, 6
+DASHES = frozenset({"-", "–", "—"})  # noqa: RUF001 - as scans have them
+MOST_DASH_LABEL_WORDS, MOST_DASH_VALUE_WORDS = 3, 2
+BY_COLON, BY_RULED_TABLE, BY_COLUMNS, BY_HEADER, BY_SIGN = 0.95, 0.95, 0.85, 0.85, 0.9
+"""How sure each kind of pair is, beside how surely its words were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A label and its value, as they stand on the straight page."""
+
+    key: Row
+    value: Row
+    sureness: float
+
+    def finished(self) -> KeyValue:
+        """Return the pair as it is told."""
+        words = [*self.key, *self.value]
+        confidence = self.sureness * fmean(word.word.confidence for word in words)
+        return KeyValue(tuple(each.word for each in self.key), tuple(each.word for each in self.value), confidence)
+
+
+def find_pairs(words: Sequence[Placed], tables: Sequence[DraftTable]) -> list[Pair]:
+    """Find the pairs of a page, from the top down."""
+    loose = [word for word in words if not any(table.holds(word) for table in tables)]
+    pairs = list(_labelled(loose))
+    for table in tables:
+        found = list(_of_table(table))
+        told = {id(word) for pair in found for word in (*pair.key, *pair.value)}
+        cells = [cell.words for cell in table.cells if not any(id(word) in told for word in cell.words)]
+        pairs += [*found, *(pair for cell in cells for pair in _labelled(cell))]
+    return sorted(pairs, key=lambda pair: (pair.key[0].top, pair.key[0].left))
+
+
+def _of_table(table: DraftTable) -> Iterator[Pair]:
+    """Pair the cells of tables that are lists of labels and values, and headers with the only row below them."""
+    headers = [cell for cell in table.cells if cell.is_header]
+    body = {cell.column: cell for cell in table.row(table.row_count - 1)}
+    if headers and headers[0].row == table.row_count - 2:
+        for header in headers:
+            below = body.get(header.column)
+            if header.words and below and below.words and below.columns == header.columns:
+                yield _pair(header.words, below.words, BY_HEADER)
+    elif table.column_count == 2 and not headers:  # noqa: PLR2004 - a label and a value
+        for row in range(table.row_count):
+            cells = table.row(row)
+            if len(cells) == 2 and _is_label(cells[0].text) and cells[1].words:  # noqa: PLR2004
+                yield _pair(cells[0].words, cells[1].words, BY_RULED_TABLE if table.is_ruled else BY_COLUMNS)
+
+
+def _pair(key: Iterable[Placed], value: Iterable[Placed], sureness: float) -> Pair:
+    """Pair words that may be in several lines."""
+    return Pair(
+        [word for row in rows_of(key) for word in row], [word for row in rows_of(value) for word in row], sureness
+    )
+
+
+def _labelled(words: Sequence[Placed]) -> Iterator[Pair]:
+    rows = rows_of(words)
+    gap = phrase_gap(rows)
+    for number, row in enumerate(rows):
+        phrases = phrases_of(row, gap)
+        for place, phrase in enumerate(phrases):
+            if _is_running(phrase):
+                continue
+            labels = _labels(phrase)
+            yield from _by_sign(phrase) if not labels else ()
+            for begin, end, until in labels:
+                key, value = phrase[begin:end], phrase[end:until]
+                if not value and end == len(phrase):
+                    value = _beside(phrases, place) or (_below(rows[number + 1 :], key, gap) if begin == 0 else [])
+                if value and len(value) <= MOST_VALUE_WORDS and not _runs_on(value, rows[number + 1 :], gap):
+                    yield Pair(key, value, BY_COLON)
+
+
+def _is_running(phrase: Row) -> bool:
+    return len(phrase) > MOST_WORDS
+
+
+def _runs_on(value: Row, below: Sequence[Row], gap: float) -> bool:
+    """Tell whether a value is the first line of a paragraph: the line under it has as many words, and no label."""
+    if len(value) < PARAGRAPH_WORDS or not below or below[0][0].down - value[-1].down > BELOW:
+        return False
+    beneath = (phrase for phrase in phrases_of(below[0], gap) if phrase[0].left < value[-1].right)
+    under = [phrase for phrase in beneath if phrase[-1].right > value[0].left]
+    return any(len(phrase) > PARAGRAPH_WORDS and not _labels(phrase) for phrase in under)
+
+
+def _labels(phrase: Row) -> list[tuple[int, int, int]]:
+    """Find the labels in a phrase that end with a colon: where each begins and ends, and where its value ends."""
+    ends = [place + 1 for place, word in enumerate(phrase) if word.word.text.endswith(":")]
+    if not ends:
+        return []
+    begins = [0, *(_begin(phrase, earlier, end) for earlier, end in pairwise(ends))]
+    untils = [*begins[1:], len(phrase)]
+    spans = zip(begins, ends, untils, strict=True)
+    return [(begin, end, until) for begin, end, until in spans if _is_label(_text(phrase[begin:end]))]
+
+
+def _begin(phrase: Row, earlier: int, end: int) -> int:
+    """Return where a label begins that follows another's value: after the widest gap."""
+    starts = range(earlier + 1, max(earlier + 1, end - 1) + 1)
+    possible = [start for start in starts if start < end and phrase[start].word.text[:1].isupper()]
+    return max(possible, key=lambda start: phrase[start].left - phrase[start - 1].right, default=end - 1)
+
+
+def _is_label(text: str) -> bool:
+    label = LABEL.fullmatch(text)
+    letters = sum(map(str.isalpha, text))
+    return bool(label) and letters > 1 and len(text.split()) <= MOST_LABEL_WORDS and not is_figure(text.rstrip(" :"))
+
+
+def _beside(phrases: Sequence[Row], place: int) -> Row:
+    """Return the phrase to the right of a label, unless that is far off, or has a label of its own."""
+    if place + 1 == len(phrases):
+        return []
+    label, value = phrases[place], phrases[place + 1]
+    near = value[0].left - label[-1].right < BESIDE
+    return value if near and not any(word.word.text.endswith(":") for word in value) else []
+
+
+def _below(rows: Sequence[Row], key: Row, gap: float) -> Row:
+    """Return the lines under a label that stand at its left side: an address, as a rule."""
+    if len(key) > MOST_BELOW_LABEL_WORDS:
+        return []
+    value: Row = []
+    down = key[0].down
+    for row in rows[:MOST_BELOW_LINES]:
+        phrase = next((each for each in phrases_of(row, gap) if abs(each[0].left - key[0].left) < SAME_LEFT), [])
+        if not phrase or phrase[0].down - down > BELOW:
+            break
+        if len(phrase) > MOST_BELOW_WORDS or any(word.word.text.endswith(":") for word in phrase):
+            return []
+        value += phrase
+        down = phrase[0].down
+    return value
+
+
+def _by_sign(phrase: Row) -> Iterator[Pair]:
+    """Pair numbers with the labels before them: `REF # 1234`, `ST# 12 OP# 34`, `TRANS ID - 1234`."""
+    texts = [word.word.text for word in phrase]
+    dash = next((place for place, text in enumerate(texts) if text in DASHES), 0)
+    after = len(texts) - dash - 1
+    if 0 < dash <= MOST_DASH_LABEL_WORDS and 0 < after <= MOST_DASH_VALUE_WORDS:
+        if _text(phrase[:dash]).isupper() and is_figure(texts[-1]):
+            yield Pair(phrase[: dash + 1], phrase[dash + 1 :], BY_SIGN)
+        return
+    begin = 0
+    for place, text in enumerate(texts):
+        if not text.endswith("#"):
+            continue
+        end = place + 1
+        while end < len(texts) and not texts[end].endswith("#") and _is_number(texts[end]):
+            end += 1
+        key = phrase[begin : place + 1]
+        if end > place + 1 and _is_label(_text(key)):
+            yield Pair(key, phrase[place + 1 : end], BY_SIGN)
+        begin = end
+
+
+def _is_number(text: str) -> bool:
+    return any(character.isdigit() or character == "*" for character in text)
+
+
+def _text(words: Iterable[Placed]) -> str:
+    return " ".join(word.word.text for word in words)
