@@ -133,6 +133,10 @@ class Rules:
         wait = min(left, PROBE_LOOK_SECONDS) if circuit.state is Position.HALF_OPEN else left
         return circuit, Gate(allowed=False, retry_in_seconds=wait, reason=circuit.reason)
 
+    def given_back(self, circuit: Circuit, now: float) -> Circuit:
+        """The next caller may be the probe at once."""
+        return replace(circuit, until=now) if circuit.state is Position.HALF_OPEN else circuit
+
     def succeeded(self, circuit: Circuit) -> Circuit:
         """A success clears what there was. An open circuit stays so: the call had begun before."""
         return circuit if circuit.state is Position.OPEN else Circuit()
@@ -181,6 +185,7 @@ class Breaker:
         """The circuit as last seen, and the truth while Redis is away."""
         self._known_at = float("-inf")
         self._redis_away_until = float("-inf")
+        self._is_alone = False
 
     async def allow(self) -> Gate:
         """Whether the engine may be called now."""
@@ -200,6 +205,10 @@ class Breaker:
         rules = self._rules
         return (await self._apply(lambda circuit, now: (rules.failed(circuit, now, reason, probe=probe), None)))[1]
 
+    async def give_back(self) -> None:
+        """For a probe that didn't come to call the engine after all: let another try."""
+        await self._apply(lambda circuit, now: (self._rules.given_back(circuit, now), None))
+
     async def state(self) -> BreakerState:
         """How the breaker stands, for the whole fleet."""
         told, _ = await self._apply(lambda circuit, now: (circuit, _told(circuit, now)))
@@ -214,10 +223,15 @@ class Breaker:
         if time.monotonic() >= self._redis_away_until:
             try:
                 async with asyncio.timeout(REDIS_SECONDS):
-                    return await self._apply_in_redis(step)
+                    answer, change = await self._apply_in_redis(step)
             except (RedisError, OSError) as error:
                 self._redis_away_until = time.monotonic() + REDIS_AWAY_SECONDS
-                log.warning("breaker_alone", engine=self.engine, error=str(error) or type(error).__name__)
+                if not self._is_alone:
+                    log.warning("breaker_alone", engine=self.engine, error=str(error) or type(error).__name__)
+                self._is_alone = True
+            else:
+                self._is_alone = False
+                return answer, change
         circuit, answer = step(self._known, time.time())
         return answer, self._now_known(self._known, circuit)
 

@@ -33,7 +33,7 @@ FROM_THE_ENGINE = (OcrError, OcrThrottled, Refused)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An engine to read with. Whoever is its probe has to report how it went: nobody else is let through until then."""
+    """An engine to read with. Whoever is its probe reports how it went, or gives it back: nobody else is let through until then."""
 
     engine: Engine
     probe: bool
@@ -83,6 +83,11 @@ class Router:
         if error is None or (isinstance(error, FROM_THE_ENGINE) and not isinstance(error, OcrUnknown)):
             return await breaker.succeeded()
         return None
+
+    async def give_back(self, choice: Choice) -> None:
+        """For a choice that nothing came of, since there was no slot or no time: where it was a probe, another may be."""
+        if choice.probe:
+            await self.breakers[choice.engine.name].give_back()
 
     async def states(self) -> dict[EngineName, BreakerState]:
         """How the breakers stand, in order of preference."""

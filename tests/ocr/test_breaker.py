@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
+from structlog.testing import capture_logs
 
 from app.config import Settings
 from app.ocr.breaker import PROBE_SECONDS, Breaker, Change, Circuit, Gate, Position, Rules
@@ -21,8 +22,8 @@ REASON = "ocr_unavailable"
 
 
 @asynccontextmanager
-async def redis_at(url: str) -> AsyncIterator[ArqRedis]:
-    redis = open_redis(url, retries=1)
+async def redis_at(url: str, *, retries: int = 1) -> AsyncIterator[ArqRedis]:
+    redis = open_redis(url, retries=retries)
     try:
         yield redis
     finally:
@@ -229,6 +230,18 @@ async def test_without_redis_each_process_has_its_own(settings: Settings) -> Non
         change = await one.succeeded()
         assert change is not None
         assert change.to_state is Position.CLOSED
+
+
+async def test_a_client_that_would_try_for_long_holds_nobody_up(settings: Settings) -> None:
+    """Workers' clients try twenty times; thirty calls would take minutes, and are told of once."""
+    async with redis_at("redis://127.0.0.1:1/0", retries=20) as nowhere:
+        breaker = breaker_of(nowhere, settings)
+        with capture_logs() as lines:
+            async with asyncio.timeout(60):
+                gates = await asyncio.gather(*(breaker.allow() for _ in range(15)))
+                gates += [await breaker.allow() for _ in range(15)]
+    assert all(gate.allowed for gate in gates)
+    assert [line["event"] for line in lines] == ["breaker_alone"]
 
 
 async def test_an_open_one_stays_open_when_redis_goes(redis: ArqRedis, settings: Settings) -> None:
