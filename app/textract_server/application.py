@@ -13,6 +13,9 @@ from starlette.routing import Route
 
 from app.textract_server.admin import Admin, admin_routes
 from app.textract_server.faults import Faults
+from app.textract_server.jobs import JobTable
+from app.textract_server.notices import Notifier
+from app.textract_server.output import OutputWriter
 from app.textract_server.paging import ResultTokens
 from app.textract_server.pool import Slot
 from app.textract_server.protocol import Endpoint
@@ -27,6 +30,7 @@ from app.textract_server.source import open_source
 from app.textract_server.statistics import Statistics
 from app.textract_server.store import JobStore
 from app.textract_server.tesseract import TesseractEngine
+from app.textract_server.topics import Topics
 
 SWEEP_SECONDS = 600
 
@@ -73,11 +77,12 @@ async def open_service(settings: Settings, page_processes: int) -> AsyncIterator
     secret = settings.textract_server_secret_access_key.get_secret_value()
     faults, statistics = Faults(), Statistics(by_job=settings.textract_server_admin)
     async with AsyncExitStack() as stack:
+        topics = Topics(settings, stack)
         engine: Engine
         if settings.textract_server_engine is EngineKind.SIMULATED:
-            engine = await _simulated(stack, settings, faults, statistics)
+            engine = await _simulated(stack, settings, topics, faults, statistics)
         else:
-            engine = await _tesseract(stack, settings, faults, statistics, page_processes)
+            engine = await _tesseract(stack, settings, topics, faults, statistics, page_processes)
         service = Service(engine, ResultTokens(secret.encode()), statistics)
         verifier = SignatureVerifier(settings.textract_server_access_key_id, secret)
         endpoint = Endpoint(service, verifier, Quotas(settings.rates), faults, statistics)
@@ -85,7 +90,12 @@ async def open_service(settings: Settings, page_processes: int) -> AsyncIterator
 
 
 async def _tesseract(
-    stack: AsyncExitStack, settings: Settings, faults: Faults, statistics: Statistics, page_processes: int
+    stack: AsyncExitStack,
+    settings: Settings,
+    topics: Topics,
+    faults: Faults,
+    statistics: Statistics,
+    page_processes: int,
 ) -> TesseractEngine:
     folder = settings.textract_server_data_dir / "documents"
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +105,15 @@ async def _tesseract(
     scheduler = PageScheduler([Slot(settings.slot_limits) for _ in range(page_processes)])
     stack.push_async_callback(scheduler.close)
     active = asyncio.Semaphore(settings.textract_server_max_active_jobs)
-    runner = JobRunner(store, source, scheduler, settings.reading_limits, folder, active)
+
+    async def settle(job_id: str) -> None:
+        await store.ask(JobTable.mark_notified, job_id)
+
+    notifier = Notifier(topics, faults, statistics, settle)
+    await stack.enter_async_context(notifier.running())
+    runner = JobRunner(
+        store, source, scheduler, settings.reading_limits, folder, active, OutputWriter(source), notifier
+    )
     stack.push_async_callback(runner.close)
     await runner.resume()
     engine = TesseractEngine(
@@ -111,12 +129,15 @@ async def _tesseract(
 
 
 async def _simulated(
-    stack: AsyncExitStack, settings: Settings, faults: Faults, statistics: Statistics
+    stack: AsyncExitStack, settings: Settings, topics: Topics, faults: Faults, statistics: Statistics
 ) -> SimulatedEngine:
     no_s3 = settings.textract_server_simulated_no_s3
+    notifier = Notifier(topics, faults, statistics, _forgotten_at_a_restart)
+    await stack.enter_async_context(notifier.running())
     engine = SimulatedEngine(
         settings.simulated_work,
         None if no_s3 else await stack.enter_async_context(open_source(settings)),
+        notifier,
         faults,
         statistics,
         settings.textract_server_retention_seconds,
@@ -124,6 +145,10 @@ async def _simulated(
     )
     await stack.enter_async_context(_sweeping(engine.forget_expired))
     return engine
+
+
+async def _forgotten_at_a_restart(_job_id: str) -> None:
+    """Nothing is noted of simulated jobs' notices."""
 
 
 @asynccontextmanager

@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     page_count INTEGER,
     request TEXT NOT NULL DEFAULT '{}',
     ended_at REAL,
-    notified INTEGER NOT NULL DEFAULT 0
+    notified INTEGER NOT NULL DEFAULT 1
 );
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_token ON jobs (operation, client_request_token);
 CREATE INDEX IF NOT EXISTS jobs_started_at ON jobs (started_at);
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS pages (
 EARLIER_TABLE = """
 ALTER TABLE jobs ADD COLUMN request TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE jobs ADD COLUMN ended_at REAL;
-ALTER TABLE jobs ADD COLUMN notified INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN notified INTEGER NOT NULL DEFAULT 1;
 UPDATE jobs SET request = json_object('DocumentLocation', json_object('S3Object', json_patch(
     json_object('Bucket', bucket, 'Name', name), json_object('Version', version))));
 """
@@ -102,7 +102,7 @@ class JobTable:
         ).fetchone()
         if row is None:
             return None
-        *columns, fingerprint = row
+        *columns, fingerprint, _status, _ended_at = row
         if fingerprint != order.fingerprint:
             raise IdempotentParameterMismatchError
         return _job(*columns)
@@ -119,11 +119,11 @@ class JobTable:
             raise LimitExceededError
         self._database.execute(
             "INSERT INTO jobs (job_id, operation, client_request_token, fingerprint, bucket, name, version, etag, kind,"
-            " started_at, status, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " started_at, status, request, notified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(job.job_id, order.family.start, order.token, order.fingerprint),
                 *(where.bucket, where.name, where.version, job.etag, job.kind, job.started_at),
-                *(JobStatus.IN_PROGRESS, orjson.dumps(order.request).decode()),
+                *(JobStatus.IN_PROGRESS, orjson.dumps(order.request).decode(), order.topic_arn is None),
             ),
         )
         return job
@@ -142,7 +142,7 @@ class JobTable:
     def unfinished(self) -> list[Job]:
         """Return the jobs that are to be worked on, oldest first."""
         rows = self._database.execute(f"{_SELECT_JOB} WHERE status = 'IN_PROGRESS' ORDER BY started_at")
-        return [_job(*columns) for *columns, _fingerprint in rows]
+        return [_job(*columns) for *columns, _fingerprint, _status, _ended_at in rows]
 
     def count_pages(self, job_id: str, page_count: int) -> None:
         """Note how many pages the document has."""
@@ -191,6 +191,15 @@ class JobTable:
             (status, message, ended_at, job_id),
         )
 
+    def unnotified(self) -> list[tuple[Job, JobStatus, float]]:
+        """Return the jobs that have ended without their topic being told, with their status and when that was."""
+        rows = self._database.execute(f"{_SELECT_JOB} WHERE notified = 0 AND ended_at IS NOT NULL ORDER BY ended_at")
+        return [(_job(*columns), JobStatus(status), ended_at) for *columns, _fingerprint, status, ended_at in rows]
+
+    def mark_notified(self, job_id: str) -> None:
+        """Note that a job's topic needn't be told any more."""
+        self._database.execute("UPDATE jobs SET notified = 1 WHERE job_id = ?", (job_id,))
+
     def forget(self, started_before: float) -> int:
         """Delete what has expired, with its pages and tokens; return how many jobs that were."""
         return self._database.execute(
@@ -198,7 +207,7 @@ class JobTable:
         ).rowcount
 
 
-_SELECT_JOB = "SELECT job_id, operation, request, etag, kind, started_at, fingerprint FROM jobs"
+_SELECT_JOB = "SELECT job_id, operation, request, etag, kind, started_at, fingerprint, status, ended_at FROM jobs"
 
 
 def _job(job_id: str, start: str, request: str, etag: str, kind: str, started_at: float) -> Job:

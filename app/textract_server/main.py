@@ -31,6 +31,9 @@ def _parser() -> ArgumentParser:
         "--no-parallel", dest="ocr_parallel_disabled", action="store_true", help="read pages one at a time"
     )
     parser.add_argument("--languages", dest="ocr_languages", help="Tesseract languages, as in eng+deu (eng)")
+    parser.add_argument(
+        "--sns-endpoint-url", dest="textract_server_sns_endpoint_url", help="where ended jobs are announced (AWS)"
+    )
     parser.add_argument("--log-level", dest="log_level", help="DEBUG, INFO, WARNING or ERROR (INFO)")
     _add_test_flags(parser)
     return parser

@@ -10,6 +10,9 @@ from app.textract_server.families import ANALYSIS, FAMILIES, Family
 
 JSON = dict[str, Any]
 
+DEFAULT_PREFIX = "textract_output"
+"""Where Textract writes results in a bucket, unless it is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class S3Location:
@@ -23,6 +26,19 @@ class S3Location:
     def of(cls, s3_object: JSON) -> "S3Location":
         """The place that an S3Object names."""
         return cls(s3_object["Bucket"], s3_object["Name"], s3_object.get("Version"))
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPlace:
+    """Where a result is to be written, and the key of KMS that encrypts it."""
+
+    bucket: str
+    prefix: str
+    kms_key_id: str | None
+
+    def key(self, job_id: str, name: str) -> str:
+        """The key of one of the result's objects."""
+        return f"{self.prefix}/{job_id}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,21 @@ class JobOrder:
     def features(self) -> frozenset[str]:
         """What is wanted beside the text."""
         return features_of(self.family, self.request)
+
+    @property
+    def topic_arn(self) -> str | None:
+        """The topic that is told when the job has ended."""
+        channel = self.request.get("NotificationChannel")
+        return str(channel["SNSTopicArn"]) if channel else None
+
+    @property
+    def output(self) -> OutputPlace | None:
+        """Where the result is to be written, if it is."""
+        config = self.request.get("OutputConfig")
+        if not config:
+            return None
+        prefix = (config.get("S3Prefix") or DEFAULT_PREFIX).strip("/")
+        return OutputPlace(config["S3Bucket"], prefix, self.request.get("KMSKeyId"))
 
 
 def features_of(family: Family, request: JSON) -> frozenset[str]:

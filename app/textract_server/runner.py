@@ -6,24 +6,24 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from app.textract_server import page_process
 from app.textract_server.blocks import pack, page_blocks
-from app.textract_server.errors import InternalServerError, InvalidS3ObjectError
+from app.textract_server.errors import InternalServerError, InvalidS3ObjectError, TextractError
 from app.textract_server.failures import DocumentError, FailureCode, PageError
 from app.textract_server.faults import Fate
 from app.textract_server.jobs import Job, JobTable
 from app.textract_server.limits import ReadingLimits
+from app.textract_server.notices import Notice, Notifier
+from app.textract_server.output import OutputWriter
 from app.textract_server.readings import DocumentFile, Inspection, PageReading, PageRequest
-from app.textract_server.results import JobStatus, PageFailure, summed_up
+from app.textract_server.results import JobState, JobStatus, PageFailure, summed_up
 from app.textract_server.scheduler import PageScheduler
-from app.textract_server.source import S3Source
+from app.textract_server.source import S3Source, patiently
 from app.textract_server.store import JobStore
-
-FETCH_DELAYS = (1, 2, 4, 8, 15, 30, 60, 60, 60)
-"""Seconds between tries to reach S3: after a restart of a whole machine it may come up later than this server."""
 
 NO_FAULTS = Fate()
 
@@ -40,6 +40,8 @@ class JobRunner:
     limits: ReadingLimits
     folder: Path
     active: asyncio.Semaphore
+    output: OutputWriter
+    notifier: Notifier
     open_jobs: Counter[str] = field(default_factory=Counter)
     """How many jobs are in progress, by the Start of their family."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -51,6 +53,8 @@ class JobRunner:
         for job in await self.store.ask(JobTable.unfinished):
             logger.info("job resumed job_id=%s", job.job_id)
             self.launch(job)
+        for job, status, ended_at in await self.store.ask(JobTable.unnotified):
+            self.notifier.announce(Notice(job.job_id, job.order, status, ended_at))
 
     def launch(self, job: Job, fate: Fate = NO_FAULTS) -> None:
         """Start work on a job, which is to suffer what was drawn for it."""
@@ -69,50 +73,56 @@ class JobRunner:
     async def _run(self, job: Job, fate: Fate) -> None:
         try:
             async with self.active:
-                status, message = await self._work(job, fate)
+                state = await self._work(job, fate)
             await asyncio.sleep(fate.delay_seconds)
-            await self.store.ask(JobTable.finish, job.job_id, status, message, time.time())
-            logger.info("job ended job_id=%s status=%s message=%s", job.job_id, status, message)
+            await self._end(job, await self._delivered(job, state))
         finally:
             self.open_jobs[job.order.family.start] -= 1
 
-    async def _work(self, job: Job, fate: Fate) -> tuple[JobStatus, str | None]:
+    async def _work(self, job: Job, fate: Fate) -> JobState:
         if fate.failure is not None:
-            return JobStatus.FAILED, fate.failure
+            return JobState(job.job_id, JobStatus.FAILED, fate.failure)
         try:
             with files_of(self.folder, job.job_id) as path:
-                await self._fetch(job, path)
+                await patiently(partial(self.source.download, job.order.location, job.etag, path))
                 return await self._read(job, DocumentFile(path, job.kind), fate.missing_pages)
         except (DocumentError, PageError, InvalidS3ObjectError, InternalServerError) as error:
-            return JobStatus.FAILED, str(error)
+            return JobState(job.job_id, JobStatus.FAILED, str(error))
         except Exception:
             # The outermost edge of a job: no surprise may leave it IN_PROGRESS for ever.
             logger.exception("job broke job_id=%s", job.job_id)
-            return JobStatus.FAILED, FailureCode.INTERNAL
+            return JobState(job.job_id, JobStatus.FAILED, FailureCode.INTERNAL)
 
-    async def _fetch(self, job: Job, path: Path) -> None:
-        for delay in FETCH_DELAYS:
-            try:
-                return await self.source.download(job.order.location, job.etag, path)
-            except InternalServerError as error:
-                logger.warning("document not fetched job_id=%s: %s", job.job_id, error)
-                await asyncio.sleep(delay)
-        return await self.source.download(job.order.location, job.etag, path)
+    async def _delivered(self, job: Job, state: JobState) -> JobState:
+        """Write the result to the caller's bucket, where it is wanted there: before the job ends, so that it is there then."""
+        try:
+            await patiently(partial(self.output.write, job.order, state, partial(self.store.portion, job.job_id)))
+        except TextractError as error:
+            return replace(state, status=JobStatus.FAILED, message=f"The result can't be written: {error}")
+        return state
 
-    async def _read(self, job: Job, file: DocumentFile, missing: frozenset[int]) -> tuple[JobStatus, str | None]:
+    async def _end(self, job: Job, state: JobState) -> None:
+        ended_at = time.time()
+        await self.store.ask(JobTable.finish, job.job_id, state.status, state.message, ended_at)
+        logger.info("job ended job_id=%s status=%s message=%s", job.job_id, state.status, state.message)
+        self.notifier.announce(Notice(job.job_id, job.order, state.status, ended_at))
+
+    async def _read(self, job: Job, file: DocumentFile, missing: frozenset[int]) -> JobState:
         inspection = await self.scheduler.run(job.job_id, page_process.inspect_document, file)
-        await self.store.ask(JobTable.count_pages, job.job_id, inspection.page_count)
+        page_count = inspection.page_count
+        await self.store.ask(JobTable.count_pages, job.job_id, page_count)
         done = await self.store.ask(JobTable.stored_pages, job.job_id)
-        for page in missing.intersection(range(1, inspection.page_count + 1)) - done:
+        for page in missing.intersection(range(1, page_count + 1)) - done:
             await self._give_up(job, page, PageError(FailureCode.BAD_PAGE, "The page was asked to be missing."))
         # As many pages in flight as keep the slots busy: a long document must not pile up in memory.
         gate = asyncio.Semaphore(2 * self.scheduler.slot_count)
         async with asyncio.TaskGroup() as group:
-            for page in range(1, inspection.page_count + 1):
+            for page in range(1, page_count + 1):
                 if page not in done | missing:
                     await gate.acquire()
                     group.create_task(self._read_page(job, inspection, page, gate))
-        return summed_up(inspection.page_count, await self.store.ask(JobTable.failures, job.job_id))
+        failures = await self.store.ask(JobTable.failures, job.job_id)
+        return JobState(job.job_id, *summed_up(page_count, failures), page_count, failures)
 
     async def _read_page(self, job: Job, inspection: Inspection, page: int, gate: asyncio.Semaphore) -> None:
         try:

@@ -50,7 +50,13 @@ class Settings(BaseSettings):
         None, description="The AWS key id for S3, where the server has none of its own."
     )
     aws_secret_access_key: SecretStr | None = Field(None, description="The secret of `AWS_ACCESS_KEY_ID`.")
-    aws_region: str = Field("us-east-1", description="The region of S3.")
+    aws_region: str = Field("us-east-1", description="The region of S3 and SNS.")
+    textract_server_sns_endpoint_url: str | None = Field(
+        None,
+        description="The SNS that is told when jobs with a NotificationChannel have ended, with the credentials for S3; "
+        "else `AWS_ENDPOINT_URL_SNS`, else AWS.",
+    )
+    aws_endpoint_url_sns: str | None = Field(None, description="An SNS-compatible server instead of AWS.")
 
     textract_server_engine: EngineKind = Field(
         EngineKind.TESSERACT, description="`tesseract` reads; `simulated` makes results up, for tests of clients."
@@ -119,6 +125,11 @@ class Settings(BaseSettings):
     def s3_endpoint_url(self) -> str | None:
         """The S3 to read from; None for AWS itself."""
         return self.textract_server_s3_endpoint_url or self.aws_endpoint_url_s3
+
+    @property
+    def sns_endpoint_url(self) -> str | None:
+        """The SNS to publish to; None for AWS itself."""
+        return self.textract_server_sns_endpoint_url or self.aws_endpoint_url_sns
 
     @property
     def s3_access_key_id(self) -> str | None:

@@ -28,8 +28,8 @@ _START_MEMBERS: Mapping[str, Shape] = {
     "ClientRequestToken": Text(1, 64, r"[a-zA-Z0-9-_]+"),
     "JobTag": Text(1, 64, r"[a-zA-Z0-9_.\-:]+"),
     "KMSKeyId": Text(1, 2048, r"[A-Za-z0-9][A-Za-z0-9:_/+=,@.-]{0,2048}"),
-    "NotificationChannel": Unserved(NOTIFICATION_CHANNEL),
-    "OutputConfig": Unserved(OUTPUT_CONFIG),
+    "NotificationChannel": NOTIFICATION_CHANNEL,
+    "OutputConfig": OUTPUT_CONFIG,
 }
 _ANALYSIS_MEMBERS: Mapping[str, Shape] = {
     "FeatureTypes": FEATURE_TYPES,

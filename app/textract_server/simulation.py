@@ -8,18 +8,26 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from heapq import heappop, heappush
 from itertools import takewhile
 
-from app.textract_server.errors import IdempotentParameterMismatchError, LimitExceededError
+from app.textract_server.errors import (
+    IdempotentParameterMismatchError,
+    InvalidParameterError,
+    LimitExceededError,
+    TextractError,
+)
 from app.textract_server.failures import FailureCode
 from app.textract_server.families import Family
 from app.textract_server.faults import Fate, Faults
 from app.textract_server.intake import job_document, sent_document, stored_document
+from app.textract_server.notices import Notice, Notifier
 from app.textract_server.orders import JSON, JobOrder, features_of
+from app.textract_server.output import OutputWriter
 from app.textract_server.results import JobState, JobStatus, PageFailure, Portion, summed_up
-from app.textract_server.source import S3Source
+from app.textract_server.source import S3Source, patiently
 from app.textract_server.statistics import Statistics
 from app.textract_server.synthesis import SimulatedWork, SyntheticPages
 
@@ -43,6 +51,7 @@ class SimulatedEngine:
 
     work: SimulatedWork
     source: S3Source | None
+    notifier: Notifier
     faults: Faults
     statistics: Statistics
     retention_seconds: float
@@ -51,25 +60,24 @@ class SimulatedEngine:
     _jobs: dict[str, SimulatedJob] = field(default_factory=dict)
     _tokens: dict[tuple[str, str], SimulatedJob] = field(default_factory=dict)
     _open: dict[str, list[float]] = field(default_factory=dict)
+    _delivered: dict[str, JobState | None] = field(default_factory=dict)
+    """How jobs ended whose result is written to S3; None until it is there."""
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self, order: JobOrder) -> str:
         """Start a job, or find the one that the same token and parameters have started."""
         if (earlier := self._started_before(order)) is not None:
             return earlier.job_id
-        if self.source is not None:
-            await job_document(self.source, order.location)
-            if (earlier := self._started_before(order)) is not None:
-                return earlier.job_id
-        start, now = order.family.start, self.clock()
-        if self._open_at(start, now) >= self.max_open_jobs:
+        job_id = secrets.token_hex(32)
+        await self._ask_s3(order, job_id)
+        # From here on nothing waits: of two equal requests at the same time, one makes the job and the other finds it.
+        if (earlier := self._started_before(order)) is not None:
+            return earlier.job_id
+        now = self.clock()
+        if self._open_at(order.family.start, now) >= self.max_open_jobs:
             raise LimitExceededError
-        job = self._made(order, now)
-        self._jobs[job.job_id] = job
-        if order.token is not None:
-            self._tokens[start, order.token] = job
-        heappush(self._open.setdefault(start, []), job.due_at)
-        self.statistics.job_made(start, job.job_id, len(self._open[start]))
-        return job.job_id
+        self._keep(self._made(job_id, order, now), order)
+        return job_id
 
     async def find(self, job_id: str, family: Family) -> JobState | None:
         """How a job of this family stands; None where there is none, or it has expired."""
@@ -104,6 +112,7 @@ class SimulatedEngine:
         expired = list(takewhile(lambda job: job.started_at <= oldest, self._jobs.values()))
         for job in expired:
             del self._jobs[job.job_id]
+            self._delivered.pop(job.job_id, None)
         for key in [key for key, job in self._tokens.items() if job.started_at <= oldest]:
             del self._tokens[key]
         return len(expired)
@@ -116,10 +125,48 @@ class SimulatedEngine:
             raise IdempotentParameterMismatchError
         return job
 
-    def _made(self, order: JobOrder, now: float) -> SimulatedJob:
+    async def _ask_s3(self, order: JobOrder, job_id: str) -> None:
+        if self.source is not None:
+            await job_document(self.source, order.location)
+        if order.output is not None:
+            await self._output().check_access(order.output, job_id)
+
+    def _output(self) -> OutputWriter:
+        if self.source is None:
+            raise InvalidParameterError("OutputConfig isn't served by a simulation that leaves S3 alone")
+        return OutputWriter(self.source)
+
+    def _made(self, job_id: str, order: JobOrder, now: float) -> SimulatedJob:
         fate = self.faults.fate(order.family.start)
         due_at = now + self.work.seconds_per_page * self.work.page_count + fate.delay_seconds
-        return SimulatedJob(secrets.token_hex(32), order.family, order.features, order.fingerprint, now, due_at, fate)
+        return SimulatedJob(job_id, order.family, order.features, order.fingerprint, now, due_at, fate)
+
+    def _keep(self, job: SimulatedJob, order: JobOrder) -> None:
+        start = order.family.start
+        self._jobs[job.job_id] = job
+        if order.token is not None:
+            self._tokens[start, order.token] = job
+        heappush(self._open.setdefault(start, []), job.due_at)
+        self.statistics.job_made(start, job.job_id, len(self._open[start]))
+        if order.output is not None:
+            self._delivered[job.job_id] = None
+        if order.output is not None or order.topic_arn is not None:
+            asyncio.get_running_loop().call_later(job.due_at - job.started_at, self._end_soon, job, order)
+
+    def _end_soon(self, job: SimulatedJob, order: JobOrder) -> None:
+        task = asyncio.create_task(self._end(job, order), name=f"end of job {job.job_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _end(self, job: SimulatedJob, order: JobOrder) -> None:
+        state = self._outcome(job)
+        if order.output is not None:
+            try:
+                await patiently(partial(self._output().write, order, state, partial(self.portion, state)))
+            except TextractError as error:
+                state = replace(state, status=JobStatus.FAILED, message=f"The result can't be written: {error}")
+            self._delivered[job.job_id] = state
+        self.notifier.announce(Notice(job.job_id, order, state.status, self.clock()))
 
     def _open_at(self, start: str, now: float) -> int:
         ends = self._open.get(start, [])
@@ -130,6 +177,11 @@ class SimulatedEngine:
     def _state(self, job: SimulatedJob) -> JobState:
         if self.clock() < job.due_at:
             return JobState(job.job_id, JobStatus.IN_PROGRESS)
+        if job.job_id in self._delivered:
+            return self._delivered[job.job_id] or JobState(job.job_id, JobStatus.IN_PROGRESS)
+        return self._outcome(job)
+
+    def _outcome(self, job: SimulatedJob) -> JobState:
         if job.fate.failure is not None:
             return JobState(job.job_id, JobStatus.FAILED, job.fate.failure)
         failures = tuple(self._failures(job))

@@ -1,7 +1,8 @@
-"""Where documents come from: S3, read with the server's own credentials."""
+"""Where documents come from and results may go: S3, with the server's own credentials."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,7 +13,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.textract_server.errors import InternalServerError, InvalidS3ObjectError
+from app.textract_server.errors import InternalServerError, InvalidKMSKeyError, InvalidS3ObjectError
 from app.textract_server.kinds import HEAD_BYTES
 from app.textract_server.orders import S3Location
 from app.textract_server.settings import Settings
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 CHUNK_BYTES = 1024 * 1024
+RETRY_DELAYS = (1, 2, 4, 8, 15, 30, 60, 60, 60)
+"""Seconds between tries to reach S3: after a restart of a whole machine it may come up later than this server."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class ObjectFacts:
 
 @dataclass(frozen=True, slots=True)
 class S3Source:
-    """Reads documents from S3."""
+    """Reads documents from S3, and writes results."""
 
     client: "S3Client"
 
@@ -59,6 +64,12 @@ class S3Source:
                 while chunk := await body.read(CHUNK_BYTES):
                     await asyncio.to_thread(file.write, chunk)
 
+    async def store(self, bucket: str, key: str, content: bytes, kms_key_id: str | None = None) -> None:
+        """Write an object, encrypted with a key of KMS if there is one; the errors are those that a Start answers with."""
+        encryption: Any = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
+        with _as_textract_errors():
+            await self.client.put_object(Bucket=bucket, Key=key, Body=content, **encryption)
+
 
 @asynccontextmanager
 async def open_source(settings: Settings) -> AsyncIterator[S3Source]:
@@ -82,6 +93,17 @@ async def open_source(settings: Settings) -> AsyncIterator[S3Source]:
         yield S3Source(client)
 
 
+async def patiently(call: Callable[[], Awaitable[None]]) -> None:
+    """Call S3 again and again while it is in trouble, for some minutes."""
+    for delay in RETRY_DELAYS:
+        try:
+            return await call()
+        except InternalServerError as error:
+            logger.warning("S3 is asked again in %d s: %s", delay, error)
+            await asyncio.sleep(delay)
+    return await call()
+
+
 @contextmanager
 def _as_textract_errors() -> Iterator[None]:
     """S3's refusals are the caller's to mend; what never got an answer is worth trying again."""
@@ -90,6 +112,8 @@ def _as_textract_errors() -> Iterator[None]:
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise InternalServerError("S3 is in trouble") from error
+        if error.response["Error"]["Code"].startswith("KMS."):
+            raise InvalidKMSKeyError from error
         raise InvalidS3ObjectError from error
     except (BotoCoreError, OSError) as error:
         raise InternalServerError("S3 can't be reached") from error

@@ -52,6 +52,8 @@ class TesseractEngine:
                 return earlier.job_id
         kind, facts = await job_document(self.runner.source, order.location)
         fresh = Job(secrets.token_hex(32), order, facts.etag, kind, time.time())
+        if order.output is not None:
+            await self.runner.output.check_access(order.output, fresh.job_id)
         job = await store.ask(JobTable.start, fresh, self.max_open_jobs)
         if job.job_id == fresh.job_id:
             self.runner.launch(job, self.faults.fate(order.family.start))

@@ -20,6 +20,14 @@ def start(**parameters: Any) -> tuple[str, dict[str, Any]]:
     return "start_document_text_detection", {"DocumentLocation": {"S3Object": S3}, **parameters}
 
 
+def analysis(**parameters: Any) -> tuple[str, dict[str, Any]]:
+    return "start_document_analysis", {"DocumentLocation": {"S3Object": S3}, **parameters}
+
+
+def analysed(**parameters: Any) -> tuple[str, dict[str, Any]]:
+    return "analyze_document", {"Document": {"S3Object": S3}, **parameters}
+
+
 def located(**s3_object: Any) -> tuple[str, dict[str, Any]]:
     return "start_document_text_detection", {"DocumentLocation": {"S3Object": S3 | s3_object}}
 
@@ -51,10 +59,26 @@ BROKEN = [
     ),
     ("NotificationChannel.SNSTopicArn", start(NotificationChannel={"SNSTopicArn": "x" * 30, "RoleArn": ROLE})),
     ("NotificationChannel.RoleArn", start(NotificationChannel={"SNSTopicArn": TOPIC, "RoleArn": "r" * 30})),
-    ("NotificationChannel isn't served", start(NotificationChannel={"SNSTopicArn": TOPIC, "RoleArn": ROLE})),
+    ("NotificationChannel.RoleArn is required", start(NotificationChannel={"SNSTopicArn": TOPIC})),
+    (
+        "NotificationChannel.SNSTopicArn",
+        start(NotificationChannel={"SNSTopicArn": f"{TOPIC}/sqs".replace("sns", "sqs"), "RoleArn": ROLE}),
+    ),
     ("OutputConfig.S3Bucket", start(OutputConfig={"S3Bucket": "no spaces"})),
     ("OutputConfig.S3Prefix", start(OutputConfig={"S3Bucket": "bucket", "S3Prefix": " "})),
-    ("OutputConfig isn't served", start(OutputConfig={"S3Bucket": "bucket"})),
+    ("OutputConfig.S3Bucket is required", start(OutputConfig={"S3Prefix": "prefix"})),
+    ("FeatureTypes is required", analysis()),
+    ("FeatureTypes", analysis(FeatureTypes=[])),
+    ("FeatureTypes", analysis(FeatureTypes="TABLES")),
+    ("FeatureTypes must be among", analysis(FeatureTypes=["TABLES", "STAMPS"])),
+    ("FeatureTypes LAYOUT isn't served", analysis(FeatureTypes=["TABLES", "LAYOUT"])),
+    ("FeatureTypes SIGNATURES isn't served", analysis(FeatureTypes=["SIGNATURES"])),
+    ("FeatureTypes QUERIES isn't served", analysis(FeatureTypes=["QUERIES"], QueriesConfig={"Queries": []})),
+    ("QueriesConfig isn't served", analysis(FeatureTypes=["FORMS"], QueriesConfig={"Queries": [{"Text": "Who?"}]})),
+    ("AdaptersConfig isn't served", analysis(FeatureTypes=["FORMS"], AdaptersConfig={"Adapters": []})),
+    ("HumanLoopConfig isn't served", analysed(FeatureTypes=["FORMS"], HumanLoopConfig={"HumanLoopName": "x"})),
+    ("FeatureTypes is required", analysed()),
+    ("FeatureTypes LAYOUT isn't served", analysed(FeatureTypes=["LAYOUT"])),
     ("JobId", got(JobId="j" * 65)),
     ("JobId", got(JobId="not an id")),
     ("MaxResults", got(MaxResults=0)),
@@ -116,6 +140,11 @@ def test_an_unknown_job_is_refused(server: TextractServer) -> None:
 
 
 def test_a_job_must_be_read_with_the_operation_of_its_start(server: TextractServer) -> None:
-    job_id = server.start_job(sheets.pdf(["One line"]))
-    with pytest.raises(ClientError):
-        server.textract().get_document_analysis(JobId=job_id)
+    textract = server.textract()
+    detection = server.start_job(sheets.pdf(["One line"]))
+    location = {"S3Object": server.upload(sheets.pdf(["One line"]))}
+    analysis = textract.start_document_analysis(DocumentLocation=location, FeatureTypes=["TABLES"])["JobId"]
+    for get, job_id in ((textract.get_document_analysis, detection), (textract.get_document_text_detection, analysis)):
+        with pytest.raises(ClientError, match="Request has invalid Job Id") as error:
+            get(JobId=job_id)
+        assert error.value.response["Error"]["Code"] == "InvalidJobIdException"
