@@ -3,11 +3,22 @@
 import hashlib
 import io
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]  # it ships no types
 from PIL import Image, ImageSequence
 
 from app.documents.parts import PartFile
+
+
+class TiffPage(NamedTuple):
+    """A page of a TIFF, and a hash of its pixels."""
+
+    size: tuple[int, int]
+    mode: str
+    compression: str
+    dpi: Any
+    pixels: str
 
 
 def pdf_pages(content: bytes | Path, scale: float = 0.5) -> list[str]:
@@ -17,11 +28,17 @@ def pdf_pages(content: bytes | Path, scale: float = 0.5) -> list[str]:
         return [hashlib.sha256(page.render(scale=scale).to_numpy().tobytes()).hexdigest() for page in document]
 
 
-def tiff_pages(content: bytes | Path) -> list[tuple[tuple[int, int], str, str, object, bytes]]:
-    """Each page of a TIFF: its size, mode, compression and resolution, and its pixels."""
+def tiff_pages(content: bytes | Path) -> list[TiffPage]:
+    """Each page of a TIFF."""
     with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
         return [
-            (page.size, page.mode, page.info["compression"], page.info.get("dpi"), page.tobytes())
+            TiffPage(
+                page.size,
+                page.mode,
+                page.info["compression"],
+                page.info.get("dpi"),
+                hashlib.sha256(page.tobytes()).hexdigest(),
+            )
             for page in ImageSequence.Iterator(image)
         ]
 
