@@ -34,12 +34,17 @@ class OutputStore:
     kms_key_id: str | None = None
     max_object_bytes: int = MAX_OBJECT_BYTES
 
+    @property
+    def folder(self) -> str:
+        """The prefix as Textract is told it: with slashes around it, it would not be clear where results lie."""
+        return self.prefix.strip("/")
+
     async def parts(self, engine_job_id: str) -> AsyncIterator[dict[str, Any]]:
         """The answers that make up an ended job's result, in order and without nulls; one is in memory at a time.
 
         Raises OcrUnavailable where one isn't there (yet), OcrResultInvalid where one is no answer.
         """
-        folder = f"{self.prefix.strip('/')}/{engine_job_id}/"
+        folder = f"{self.folder}/{engine_job_id}/"
         numbers = await self._numbers(folder)
         if numbers != list(range(1, len(numbers) + 1)) or not numbers:
             raise OcrUnavailable(

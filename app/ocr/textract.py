@@ -58,6 +58,10 @@ class TextractEngine:
     output: OutputStore | None = None
 
     @property
+    def endpoint_url(self) -> str:
+        return str(self.client.meta.endpoint_url)
+
+    @property
     def stores_results(self) -> bool:
         return self.output is not None
 
@@ -111,7 +115,7 @@ class TextractEngine:
                 "RoleArn": self.notices.role_arn,
             }
         if self.output is not None:
-            standing["OutputConfig"] = {"S3Bucket": self.output.bucket, "S3Prefix": self.output.prefix}
+            standing["OutputConfig"] = {"S3Bucket": self.output.bucket, "S3Prefix": self.output.folder}
             if self.output.kms_key_id is not None:
                 standing["KMSKeyId"] = self.output.kms_key_id
         return standing

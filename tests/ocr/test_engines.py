@@ -14,6 +14,7 @@ from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]  # it
 from app.config import Settings
 from app.errors import DocumentUnreachable, OcrJobLost, OcrRequestInvalid, UnsupportedMediaType
 from app.ocr.engine import Block, EngineName, Feature, OcrStatus, Operation, ReadRequest, ResultPart, Source
+from app.ocr.output import OutputStore
 from app.ocr.textract import TextractEngine, open_engine
 from app.resources import aws_session
 from app.storage.s3 import CONFIG, Bucket
@@ -53,6 +54,8 @@ class Account:
     """Puts a document into the bucket."""
     nowhere: Source
     """A place in the bucket where nothing is."""
+    output: OutputStore | None = None
+    """Where results may be stored, if they can be."""
     token: str = field(default_factory=lambda: uuid4().hex)
 
     async def start(self, document: bytes = ONE_PAGE, request: ReadRequest = TEXT) -> str:
@@ -123,7 +126,8 @@ async def served(settings: Settings) -> AsyncIterator[Account]:
             await bucket.put(key, document, "application/pdf")
             return Source(bucket.name, key)
 
-        yield Account(engine, upload, Source(bucket.name, "engines/nothing-here.pdf"))
+        output = OutputStore(client, bucket.name, f"output-{uuid4()}")
+        yield Account(engine, upload, Source(bucket.name, "engines/nothing-here.pdf"), output)
 
 
 async def test_a_token_names_one_job(account: Account) -> None:
@@ -217,6 +221,18 @@ async def test_tables_are_found_by_jobs_and_at_once(analysing: Account) -> None:
         cells = [block for block in blocks if block["BlockType"] == "CELL"]
         assert len(cells) == 6
         assert {kinds[child] for cell in cells for child in children(cell)} == {"WORD"}
+
+
+async def test_stored_results_are_those_that_get_gives(account: Account) -> None:
+    """Once a job has ended its result is in the bucket, whole, and says the same."""
+    if account.output is None:
+        pytest.skip("the fake has no bucket")
+    storing = replace(account, engine=replace(account.engine, output=account.output))
+    job_id = await storing.start(TWO_PAGES)
+    (told,) = await storing.result(job_id)
+    (stored,) = [part async for part in storing.engine.stored_results(job_id, Operation.DETECTION)]
+    assert stored == told
+    assert len(stored.blocks) > 0
 
 
 def add_up(blocks: list[Block], *, pages: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -135,6 +136,18 @@ async def test_a_bucket_that_cant_be_read(store: OutputStore, settings: Settings
             await read(replace(store, client=away))
     with pytest.raises(OcrUnavailable):
         await read(replace(store, bucket="not-there"))
+
+
+@pytest.mark.corpus
+async def test_a_real_part_is_read(store: OutputStore, engine: TextractEngine, corpus: Path) -> None:
+    """A part that Textract itself has written, with the nulls and the members that its API doesn't document."""
+    content = (corpus / "textract" / "responses-only" / "issue_83.json").read_bytes()
+    await put(store, f"{JOB}/1", content)
+    (part,) = [part async for part in replace(engine, output=store).stored_results(JOB, Operation.ANALYSIS)]
+    assert (part.status, part.page_count, part.model_version, part.next_token) == ("SUCCEEDED", 1, "1.0", None)
+    assert [block["Id"] for block in part.blocks] == [block["Id"] for block in orjson.loads(content)["Blocks"]]
+    assert part.blocks == without_nulls(part.blocks)
+    assert not {"Hint", "Query"} & set(part.blocks[0])
 
 
 def test_nulls_are_dropped_at_every_level() -> None:
