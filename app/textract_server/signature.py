@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import reduce
+from functools import lru_cache, reduce
 
 from app.textract_server.errors import (
     IncompleteSignatureError,
@@ -20,6 +20,7 @@ from app.textract_server.errors import (
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "textract"
+SESSION_TOKEN = "x-amz-security-token"  # noqa: S105 - the name of a header
 LONGEST_SKEW = timedelta(minutes=15)
 _AUTHORIZATION = re.compile(
     rf"{ALGORITHM} Credential=(?P<key>[^/\s]+)/(?P<scope>[^,\s]+),\s*"
@@ -56,7 +57,8 @@ class SignatureVerifier:
             raise UnrecognizedClientError
         signed_at = _signing_time(request.headers.get("x-amz-date", ""), now)
         signed_headers = parts["headers"].split(";")
-        _check_scope(parts["scope"], signed_at, signed_headers)
+        _check_scope(parts["scope"], signed_at)
+        _check_signed(request, signed_headers)
         _check_stated_hash(request)
         expected = self._signature(request, parts["scope"], signed_at, signed_headers)
         if not hmac.compare_digest(expected, parts["signature"]):
@@ -76,8 +78,13 @@ class SignatureVerifier:
         )
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         to_sign = "\n".join([ALGORITHM, _stamp(signed_at), scope, digest])
-        key = reduce(_hmac, scope.split("/"), f"AWS4{self.secret_access_key}".encode())
-        return _hmac(key, to_sign).hex()
+        return _hmac(_signing_key(self.secret_access_key, scope), to_sign).hex()
+
+
+@lru_cache(maxsize=64)
+def _signing_key(secret_access_key: str, scope: str) -> bytes:
+    """A scope's key: the same for a whole day."""
+    return reduce(_hmac, scope.split("/"), f"AWS4{secret_access_key}".encode())
 
 
 def _hmac(key: bytes, text: str) -> bytes:
@@ -98,14 +105,19 @@ def _signing_time(stated: str, now: datetime) -> datetime:
     return signed_at
 
 
-def _check_scope(scope: str, signed_at: datetime, signed_headers: list[str]) -> None:
+def _check_scope(scope: str, signed_at: datetime) -> None:
     """Check what the key was derived for. The region may be any: this server stands in for all of them."""
     parts = scope.split("/")
     if len(parts) != 4 or parts[2:] != [SERVICE, "aws4_request"]:  # noqa: PLR2004 - date, region, service, terminator
         raise InvalidSignatureError(f"Credential should be scoped to DATE/REGION/{SERVICE}/aws4_request")
     if parts[0] != f"{signed_at:%Y%m%d}":
         raise InvalidSignatureError("the date in Credential is not that of X-Amz-Date")
-    if missing := {"host", "x-amz-date", "x-amz-target"} - set(signed_headers):
+
+
+def _check_signed(request: SignedRequest, signed_headers: list[str]) -> None:
+    """Check that nothing that matters was left unsigned. A session token may be any, as long as it is signed too."""
+    needed = {"host", "x-amz-date", "x-amz-target"} | ({SESSION_TOKEN} & request.headers.keys())
+    if missing := needed - set(signed_headers):
         raise InvalidSignatureError(f"{', '.join(sorted(missing))} must be signed")
 
 

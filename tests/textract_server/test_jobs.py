@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,9 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from app.textract_server.families import DETECTION
+from app.textract_server.jobs import JobTable
+from app.textract_server.orders import JobOrder
 from tests.textract_server import sheets
 from tests.textract_server.invariants import check_detection
 from tests.textract_server.running import TextractServer, text_of, wait_until
@@ -185,6 +189,34 @@ def test_more_open_jobs_than_allowed_are_refused(own_server: Servers) -> None:
     start = server.textract().start_document_text_detection
     start(DocumentLocation=location)
     assert error_code(lambda: start(DocumentLocation=location)) == "LimitExceededException"
+
+
+EARLIER_TABLE = """
+CREATE TABLE jobs (
+    job_id TEXT PRIMARY KEY, operation TEXT NOT NULL, client_request_token TEXT, fingerprint TEXT NOT NULL,
+    bucket TEXT NOT NULL, name TEXT NOT NULL, version TEXT, etag TEXT NOT NULL, kind TEXT NOT NULL,
+    started_at REAL NOT NULL, status TEXT NOT NULL, status_message TEXT, page_count INTEGER
+);
+"""
+
+
+def test_a_job_table_from_before_analysis_is_taken_over(tmp_path: Path) -> None:
+    """Its jobs are found by their tokens, and those that are open are worked on."""
+    order = JobOrder(DETECTION, {"DocumentLocation": {"S3Object": {"Bucket": "bucket", "Name": "a.pdf"}}})
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite3", isolation_level=None)) as database:
+        database.executescript(EARLIER_TABLE)
+        columns = ("StartDocumentTextDetection", "token", order.fingerprint, "bucket", "a.pdf", None, "etag", "pdf")
+        row = ("a" * 64, *columns, time.time(), "IN_PROGRESS", None, None)
+        database.execute(f"INSERT INTO jobs VALUES ({', '.join('?' * len(row))})", row)
+    for _ in range(2):
+        with closing(JobTable.open(tmp_path / "jobs.sqlite3")) as table:
+            (job,) = table.unfinished()
+            assert job.order == order
+            again = JobOrder(DETECTION, order.request | {"ClientRequestToken": "token"})
+            earlier = table.started_before(again)
+            assert earlier is not None
+            assert earlier.job_id == job.job_id
+            assert table.unnotified() == []
 
 
 def test_page_processes_end_when_idle_and_the_server_when_told(own_server: Servers) -> None:

@@ -53,6 +53,19 @@ def test_a_wrong_key_is_refused(server: TextractServer) -> None:
     assert code_of(error) == "UnrecognizedClientException"
 
 
+def test_temporary_credentials_are_taken_with_their_token(server: TextractServer) -> None:
+    """The token that comes with them is signed, and may be any."""
+    page = {"Bytes": sheets.pdf(["Hello there"])}
+    assert server.textract(aws_session_token="of a role").detect_document_text(Document=page)["Blocks"]
+
+
+def test_a_token_that_is_not_signed_is_refused(server: TextractServer) -> None:
+    """Somebody else may have added it."""
+    headers = signed(server.url, "Textract.GetDocumentTextDetection", b'{"JobId":"a"}')
+    body = ask(server.url, b'{"JobId":"a"}', {**headers, "X-Amz-Security-Token": "added"})[1]
+    assert body["__type"] == "InvalidSignatureException"
+
+
 def test_an_unsigned_request_is_refused(server: TextractServer) -> None:
     status, body, _ = ask(server.url, b"{}", {"Content-Type": JSON_1_1, "X-Amz-Target": "Textract.DetectDocumentText"})
     assert (status, body["__type"]) == (400, "MissingAuthenticationTokenException")
