@@ -65,12 +65,12 @@ def borderless_tables(words: Sequence[Placed]) -> list[DraftTable]:
         for first in range(row, min(len(rows), row + STARTS)):
             if first not in tried:
                 tried[first] = _table_from(rows, first, gap)
-        found = [
-            (table, end) for first in range(row, row + STARTS) for table, end in [tried.get(first, (None, 0))] if table
-        ]
+        end = tried[row][1]
+        starts = [tried[first] for first in range(row, row + STARTS) if first in tried]
+        found = [table for table, its_end in starts if table and its_end == end]
         if found and tried[row][0]:
-            table, row = max(found, key=lambda each: _fullness(each[0]))
-            tables.append(table)
+            tables.append(max(found, key=_fullness))
+            row = end
         else:
             row += 1
     return tables

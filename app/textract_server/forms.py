@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
-from app.textract_server.drafts import DraftTable, is_figure
+from app.textract_server.drafts import DraftCell, DraftTable, is_figure
 from app.textract_server.readings import KeyValue
 from app.textract_server.sheet import Placed, Row, phrase_gap, phrases_of, rows_of
 
@@ -24,6 +24,7 @@ BESIDE = 15.0
 BELOW, SAME_LEFT = 2.2, 0.8
 """Text heights from line to line below a label, and between their left sides."""
 MOST_BELOW_WORDS, MOST_BELOW_LABEL_WORDS, MOST_BELOW_LINES = 8, 3, 6
+AMOUNT = re.compile(r"[$€£]?\d[\d,]*\.\d\d")
 DASHES = frozenset({"-", "–", "—"})  # noqa: RUF001 - as scans have them
 MOST_DASH_LABEL_WORDS, MOST_DASH_VALUE_WORDS = 3, 2
 BY_COLON, BY_RULED_TABLE, BY_COLUMNS, BY_HEADER, BY_SIGN = 0.95, 0.95, 0.85, 0.85, 0.9
@@ -66,11 +67,18 @@ def _of_table(table: DraftTable) -> Iterator[Pair]:
             below = body.get(header.column)
             if header.words and below and below.words and below.columns == header.columns:
                 yield _pair(header.words, below.words, BY_HEADER)
-    elif table.column_count == 2 and not headers:  # noqa: PLR2004 - a label and a value
-        for row in range(table.row_count):
-            cells = table.row(row)
-            if len(cells) == 2 and _is_label(cells[0].text) and cells[1].words:  # noqa: PLR2004
-                yield _pair(cells[0].words, cells[1].words, BY_RULED_TABLE if table.is_ruled else BY_COLUMNS)
+        return
+    for row in range(table.row_count):
+        cells = table.row(row)
+        if len(cells) == 2 and _is_line(table, cells[0], cells[1]) and not (cells[0].is_header or cells[1].is_header):  # noqa: PLR2004
+            yield _pair(cells[0].words, cells[1].words, BY_RULED_TABLE if table.is_ruled else BY_COLUMNS)
+
+
+def _is_line(table: DraftTable, label: DraftCell, value: DraftCell) -> bool:
+    """Tell whether the two cells of a row are a label and a value: in a list of them, or a sum below a table."""
+    is_list = table.column_count == 2 and not any(cell.is_header for cell in table.cells)  # noqa: PLR2004
+    is_sum = label.columns > 1 and is_figure(value.text)
+    return (is_list or is_sum) and _is_label(label.text) and bool(value.words)
 
 
 def _pair(key: Iterable[Placed], value: Iterable[Placed], sureness: float) -> Pair:
@@ -89,7 +97,9 @@ def _labelled(words: Sequence[Placed]) -> Iterator[Pair]:
             if _is_running(phrase):
                 continue
             labels = _labels(phrase)
-            yield from _by_sign(phrase) if not labels else ()
+            if not labels:
+                yield from _by_sign(phrase, phrases[place + 1] if place + 1 < len(phrases) else [])
+                yield from _amount(phrases) if place == 0 else ()
             for begin, end, until in labels:
                 key, value = phrase[begin:end], phrase[end:until]
                 if not value and end == len(phrase):
@@ -161,8 +171,18 @@ def _below(rows: Sequence[Row], key: Row, gap: float) -> Row:
     return value
 
 
-def _by_sign(phrase: Row) -> Iterator[Pair]:
+def _amount(phrases: Sequence[Row]) -> Iterator[Pair]:
+    """Pair an amount at the end of a line with what it is of, where there is nothing else."""
+    if len(phrases) == 2 and len(phrases[1]) == 1 and AMOUNT.fullmatch(phrases[1][0].word.text):  # noqa: PLR2004
+        key, value = phrases
+        if _is_label(_text(key)) and value[0].left - key[-1].right < BESIDE:
+            yield Pair(key, value, BY_COLUMNS)
+
+
+def _by_sign(phrase: Row, beside: Row) -> Iterator[Pair]:
     """Pair numbers with the labels before them: `REF # 1234`, `ST# 12 OP# 34`, `TRANS ID - 1234`."""
+    if phrase[-1].word.text.endswith("#") and beside and beside[0].left - phrase[-1].right < BESIDE:
+        phrase = [*phrase, *beside]
     texts = [word.word.text for word in phrase]
     dash = next((place for place, text in enumerate(texts) if text in DASHES), 0)
     after = len(texts) - dash - 1

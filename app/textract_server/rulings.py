@@ -99,20 +99,19 @@ def _dark_groups(pixels: Grey, beside: int, group: int) -> Mask:
     """Tell where a group of pixels is darker than the paper above and below; the first row is `beside` of the page."""
     here = pixels[beside:-beside]
     # Text may stand where the paper is looked at: beside a thin ruling it is looked at nearer by as well.
-    dark = _darker(here, pixels[: -2 * beside], pixels[2 * beside :])
     step = beside - max(2, beside // 2)
-    dark |= _darker(here, pixels[step : -2 * beside + step], pixels[2 * beside - step : len(pixels) - step])
+    nearer = np.minimum(pixels[step : -2 * beside + step], pixels[2 * beside - step : len(pixels) - step])
+    paper = np.minimum(pixels[: -2 * beside], pixels[2 * beside :])
+    np.maximum(paper, nearer, out=paper)
+    np.maximum(paper, CONTRAST, out=paper)
+    paper -= CONTRAST
+    dark = paper > here
     # A slanting line steps from row to row: each row takes in its neighbours, so that its runs stay long.
     dark[1:-1] |= dark[:-2] | dark[2:]
-    width = dark.shape[1] // group
-    groups: Mask = np.asarray(dark[:, : width * group].reshape(len(dark), width, group).all(axis=2))
+    width = dark.shape[1] // group * group
+    groups: Mask = np.logical_and.reduce([dark[:, place:width:group] for place in range(group)])
     groups[:, 1:-1] |= groups[:, :-2] & groups[:, 2:]
     return groups
-
-
-def _darker(here: Grey, above: Grey, below: Grey) -> Mask:
-    paper = np.minimum(above, below)
-    return np.asarray((paper > here) & (paper - here > CONTRAST))
 
 
 def _runs(groups: Mask, shortest: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
