@@ -14,7 +14,7 @@ from starlette.routing import Route
 from app.textract_server.admin import Admin, admin_routes
 from app.textract_server.faults import Faults
 from app.textract_server.jobs import JobTable
-from app.textract_server.notices import Notifier
+from app.textract_server.notices import PUBLISHERS, Notifier
 from app.textract_server.output import OutputWriter
 from app.textract_server.paging import ResultTokens
 from app.textract_server.pool import Slot
@@ -77,7 +77,8 @@ async def open_service(settings: Settings, page_processes: int) -> AsyncIterator
     secret = settings.textract_server_secret_access_key.get_secret_value()
     faults, statistics = Faults(), Statistics(by_job=settings.textract_server_admin)
     async with AsyncExitStack() as stack:
-        topics = Topics(settings, stack)
+        topics = Topics(settings, PUBLISHERS)
+        stack.push_async_callback(topics.close)
         engine: Engine
         if settings.textract_server_engine is EngineKind.SIMULATED:
             engine = await _simulated(stack, settings, topics, faults, statistics)

@@ -14,7 +14,7 @@ from app.textract_server.results import JobStatus
 from app.textract_server.statistics import Statistics
 from app.textract_server.topics import TopicRefused, Topics, TopicUnreachable
 
-PUBLISHERS = 4
+PUBLISHERS = 16
 """How many notices are on their way at once."""
 RETRY_SECONDS = (0.5, 1, 2, 4, 8, 15, 30)
 """How long to wait after each failure; the last holds for all that follow."""
@@ -84,15 +84,22 @@ class Notifier:
     async def _publish_all(self) -> None:
         while True:
             notice = await self._waiting.get()
-            start = notice.order.family.start
-            if self.faults.drawn(Fault.LOST_NOTICE, start):
-                self.statistics.notices["lost"] += 1
-            else:
-                await self._publish(notice)
-                if self.faults.drawn(Fault.DOUBLE_NOTICE, start):
-                    self.statistics.notices["doubled"] += 1
-                    await self._publish(notice)
-            await self.settle(notice.job_id)
+            try:
+                await self._send(notice)
+                await self.settle(notice.job_id)
+            except Exception:
+                # The outermost edge of a publisher: one notice's surprise may not keep all others from being sent.
+                logger.exception("notice not sent job_id=%s", notice.job_id)
+
+    async def _send(self, notice: Notice) -> None:
+        start = notice.order.family.start
+        if self.faults.drawn(Fault.LOST_NOTICE, start):
+            self.statistics.notices["lost"] += 1
+            return
+        await self._publish(notice)
+        if self.faults.drawn(Fault.DOUBLE_NOTICE, start):
+            self.statistics.notices["doubled"] += 1
+            await self._publish(notice)
 
     async def _publish(self, notice: Notice) -> None:
         failures = 0

@@ -31,7 +31,8 @@ class Topics:
     """Publishes to topics. The client is made at the first notice: most servers never send one."""
 
     settings: Settings
-    stack: AsyncExitStack
+    connections: int
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _client: "SNSClient | None" = None
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -48,17 +49,27 @@ class Topics:
         except (BotoCoreError, OSError) as error:
             raise TopicUnreachable(str(error)) from error
 
+    async def close(self) -> None:
+        """Let go of the client."""
+        await self._stack.aclose()
+
     async def _opened(self) -> "SNSClient":
         async with self._making:
             if self._client is None:
                 secret = self.settings.s3_secret_access_key
+                config = AioConfig(
+                    connect_timeout=5,
+                    read_timeout=10,
+                    retries={"total_max_attempts": 1},
+                    max_pool_connections=self.connections,
+                )
                 making = get_session().create_client(
                     "sns",
                     region_name=self.settings.aws_region,
                     endpoint_url=self.settings.sns_endpoint_url,
                     aws_access_key_id=self.settings.s3_access_key_id,
                     aws_secret_access_key=secret.get_secret_value() if secret else None,
-                    config=AioConfig(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1}),
+                    config=config,
                 )
-                self._client = await self.stack.enter_async_context(making)
+                self._client = await self._stack.enter_async_context(making)
             return self._client
