@@ -16,7 +16,7 @@ QuireError
 │   ├── Overloaded, NoWorkers, DatabaseUnavailable, StorageUnavailable, StageTimeout, WorkerLost
 │   └── OcrUnavailable, OcrThrottled (waits), OcrEnginesAway (waits)
 ├── Parked (waits)                    nothing is wrong, and it is not yet this job's turn
-│   ├── ReadElsewhere, DailyCostReached
+│   ├── ReadElsewhere, DailyCostReached, WaitsForTurn
 ├── CostLimitExceeded                 reading it would cost more than it may
 └── OcrError                          the engine said no
     ├── OcrSlotsFull (waits), OcrJobLost (transient), OcrAccessDenied, OcrRequestInvalid, OcrFailed,
@@ -233,6 +233,11 @@ class Parked(QuireError):
 class ReadElsewhere(Parked):
     code, title = "being_read_elsewhere", "Being read elsewhere"
     message = "Another job of the project is reading the same bytes; its result will serve both."
+
+
+class WaitsForTurn(Parked):
+    code, title = "waiting_for_turn", "Waiting for its turn"
+    message = "As many OCR jobs are being started or running as may be; the document waits for its turn."
 
 
 class DailyCostReached(Parked):

@@ -15,6 +15,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint, func, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, EnumText, one_of
@@ -55,7 +56,8 @@ class Event(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"))
+    project_id: Mapped[UUID | None] = mapped_column(ForeignKey("projects.id"))
+    """None where it is about the whole service, such as an engine that is away."""
     document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id", ondelete="SET NULL"))
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
     number: Mapped[int | None] = mapped_column(BigInteger)
@@ -75,6 +77,13 @@ class EventDraft:
     payload: Mapping[str, Any] = field(default_factory=dict)
     severity: Severity = Severity.INFO
     code: str | None = None
+
+
+async def note(session: AsyncSession, draft: EventDraft) -> None:
+    """Write an event that is about the whole service, and about no job of anybody's. Doesn't commit."""
+    session.add(
+        Event(type=draft.type, severity=draft.severity, code=draft.code, payload=dict(draft.payload), request_id=None)
+    )
 
 
 def request_id() -> str | None:

@@ -84,7 +84,7 @@ def make_services(resources: Resources) -> Services:
     """Everything that routes call."""
     settings, sessions = resources.settings, resources.sessions
     queue = ArqQueue(resources.redis, ROUTES, window=2 * settings.fleet_slots_per_queue)
-    service_jobs, bell = Jobs(sessions, resources.redis), Bell(resources.redis)
+    service_jobs, bell = Jobs(sessions, resources.redis, queue), Bell(resources.redis)
     return Services(
         projects=Projects(sessions),
         documents=Documents(
@@ -101,7 +101,7 @@ def make_services(resources: Resources) -> Services:
         streams=Streams(service_jobs, bell, settings.max_streams, settings.stream_ping_seconds),
         uploads=UploadSlots(settings.max_concurrent_uploads),
         readiness=Readiness(resources, QUEUES),
-        metrics=Metrics(sessions, {stage: route.queue for stage, route in ROUTES.items()}),
+        metrics=Metrics(sessions, resources.ocr, {stage: route.queue for stage, route in ROUTES.items()}),
         steps=STEPS,
     )
 

@@ -3,7 +3,7 @@
 from app.db import Base
 from app.documents.models import Document, IdempotencyKey, Page
 from app.events import Event
-from app.jobs.models import Job, Worker
+from app.jobs.models import Job, TextractJob, Worker
 from app.projects.models import ApiKey, Project
 
-__all__ = ["ApiKey", "Base", "Document", "Event", "IdempotencyKey", "Job", "Page", "Project", "Worker"]
+__all__ = ["ApiKey", "Base", "Document", "Event", "IdempotencyKey", "Job", "Page", "Project", "TextractJob", "Worker"]

@@ -70,8 +70,8 @@ class Ringable(Protocol):
 class Queue(Protocol):
     """Tells workers that a job is due. Never fails: a ring that isn't heard is repeated by the sweep."""
 
-    async def advance(self, job: Ringable) -> None:
-        """Have a worker look at the job now, if there is room."""
+    async def advance(self, job: Ringable, *, in_seconds: float = 0.0) -> None:
+        """Have a worker look at the job now, or at a moment that is near, if there is room."""
 
     async def room(self, queue: QueueName) -> int:
         """How many more jobs may be rung for on a queue; nothing while Redis is away."""
@@ -100,7 +100,7 @@ class ArqQueue:
     window: int
     """Tasks of one queue that Redis may hold: about twice what the fleet runs at once."""
 
-    async def advance(self, job: Ringable) -> None:
+    async def advance(self, job: Ringable, *, in_seconds: float = 0.0) -> None:
         route = self.routes.get(job.stage)
         if route is None:
             return
@@ -108,7 +108,8 @@ class ArqQueue:
         task = serialize_job(route.task, (str(job.id),), {}, None, now, serializer=serialize).decode()
         keys = [queue_key(route.queue), job_key_prefix + name]
         try:
-            said = [str(self.window), task, str(TASK_KEPT_MS), str(now), name, wake_channel(self.redis), route.queue]
+            due = str(now + round(in_seconds * 1000))
+            said = [str(self.window), task, str(TASK_KEPT_MS), due, name, wake_channel(self.redis), route.queue]
             await cast("Awaitable[int]", self.redis.eval(_RING, len(keys), *keys, *said))
         except (RedisError, OSError) as error:
             log.warning("ring_unheard", job_id=str(job.id), error=str(error))

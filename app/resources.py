@@ -1,20 +1,40 @@
 """The one place that opens what a process works with, and closes it again; both doors use it."""
 
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import aioboto3
+import structlog
 from arq.connections import ArqRedis
 from botocore.handlers import add_expect_header
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import events
 from app.config import Settings
 from app.db import Sessions, open_engine, open_sessions
-from app.ocr.textract import TextractEngine, client_config
+from app.events import EventDraft, EventType, Severity
+from app.jobs.presence import FleetSize
+from app.ocr.breaker import Breaker, Change, Position
+from app.ocr.calls import Ocr
+from app.ocr.engine import EngineName
+from app.ocr.output import OutputStore
+from app.ocr.pacing import Pacer, lanes_of
+from app.ocr.pricing import Prices
+from app.ocr.router import Router
+from app.ocr.telemetry import Telemetry
+from app.ocr.textract import TextractEngine
+from app.ocr.textract import open_engine as open_textract
 from app.queue import open_redis
 from app.storage import s3
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +46,10 @@ class Resources:
     sessions: Sessions
     redis: ArqRedis
     bucket: s3.Bucket
-    ocr: TextractEngine
+    ocr: Ocr
+    aws: Any
+    """An AWS session, for what only some processes need."""
+    fleet: FleetSize = field(default_factory=FleetSize)
 
 
 @asynccontextmanager
@@ -35,25 +58,92 @@ async def open_resources(settings: Settings, *, redis_retries: int = 3) -> Async
     async with AsyncExitStack() as stack:
         engine = open_engine(settings)
         stack.push_async_callback(engine.dispose)
+        sessions = open_sessions(engine)
         redis = open_redis(settings.redis_url, retries=redis_retries)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
-        session = aws_session(settings)
+        session, fleet = aws_session(settings), FleetSize()
         s3_client = await stack.enter_async_context(
             session.client("s3", endpoint_url=settings.aws_endpoint_url_s3, config=s3.CONFIG)
         )
         # The store would have to say "100 Continue" before it gets a byte: a trip for every document.
         s3_client.meta.events.unregister("before-call.s3", add_expect_header)
-        textract = await stack.enter_async_context(
-            session.client("textract", endpoint_url=settings.aws_endpoint_url_textract, config=client_config(settings))
-        )
+        engines = {
+            name: await stack.enter_async_context(
+                open_textract(session, settings, name, _output(settings, s3_client, name))
+            )
+            for name in engine_names(settings)
+        }
         yield Resources(
             settings=settings,
             engine=engine,
-            sessions=open_sessions(engine),
+            sessions=sessions,
             redis=redis,
             bucket=s3.Bucket(s3_client, settings.s3_bucket),
-            ocr=TextractEngine(textract, settings.textract_max_results),
+            ocr=_ocr(settings, engines, redis, sessions, fleet),
+            aws=session,
+            fleet=fleet,
         )
+
+
+def engine_names(settings: Settings) -> list[EngineName]:
+    """The engines to read with, the preferred one first."""
+    return [EngineName(name) for name in settings.ocr_engines.split(",")]
+
+
+def _ocr(
+    settings: Settings,
+    engines: dict[EngineName, TextractEngine],
+    redis: ArqRedis,
+    sessions: Sessions,
+    fleet: FleetSize,
+) -> Ocr:
+    breakers = {name: Breaker(redis, name, settings) for name in engines}
+    return Ocr(
+        engines=engines,
+        router=Router(engines, list(engines), breakers),
+        pacer=Pacer(redis, lanes_of(settings, engines), account=_account(settings), workers=lambda: fleet.workers),
+        prices=Prices.from_setting(settings.textract_prices),
+        telemetry=Telemetry(settings.emf_namespace),
+        on_change=_noted(sessions),
+    )
+
+
+def _account(settings: Settings) -> str:
+    """Whose quotas are counted: an account in a region, by the key that it is asked with."""
+    key = hashlib.sha256((settings.aws_access_key_id or "").encode()).hexdigest()[:12]
+    return f"{settings.aws_region}:{key}"
+
+
+def _output(settings: Settings, client: "S3Client", name: EngineName) -> OutputStore | None:
+    """Where Textract writes results; an engine of one's own hands them out faster than a bucket."""
+    if settings.textract_output_bucket is None or name is not EngineName.TEXTRACT:
+        return None
+    return OutputStore(
+        client, settings.textract_output_bucket, settings.textract_output_prefix, settings.textract_kms_key_id
+    )
+
+
+def _noted(sessions: Sessions) -> Callable[[Change], Awaitable[None]]:
+    async def note(change: Change) -> None:
+        """An engine that is away, or back, is an event of the whole service."""
+        opened = change.to_state is Position.OPEN
+        draft = EventDraft(
+            EventType.WARNING if opened else EventType.PROGRESS,
+            {"engine": change.engine, "from": change.from_state, "to": change.to_state, "reason": change.reason},
+            Severity.WARNING if opened else Severity.INFO,
+            "ocr_engine_away"
+            if opened
+            else "ocr_engine_probed"
+            if change.to_state is Position.HALF_OPEN
+            else "ocr_engine_back",
+        )
+        try:
+            async with sessions.begin() as session:
+                await events.note(session, draft)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("engine_change_not_noted", error=str(error))
+
+    return note
 
 
 def aws_session(settings: Settings) -> Any:

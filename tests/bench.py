@@ -18,10 +18,11 @@ from app.documents.intake import MediaType
 from app.documents.models import Document, Page
 from app.events import Event
 from app.jobs import repository
-from app.jobs.models import Job
+from app.jobs.models import Job, TextractJob
 from app.jobs.service import Jobs
 from app.jobs.states import TERMINAL_STATES, JobState, Stage
-from app.pipeline.outcome import Tools
+from app.pipeline.admission import Admission
+from app.pipeline.outcome import Tools, open_tools
 from app.pipeline.polling import Polling
 from app.pipeline.runner import Pipeline
 from app.pipeline.stages import ROUTES
@@ -55,9 +56,28 @@ def standing(stage: Stage, state: JobState) -> dict[str, Any]:
     if state in {JobState.DEADLETTER, JobState.RETRYABLE}:
         columns["error_code"] = "internal_error"
     if stage is Stage.PARSING:
-        columns |= {"textract_job_id": "of-the-test", "textract_job_status": "IN_PROGRESS"}
+        columns |= {"textract_job_id": "of-the-test", "textract_job_status": "IN_PROGRESS", "engine": "textract"}
         columns |= {"textract_start_time": datetime.now(UTC)}
     return columns
+
+
+def textract_job_of(job: Job) -> TextractJob:
+    """The OCR job that a job at `parsing` can't be without."""
+    return TextractJob(
+        id=new_id(),
+        project_id=job.project_id,
+        document_id=job.document_id,
+        job_id=job.id,
+        part=1,
+        first_page=1,
+        generation=0,
+        engine=job.engine,
+        operation=job.operation,
+        token=str(new_id()),
+        textract_job_id=job.textract_job_id,
+        status=job.textract_job_status,
+        started_at=job.textract_start_time,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +97,7 @@ class Rows:
             return found
 
     async def document(self, content: bytes | None = None, *, project: str = "default") -> Document:
-        """A PDF document; its bytes are in the bucket where they are given."""
+        """A PDF document, of some byte where none are given."""
         document_id, project_id = new_id(), await self.project(project)
         document = Document(
             id=document_id,
@@ -88,8 +108,7 @@ class Rows:
             s3_bucket=self.bucket.name,
             s3_key=f"documents/{document_id}.pdf",
         )
-        if content is not None:
-            await self.bucket.put(document.s3_key, content, MediaType.PDF)
+        await self.bucket.put(document.s3_key, content or b"?", MediaType.PDF)
         async with self.sessions.begin() as session:
             await documents.add(session, document)
         return document
@@ -105,13 +124,22 @@ class Rows:
     ) -> Job:
         """A job in the middle of its life, with a document of its own where none is given."""
         document = document or await self.document(project=project)
-        columns = {"textract_token": "a" * 64, **standing(stage, state), **columns}
+        columns = {**standing(stage, state), **columns}
         if state is JobState.DONE:
             columns["stage"] = Stage.FINALIZED
         async with self.sessions.begin() as session:
-            return await repository.create(
+            job = await repository.create(
                 session, id=new_id(), project_id=document.project_id, document_id=document.id, **columns
             )
+            if job.stage is Stage.PARSING:
+                session.add(textract_job_of(job))
+        return job
+
+    async def textract_jobs(self, job_id: UUID) -> Sequence[TextractJob]:
+        """All OCR jobs that a job ever had, the oldest first."""
+        query = select(TextractJob).where(TextractJob.job_id == job_id).order_by(TextractJob.created_at)
+        async with self.sessions() as session:
+            return (await session.scalars(query)).all()
 
     async def find(self, job_id: UUID) -> Job:
         """A job as it is now."""
@@ -150,12 +178,12 @@ class Bench:
     @property
     def jobs(self) -> Jobs:
         """What a caller can ask about jobs."""
-        return Jobs(self.tools.sessions, self.tools.redis)
+        return Jobs(self.tools.sessions, self.tools.redis, self.queue)
 
     @property
     def sweep(self) -> Sweep:
         """One worker's sweep."""
-        return Sweep(self.tools, self.queue)
+        return Sweep(self.tools, self.queue, Admission(self.tools, self.queue))
 
     @property
     def polling(self) -> Polling:
@@ -182,6 +210,7 @@ class Bench:
 async def open_bench(settings: Settings) -> AsyncIterator[Bench]:
     """A bench on what the settings lead to."""
     async with open_resources(settings) as resources:
-        tools = Tools(settings, resources.sessions, resources.redis, resources.bucket, resources.ocr)
+        tools = open_tools(resources)
         queue = ArqQueue(resources.redis, ROUTES, window=200)
+        await Admission(tools, queue).count()  # as the first sweep does
         yield Bench(settings, tools, queue, Rows(resources.sessions, resources.bucket))

@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from types import ModuleType
 
 import setproctitle
@@ -13,7 +14,10 @@ from arq.worker import func
 
 from app.config import Settings
 from app.jobs.presence import Presence, new_worker_id
-from app.pipeline.outcome import Tools
+from app.pipeline.abandoned import ABANDONED_SECONDS, ask_about_abandoned
+from app.pipeline.admission import Admission
+from app.pipeline.noticing import hear_notices
+from app.pipeline.outcome import open_tools
 from app.pipeline.polling import Polling
 from app.pipeline.runner import Pipeline
 from app.pipeline.stages import QUEUES, ROUTES, STAGES
@@ -35,6 +39,8 @@ MODULES: Mapping[QueueName, ModuleType] = {
 """Where the tasks of each queue are."""
 
 POLL_DELAY_SECONDS = 0.5
+POLL_PAUSE_SECONDS = 0.5
+"""Between two looks for OCR jobs to ask about, where none was due."""
 REDIS_RETRIES = 20
 
 
@@ -64,6 +70,8 @@ async def serving(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> A
         presence = _presence(resources, pipeline, queues)
         await presence.beat()  # nothing is claimed before we are known
         tasks = [asyncio.create_task(presence.run()), *_background(resources, pipeline, queues)]
+        if QueueName.OCR in queues and settings.textract_sqs_queue_url:
+            tasks.append(asyncio.create_task(hear_notices(resources, settings.textract_sqs_queue_url)))
         tasks.append(
             asyncio.create_task(listen(resources.redis, {queue.value: worker for queue, worker in workers.items()}))
         )
@@ -79,7 +87,7 @@ async def serving(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> A
 
 def _pipeline(resources: Resources) -> Pipeline:
     settings = resources.settings
-    tools = Tools(settings, resources.sessions, resources.redis, resources.bucket, resources.ocr)
+    tools = open_tools(resources)
     queue = ArqQueue(resources.redis, ROUTES, window=2 * settings.fleet_slots_per_queue)
     return Pipeline(tools, queue, new_worker_id())
 
@@ -94,17 +102,20 @@ def _presence(resources: Resources, pipeline: Pipeline, queues: Sequence[QueueNa
         lease=timedelta(seconds=settings.lease_seconds),
         interval_seconds=settings.worker_heartbeat_seconds,
         doing=lambda: list(pipeline.running),
+        fleet=resources.fleet,
     )
 
 
 def _background(resources: Resources, pipeline: Pipeline, queues: Sequence[QueueName]) -> list[asyncio.Task[None]]:
     """The sweep runs beside every worker, and the polls beside those that serve `ocr`; Postgres keeps them apart."""
     seconds = resources.settings.sweep_interval_seconds
-    sweep = Sweep(pipeline.tools, pipeline.queue)
+    sweep = Sweep(pipeline.tools, pipeline.queue, Admission(pipeline.tools, pipeline.queue))
     tasks = [asyncio.create_task(every(seconds, sweep.sweep))]
     if QueueName.OCR in queues:
         polling = Polling(pipeline.tools, pipeline.queue)
-        tasks.append(asyncio.create_task(every(seconds, polling.poll_textract_jobs)))
+        tasks.append(asyncio.create_task(every(min(seconds, POLL_PAUSE_SECONDS), polling.poll_textract_jobs)))
+        abandoned = partial(ask_about_abandoned, pipeline.tools)
+        tasks.append(asyncio.create_task(every(ABANDONED_SECONDS, abandoned)))
     return tasks
 
 

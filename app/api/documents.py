@@ -9,10 +9,11 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from app.api.conditional import matches, not_modified, seen_versions, set_status_headers
 from app.api.dependencies import ProjectDep, ServicesDep
 from app.api.form import FORM_BYTES, is_form, read_content
+from app.api.page_schemas import PageList, PageRead, PageSummary
 from app.api.paging import decode_cursor, encode_cursor, link_next
 from app.api.problems import problems
 from app.api.results import stream_object, stream_text
-from app.api.schemas import DocumentRead, PageList, PageRead, PageSummary, SubmissionRead
+from app.api.schemas import DocumentRead, SubmissionRead
 from app.api.submission import SubmissionFields
 from app.documents.state import document_state
 from app.errors import (

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from app.api.conditional import matches, not_modified, seen_versions, set_status_headers, wait_for_change
 from app.api.dependencies import ProjectDep, ServicesDep
+from app.api.options import ProcessingOptions
 from app.api.problems import problems
 from app.api.schemas import EventRead, JobRead
 from app.errors import JobNotFound, Overloaded, RequestInvalid, StateConflict
@@ -76,5 +77,17 @@ async def cancel_job(response: Response, services: ServicesDep, project_id: Proj
     return JobRead.of(job)
 
 
-PUBLISHED = (EventRead,)
-"""Schemas that only streams speak of."""
+@router.post("/{job_id}/retry", status_code=202, responses=problems(JobNotFound, StateConflict, RequestInvalid))
+async def retry_job(response: Response, services: ServicesDep, project_id: ProjectDep, job_id: JobId) -> JobRead:
+    """Run a job that was given up again from the stage that failed, with a fresh budget of attempts.
+
+    An OCR job that runs or has ended well is asked for its result again, and not paid for again.
+    """
+    job = await services.jobs.retry(project_id, job_id)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Retry-After"] = "2"
+    return JobRead.of(job)
+
+
+PUBLISHED = (EventRead, ProcessingOptions)
+"""Schemas that no route names: of streams, and of what travels as text."""

@@ -1,7 +1,8 @@
 """Prometheus metrics: what this process counts itself, and what Postgres knows of the whole."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from prometheus_client import REGISTRY, generate_latest
@@ -12,6 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import Sessions
 from app.jobs.presence import live_workers
+from app.ocr.breaker import Position
+from app.ocr.calls import Ocr
 
 log = structlog.get_logger(__name__)
 
@@ -21,8 +24,13 @@ _WAITING = text("""
     FROM jobs WHERE state IN ('queued', 'retryable') AND next_attempt_at <= now() GROUP BY stage
 """)
 _PAGES = text("SELECT status, count(*) FROM pages GROUP BY status")
-_TEXTRACT = text("""
-    SELECT textract_job_status, count(*) FROM jobs WHERE textract_job_status IS NOT NULL GROUP BY textract_job_status
+_OCR_JOBS = text("""
+    SELECT engine, operation, status, count(*) AS jobs, coalesce(sum(gets), 0) AS gets,
+           coalesce(sum(page_count) FILTER (WHERE ended_at IS NOT NULL), 0) AS pages,
+           coalesce(sum(extract(epoch FROM ended_at - started_at)), 0) AS seconds,
+           coalesce(sum(cost_microdollars), 0) AS cost,
+           coalesce(extract(epoch FROM now() - min(started_at) FILTER (WHERE status = 'IN_PROGRESS')), 0) AS oldest
+    FROM textract_jobs GROUP BY engine, operation, status
 """)
 _FAILURES = text("SELECT error_code, count(*) FROM jobs WHERE state = 'deadletter' GROUP BY error_code")
 
@@ -32,6 +40,7 @@ class Metrics:
     """Writes the metrics page."""
 
     sessions: Sessions
+    ocr: Ocr
     queue_of: Mapping[str, str]
     """Which queue runs what waits at each stage."""
 
@@ -49,16 +58,46 @@ class Metrics:
             jobs = (await session.execute(_JOBS)).all()
             waiting = (await session.execute(_WAITING)).all()
             pages = (await session.execute(_PAGES)).all()
-            textract = (await session.execute(_TEXTRACT)).all()
+            ocr_jobs = (await session.execute(_OCR_JOBS)).all()
             failures = (await session.execute(_FAILURES)).all()
         workers = await live_workers(self.sessions)
         return [
             _family("quire_jobs", "Jobs, by stage and state.", ("stage", "state"), jobs),
             _family("quire_pages", "Pages that were read, by what became of them.", ("status",), pages),
-            _family("quire_textract_jobs", "Textract jobs, by status.", ("status",), textract),
             _family("quire_dead_letters", "Jobs that were given up, by code.", ("code",), failures),
             _family("quire_workers", "Live workers.", (), [(len(workers),)]),
             *self._queues(waiting),
+            *_ocr_families(ocr_jobs),
+            *await self._engines(),
+        ]
+
+    async def _engines(self) -> list[GaugeMetricFamily]:
+        """How engines and their lanes stand, as the fleet sees them."""
+        breakers = await self.ocr.router.states()
+        lanes = {(lane.engine, lane.operation): await self.ocr.pacer.state(lane) for lane in self.ocr.lanes}
+        slots = [(*lane, state.concurrent_jobs) for lane, state in lanes.items()]
+        taken = [(*lane, state.running) for lane, state in lanes.items()]
+        in_line = [(*lane, state.in_line) for lane, state in lanes.items()]
+        rates = [
+            (*lane, call, rate)
+            for lane, state in lanes.items()
+            for call, rate in (
+                ("start", state.start_per_second),
+                ("get", state.get_per_second),
+                ("read", state.read_per_second),
+            )
+        ]
+        return [
+            _family(
+                "quire_ocr_engine_away",
+                "Whether an engine is left alone: 0 no, 0.5 probed, 1 yes.",
+                ("engine",),
+                [(name, AWAY[state.state]) for name, state in breakers.items()],
+            ),
+            _family("quire_ocr_slots", "Jobs that may run at once.", LANE, slots),
+            _family("quire_ocr_slots_taken", "Jobs that run, or are about to.", LANE, taken),
+            _family("quire_ocr_in_line", "Documents that wait for a slot or for their moment.", LANE, in_line),
+            _family("quire_ocr_calls_per_second", "Calls that may be made a second, now.", (*LANE, "call"), rates),
         ]
 
     def _queues(self, waiting: Iterable[tuple[str, int, float]]) -> list[GaugeMetricFamily]:
@@ -72,6 +111,26 @@ class Metrics:
             _family("quire_queue_depth", "Jobs that are due, by queue.", ("queue",), depth.items()),
             _family("quire_queue_oldest_seconds", "How long the oldest due job has waited.", ("queue",), age.items()),
         ]
+
+
+LANE = ("engine", "operation")
+AWAY = {Position.CLOSED: 0.0, Position.HALF_OPEN: 0.5, Position.OPEN: 1.0}
+
+
+def _ocr_families(rows: Sequence[Any]) -> list[GaugeMetricFamily]:
+    """What the OCR jobs of all time add up to, by engine, operation and status."""
+    figures = {
+        "quire_textract_jobs": ("OCR jobs ever begun.", "jobs"),
+        "quire_textract_gets": ("Get calls that OCR jobs took.", "gets"),
+        "quire_textract_pages": ("Pages that OCR jobs have read.", "pages"),
+        "quire_textract_seconds": ("Seconds that OCR jobs took, in all.", "seconds"),
+        "quire_textract_cost_microdollars": ("What OCR jobs cost; 1,000,000 are a US dollar.", "cost"),
+        "quire_textract_oldest_seconds": ("How long the oldest running OCR job has run.", "oldest"),
+    }
+    return [
+        _family(name, said, (*LANE, "status"), [(*row[:3], getattr(row, column)) for row in rows])
+        for name, (said, column) in figures.items()
+    ]
 
 
 def _family(name: str, said: str, labels: tuple[str, ...], rows: Iterable[Iterable[object]]) -> GaugeMetricFamily:

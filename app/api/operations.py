@@ -50,7 +50,7 @@ async def get_liveness() -> Live:
 async def get_readiness(response: Response, services: ServicesDep) -> Ready:
     """Every part that Quire needs answers, and live workers serve every queue."""
     checks = await services.readiness.check()
-    ready = all(check.ok for check in checks.values())
+    ready = services.readiness.is_ready(checks)
     response.status_code = 200 if ready else 503
     response.headers["Cache-Control"] = "no-store"
     read = {

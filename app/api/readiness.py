@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 import structlog
@@ -11,13 +12,17 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.errors import NoWorkers, QuireError
+from app.errors import NoWorkers, OcrUnavailable, QuireError
 from app.jobs.presence import live_workers
+from app.ocr.breaker import Position
+from app.ocr.engine import EngineName
 from app.resources import Resources
 
 log = structlog.get_logger(__name__)
 
 TIMEOUT_SECONDS = 3.0
+ENGINE = "engine_"
+"""What the names of the engines' checks begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +44,20 @@ class Readiness:
 
     async def check(self) -> dict[str, Check]:
         """Every part's answer, by name; all are asked at once."""
-        parts = {
+        parts: dict[str, Callable[[], Awaitable[None]]] = {
             "postgres": self._postgres,
             "redis": self._redis,
             "s3": self.resources.bucket.check,
-            "textract": self._textract,
+            **{f"{ENGINE}{name}": partial(self._engine, name) for name in self.resources.ocr.engines},
             "workers": self._workers,
         }
         checks = await asyncio.gather(*(_timed(ask) for ask in parts.values()))
         return dict(zip(parts, checks, strict=True))
+
+    def is_ready(self, checks: Mapping[str, Check]) -> bool:
+        """Whether documents can be taken in and read: every part answers, and of the engines one at least."""
+        engines = [check.ok for name, check in checks.items() if name.startswith(ENGINE)]
+        return any(engines) and all(check.ok for name, check in checks.items() if not name.startswith(ENGINE))
 
     async def _postgres(self) -> None:
         async with self.resources.sessions() as session:
@@ -56,11 +66,16 @@ class Readiness:
     async def _redis(self) -> None:
         await self.resources.redis.ping()
 
-    async def _textract(self) -> None:
-        """Any answer will do, also a refusal: what counts is that somebody is there."""
-        endpoint = self.resources.ocr.client.meta.endpoint_url
+    async def _engine(self, name: EngineName) -> None:
+        """Any answer will do, also a refusal: what counts is that somebody is there, and that its breaker is closed."""
+        state = (await self.resources.ocr.router.states())[name]
+        if state.state is not Position.CLOSED:
+            since = state.opened_at.isoformat(timespec="seconds") if state.opened_at else "a while ago"
+            raise OcrUnavailable(
+                f"Left alone since {since} ({state.reason}); probed in {state.retry_in_seconds:.0f} s."
+            )
         async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
-            await client.get(endpoint)
+            await client.get(self.resources.ocr.engines[name].endpoint_url)
 
     async def _workers(self) -> None:
         served = {queue for worker in await live_workers(self.resources.sessions) for queue in worker.queues}

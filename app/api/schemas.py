@@ -8,11 +8,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.documents.intake import MediaType
-from app.documents.models import Document, Page, PageStatus
+from app.documents.models import Document
 from app.documents.service import Submission
 from app.events import Event, EventType, Severity
 from app.jobs.models import Job
 from app.jobs.states import JobState, Priority, Stage
+from app.ocr.engine import EngineName
 
 DOCUMENT_ID = "019aa6c1-8f00-7c3e-9d5f-0d7a3c1b2e4f"
 JOB_ID = "019aa6c1-8f02-7a10-b6ab-5f2c9e8d7a61"
@@ -30,6 +31,10 @@ JOB_EXAMPLE: dict[str, Any] = {
     "next_attempt_at": NOW,
     "cancel_requested": False,
     "error": None,
+    "engine": "textract",
+    "fallback_reason": None,
+    "reused_job_id": None,
+    "cost_microdollars": 18000,
     "textract": {
         "job_id": "270c1cc5c3a84a5f8b7e9c1d2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a80e3",
         "status": "IN_PROGRESS",
@@ -62,8 +67,12 @@ DOCUMENT_EXAMPLE: dict[str, Any] = {
         "finalization": {"status": "pending", "timestamp": NOW, "metadata": {"stage": "parsing", "updated_at": NOW}},
         "last_update": {"stage": "parsing", "status": "queued", "timestamp": NOW},
     },
+    "cost_microdollars": 18000,
     "job": JOB_EXAMPLE,
 }
+
+
+NOT_OF_A_SUMMARY = {"state", "job", "cost_microdollars"}
 
 
 def example(value: Any) -> ConfigDict:
@@ -130,6 +139,10 @@ class JobRead(BaseModel):
     next_attempt_at: datetime = Field(description="When it is due next, where it waits.")
     cancel_requested: bool
     error: JobError | None
+    engine: EngineName | None = Field(description="What reads the document, or has read it: `textract` or `local`.")
+    fallback_reason: str | None = Field(description="Why it isn't the preferred engine.")
+    reused_job_id: UUID | None = Field(description="The job of the same bytes whose result was taken over.")
+    cost_microdollars: int = Field(description="What reading has cost so far; 1,000,000 are a US dollar.")
     textract: TextractRead
     stage_timings: dict[str, dict[str, float]] = Field(description="Seconds that each finished stage took.")
     last_event_number: int = Field(description="The number of its newest event; it grows with every change.")
@@ -160,6 +173,7 @@ class JobRead(BaseModel):
 
 _COPIED = (
     "id", "document_id", "stage", "state", "priority", "attempts", "next_attempt_at", "stage_timings",
+    "engine", "fallback_reason", "reused_job_id", "cost_microdollars",
     "last_event_number", "created_at", "updated_at", "started_at", "finished_at",
 )  # fmt: skip
 
@@ -197,25 +211,31 @@ class DocumentRead(DocumentBase):
     state: dict[str, dict[str, Any]] = Field(
         description="A `StepState` for each step (`ocr`, `finalization`), and `last_update`."
     )
+    cost_microdollars: int = Field(description="What all its jobs have cost so far; 1,000,000 are a US dollar.")
     job: JobRead
 
     @classmethod
     def of(cls, submission: Submission, state: Mapping[str, Any]) -> Self:
         """From a document's row and its newest job's."""
-        return cls(**document_fields(submission.document), state=dict(state), job=JobRead.of(submission.job))
+        return cls(
+            **document_fields(submission.document),
+            state=dict(state),
+            cost_microdollars=submission.cost_microdollars,
+            job=JobRead.of(submission.job),
+        )
 
 
 class DocumentSummary(DocumentBase):
     """A document as it was taken in."""
 
-    model_config = example({name: value for name, value in DOCUMENT_EXAMPLE.items() if name not in {"state", "job"}})
+    model_config = example({name: value for name, value in DOCUMENT_EXAMPLE.items() if name not in NOT_OF_A_SUMMARY})
 
 
 class SubmissionRead(BaseModel):
     """A document that was taken in, and the job that reads it."""
 
     model_config = example(
-        {"document": {n: v for n, v in DOCUMENT_EXAMPLE.items() if n not in {"state", "job"}}, "job": JOB_EXAMPLE}
+        {"document": {n: v for n, v in DOCUMENT_EXAMPLE.items() if n not in NOT_OF_A_SUMMARY}, "job": JOB_EXAMPLE}
     )
 
     document: DocumentSummary
@@ -225,106 +245,6 @@ class SubmissionRead(BaseModel):
     def of(cls, submission: Submission) -> Self:
         """From the rows that were made."""
         return cls(document=DocumentSummary(**document_fields(submission.document)), job=JobRead.of(submission.job))
-
-
-class Box(BaseModel):
-    """Where something stands on its page, in shares (0 to 1) of the page's width and height."""
-
-    model_config = example({"left": 0.12, "top": 0.08, "width": 0.31, "height": 0.02})
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-
-class Word(BaseModel):
-    """One word."""
-
-    model_config = example(
-        {"text": "UNITED", "confidence": 96.2, "box": {"left": 0.12, "top": 0.08, "width": 0.1, "height": 0.02}}
-    )
-
-    text: str
-    confidence: float = Field(ge=0, le=100)
-    box: Box
-
-
-class Line(Word):
-    """One line, and its words."""
-
-    model_config = example(
-        {
-            "text": "UNITED STATES",
-            "confidence": 96.0,
-            "box": {"left": 0.12, "top": 0.08, "width": 0.31, "height": 0.02},
-            "words": [
-                {"text": "UNITED", "confidence": 96.2, "box": {"left": 0.12, "top": 0.08, "width": 0.1, "height": 0.02}}
-            ],
-        }
-    )
-
-    words: list[Word]
-
-
-class PageSummary(BaseModel):
-    """What was read on one page, without its lines."""
-
-    model_config = example(
-        {
-            "number": 1,
-            "status": "read",
-            "text": "UNITED STATES\nCOURT OF APPEALS",
-            "confidence": 95.7,
-            "rotation_degrees": 0,
-            "word_count": 5,
-            "error": None,
-        }
-    )
-
-    number: int = Field(ge=1)
-    status: PageStatus = Field(description="`empty` is a page that was read and has nothing on it.")
-    text: str = Field(description="Its lines in reading order.")
-    confidence: float | None = Field(description="The mean of its words' confidences, 0 to 100.")
-    rotation_degrees: int = Field(description="How far the page's text is turned clockwise: 0, 90, 180 or 270.")
-    word_count: int
-    error: dict[str, str] | None = Field(description="`code` and `message`, where the page could not be read.")
-
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        """From a page's row."""
-        fields = ("number", "status", "text", "confidence", "rotation_degrees", "word_count")
-        error = {"code": page.error_code, "message": page.error_message or ""} if page.error_code else None
-        extra = {"lines": page.lines} if "lines" in cls.model_fields else {}
-        return cls(**{name: getattr(page, name) for name in fields}, error=error, **extra)
-
-
-class PageRead(PageSummary):
-    """What was read on one page, with its lines and words."""
-
-    model_config = example(
-        {
-            "number": 1,
-            "status": "read",
-            "text": "UNITED STATES",
-            "confidence": 95.7,
-            "rotation_degrees": 0,
-            "word_count": 2,
-            "error": None,
-            "lines": [Line.model_config["json_schema_extra"]["examples"][0]],  # type: ignore[index]  # set above
-        }
-    )
-
-    lines: list[Line]
-
-
-class PageList(BaseModel):
-    """Some of a document's pages, in order."""
-
-    model_config = example({"items": [PageSummary.model_config["json_schema_extra"]["examples"][0]], "next": None})  # type: ignore[index]  # set above
-
-    items: list[PageSummary]
-    next: str | None = Field(description="The cursor of the next page of this list; null at its end.")
 
 
 class EventRead(BaseModel):

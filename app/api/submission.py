@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, WithJsonSchema, field_validator
 
+from app.api.options import ProcessingOptions
 from app.documents.service import Description
 from app.jobs.states import Priority
 
@@ -24,6 +25,15 @@ JsonObject = Annotated[
 """An object that travels as text: a query and a form have nothing else, and clients would spread an object over it."""
 
 
+OptionsObject = Annotated[
+    ProcessingOptions,
+    BeforeValidator(_parse_json),
+    WithJsonSchema(
+        {"type": "string", "contentMediaType": "application/json", "examples": ['{"features": ["TABLES", "FORMS"]}']}
+    ),
+]
+
+
 class SubmissionFields(BaseModel):
     """What may be said of a document that is submitted."""
 
@@ -31,14 +41,16 @@ class SubmissionFields(BaseModel):
 
     filename: str | None = Field(None, max_length=1024, description="What the document is called. Decides nothing.")
     priority: Priority = Field(Priority.NORMAL, description="Which documents are taken first.")
-    options: JsonObject = Field(default_factory=dict, description="How it is to be read, as a JSON object.")
+    options: OptionsObject = Field(
+        default_factory=ProcessingOptions, description="How it is to be read: `ProcessingOptions` as a JSON object."
+    )
     external_id: str | None = Field(None, max_length=256, description="Your own id of it.")
     metadata: JsonObject = Field(
         default_factory=dict, description="Whatever you want to find with it, as a JSON object."
     )
     callback_url: HttpUrl | None = Field(None, description="Kept with the job.")
 
-    @field_validator("filename", "external_id", "options", "metadata")
+    @field_validator("filename", "external_id", "metadata")
     @classmethod
     def _no_nul(cls, value: object) -> object:
         """Postgres keeps no NUL, neither in text nor in JSON."""
@@ -48,8 +60,9 @@ class SubmissionFields(BaseModel):
 
     def describe(self) -> Description:
         """In the core's words."""
-        told = self.model_dump(exclude={"callback_url"})
-        return Description(**told, callback_url=str(self.callback_url) if self.callback_url else None)
+        told = self.model_dump(exclude={"callback_url", "options"})
+        callback_url = str(self.callback_url) if self.callback_url else None
+        return Description(**told, options=self.options.said(), callback_url=callback_url)
 
 
 def _has_nul(value: object) -> bool:

@@ -21,6 +21,7 @@ from app.errors import IdempotencyInProgress, IdempotencyMismatch, ResultNotRead
 from app.jobs import repository as jobs_repository
 from app.jobs.models import Job
 from app.jobs.states import LIVE_STATES, Priority
+from app.ocr.engine import ReadRequest
 from app.queue import Queue
 from app.storage.s3 import Bucket
 from app.storage.upload import Upload
@@ -52,6 +53,8 @@ class Submission:
 
     document: Document
     job: Job
+    cost_microdollars: int = 0
+    """What all jobs of the document have cost so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,8 @@ class Documents:
         """A document and its newest job. Raises `DocumentNotFound`."""
         async with self.sessions() as session:
             document = await repository.find(session, project_id, document_id)
-            return Submission(document, await jobs_repository.latest_of(session, document_id))
+            job = await jobs_repository.latest_of(session, document_id)
+            return Submission(document, job, await jobs_repository.cost_of_document(session, document_id))
 
     async def pages(self, project_id: UUID, document_id: UUID, *, after: int, limit: int) -> list[Page]:
         """Pages after a number. Raises `DocumentNotFound`, `ResultNotReady`, `ResultUnavailable`."""
@@ -156,6 +160,7 @@ class Documents:
             "id": new_id(),
             "priority": described.priority,
             "options": described.options,
+            "operation": ReadRequest.from_options(described.options).operation,
             "callback_url": described.callback_url,
             "request_id": events.request_id(),
         }

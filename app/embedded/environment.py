@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from app.config import Settings
 from app.embedded.data_dir import DataDir
 from app.embedded.errors import StackError
-from app.embedded.parts import Part
+from app.embedded.parts import Part, engines
 from app.embedded.ports import LOOPBACK
 from app.embedded.postgres import database_url
 from app.embedded.seaweedfs import s3_endpoint
@@ -28,6 +28,8 @@ def stack_environment(
         "REDIS_URL": settings.redis_url,
         "AWS_ENDPOINT_URL_S3": settings.aws_endpoint_url_s3 or "",
         "AWS_ENDPOINT_URL_TEXTRACT": settings.aws_endpoint_url_textract or "",
+        "LOCAL_TEXTRACT_ENDPOINT_URL": settings.local_textract_endpoint_url or "",
+        "OCR_ENGINES": engines(settings),
         "S3_BUCKET": settings.s3_bucket,
         "AWS_REGION": settings.aws_region,
         "QUIRE_DATA_DIR": str(data_dir.root),
@@ -44,8 +46,8 @@ def stack_environment(
     if Part.S3 in parts:
         environment["AWS_ENDPOINT_URL_S3"] = s3_endpoint(ports)
     if Part.TEXTRACT in parts:
-        environment["AWS_ENDPOINT_URL_TEXTRACT"] = f"http://{LOOPBACK}:{ports['textract']}"
-        # Our own server has no quota to spare.
+        environment["LOCAL_TEXTRACT_ENDPOINT_URL"] = f"http://{LOOPBACK}:{ports['textract']}"
+        # Our own server charges nothing for being asked.
         environment |= _unless_set(
             settings, textract_async_initial_delay_seconds=1, textract_async_polling_interval_seconds=1
         )
@@ -104,6 +106,6 @@ def _credentials(settings: Settings, secrets: Secrets, parts: frozenset[Part]) -
     if Part.TEXTRACT in parts:
         raise StackError(
             "S3 is elsewhere, and AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set: the Textract-compatible\n"
-            "server needs them to check requests. Set them, or set AWS_ENDPOINT_URL_TEXTRACT to one that runs elsewhere."
+            "server needs them to check requests. Set them, or set LOCAL_TEXTRACT_ENDPOINT_URL to one that runs elsewhere."
         )
     return {}

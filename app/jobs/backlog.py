@@ -15,6 +15,8 @@ from app.events import EventDraft, EventType, Severity
 from app.jobs.models import Job
 from app.jobs.repository import jobs, transition
 from app.jobs.states import JobState, Stage
+from app.ocr.engine import EngineName, Operation
+from app.ocr.pacing import Lane
 
 SWEEP_LOCK = 0x5175697265
 """The advisory lock under which one worker of the fleet sweeps at a time ("Quire" in ASCII)."""
@@ -28,6 +30,13 @@ class DueJob:
     stage: Stage
     fence: int
     rings: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingStart(DueJob):
+    """A job whose OCR is to be started, in so many parts."""
+
+    parts: int
 
 
 async def try_sweep_lock(session: AsyncSession) -> bool:
@@ -45,13 +54,55 @@ async def take_due(session: AsyncSession, stages: Sequence[str], *, room: int, a
     return [DueJob(row.id, Stage(row.stage), row.fence, row.rings) for row in rows]
 
 
-async def take_due_polls(session: AsyncSession, *, limit: int, lease: timedelta) -> list[Job]:
-    """The Textract jobs to ask about now, each put off by the lease, so that no two sweeps ask about one.
+async def count_waiting_starts(
+    session: AsyncSession, lane: Lane, engines: Sequence[EngineName], *, takes_all: bool, limit: int = 2000
+) -> int:
+    """How many jobs wait for their OCR to be started in a lane, up to a limit."""
+    told = _lane_parameters(lane, engines, takes_all=takes_all)
+    return int(await session.scalar(_COUNT_STARTS, {**told, "limit": limit}) or 0)
+
+
+async def waiting_starts(
+    session: AsyncSession, lane: Lane, engines: Sequence[EngineName], *, takes_all: bool, room: int
+) -> list[WaitingStart]:
+    """The jobs whose OCR should be started next, in the order of `take_due`; none of them is marked."""
+    told = _lane_parameters(lane, engines, takes_all=takes_all)
+    rows = await session.execute(_WAITING_STARTS, {**told, "room": room})
+    return [WaitingStart(row.id, Stage.JOB_VALIDATED, row.fence, row.rings, row.parts) for row in rows]
+
+
+async def mark_rung(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+    """Write down that jobs are being rung for, so that they aren't again at once."""
+    if job_ids:
+        await session.execute(_MARK_RUNG, {"ids": [str(each) for each in job_ids]})
+
+
+async def due_polls(session: AsyncSession, *, most: int) -> list[tuple[Lane, int]]:
+    """In which lanes OCR jobs are to be asked about now, and how many, up to a number."""
+    rows = await session.execute(_DUE_POLLS, {"most": most})
+    return [(Lane(EngineName(row.engine), Operation(row.operation)), row.number) for row in rows]
+
+
+async def take_due_polls(session: AsyncSession, lane: Lane, *, limit: int, lease: timedelta) -> list[Job]:
+    """The jobs of a lane to ask about now, each put off by the lease, so that no two sweeps ask about one.
 
     Each comes under a new fence, so that what an asker who hung meanwhile has to say doesn't count.
     """
-    rows = await session.execute(_TAKE_POLLS, {"limit": limit, "lease": lease})
-    return [Job(**row._mapping) for row in rows]
+    told = {"engine": lane.engine, "operation": lane.operation, "limit": limit, "lease": lease}
+    return [Job(**row._mapping) for row in await session.execute(_TAKE_POLLS, told)]
+
+
+async def ask_again(session: AsyncSession, waits: Sequence[tuple[Job, float]]) -> None:
+    """Have jobs that still run be asked about again, each after so many seconds."""
+    if not waits:
+        return
+    told = {
+        "ids": [str(job.id) for job, _ in waits],
+        "fences": [job.fence for job, _ in waits],
+        "seconds": [seconds for _, seconds in waits],
+        "deadlines": [job.textract_deadline for job, _ in waits],
+    }
+    await session.execute(_ASK_AGAIN, told)
 
 
 async def give_back_lost(session: AsyncSession, *, max_attempts: int, limit: int = 200) -> list[Job]:
@@ -143,7 +194,7 @@ _TAKE_DUE = text("""
             WHERE project_id = p.id AND stage = at.stage AND priority = of.priority
               AND state IN ('queued', 'retryable') AND next_attempt_at <= now()
               AND (rung_at IS NULL OR rung_at < now() - :again)
-              AND NOT (stage = 'parsing' AND textract_job_status = 'IN_PROGRESS')
+              AND NOT (stage = 'parsing' AND textract_job_status = 'IN_PROGRESS') AND stage <> 'job_validated'
             ORDER BY created_at LIMIT :room
         ) j
     ), turns AS (
@@ -160,17 +211,73 @@ _TAKE_DUE = text("""
     SELECT id, stage, fence, rings FROM rung ORDER BY place
 """).bindparams(bindparam("stages", type_=ARRAY(TEXT)), bindparam("again", type_=Interval))
 
+_OF_LANE = """
+    stage = 'job_validated' AND state IN ('queued', 'retryable') AND next_attempt_at <= now()
+      AND (rung_at IS NULL OR rung_at < now() - interval '10 seconds') AND operation = :operation
+      AND (options ->> 'engine' = :engine OR (:takes_all AND coalesce(options ->> 'engine', '') <> ALL(:engines)))
+"""
+
+_COUNT_STARTS = text(
+    f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_OF_LANE} ORDER BY next_attempt_at LIMIT :limit) waiting"  # noqa: S608 (no outside text)
+).bindparams(bindparam("engines", type_=ARRAY(TEXT)))
+
+_WAITING_STARTS = text(f"""
+    WITH due AS (
+        SELECT j.* FROM projects p
+        CROSS JOIN unnest(ARRAY['high', 'normal', 'low']) AS of(priority)
+        CROSS JOIN LATERAL (
+            SELECT id, priority, project_id, created_at, fence, rings, parts FROM jobs
+            WHERE project_id = p.id AND priority = of.priority AND {_OF_LANE}
+            ORDER BY created_at LIMIT :room
+        ) j
+    ), turns AS (
+        SELECT *, row_number() OVER (PARTITION BY priority, project_id ORDER BY created_at) AS turn FROM due
+    )
+    SELECT id, fence, rings, greatest(1, jsonb_array_length(parts)) AS parts FROM turns
+    ORDER BY array_position(ARRAY['high', 'normal', 'low'], priority), turn, created_at LIMIT :room
+""").bindparams(bindparam("engines", type_=ARRAY(TEXT)))  # noqa: S608 (no outside text)
+
+_MARK_RUNG = text("""
+    UPDATE jobs SET rung_at = now() WHERE id = ANY(CAST(:ids AS uuid[])) AND state IN ('queued', 'retryable')
+""")
+
+_POLLED = """
+    stage = 'parsing' AND state IN ('queued', 'retryable') AND next_attempt_at <= now()
+      AND textract_job_status = 'IN_PROGRESS' AND cancel_requested_at IS NULL
+"""
+
+_DUE_POLLS = text(f"""
+    SELECT engine, operation, count(*) AS number
+    FROM (SELECT engine, operation FROM jobs WHERE {_POLLED} ORDER BY next_attempt_at LIMIT :most) due
+    GROUP BY engine, operation
+""")  # noqa: S608 (no outside text)
+
 _TAKE_POLLS = (
-    text("""
+    text(f"""
     UPDATE jobs
     SET next_attempt_at = now() + :lease, rung_at = now(), textract_polls = textract_polls + 1, fence = fence + 1
     WHERE id IN (
-        SELECT id FROM jobs
-        WHERE stage = 'parsing' AND state IN ('queued', 'retryable') AND next_attempt_at <= now()
-          AND textract_job_status = 'IN_PROGRESS' AND cancel_requested_at IS NULL
+        SELECT id FROM jobs WHERE {_POLLED} AND engine = :engine AND operation = :operation
         ORDER BY next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    RETURNING *
-""")
+    RETURNING {", ".join(f"jobs.{column.name}" for column in jobs.columns)}
+""")  # noqa: S608 (no outside text)
     .bindparams(bindparam("lease", type_=Interval))
     .columns(*jobs.columns)
 )
+
+_ASK_AGAIN = text("""
+    UPDATE jobs SET next_attempt_at = now() + make_interval(secs => waits.seconds), rung_at = NULL,
+        textract_deadline = waits.deadline
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:fences AS bigint[]), CAST(:seconds AS float8[]),
+                CAST(:deadlines AS timestamptz[])) AS waits(id, fence, seconds, deadline)
+    WHERE jobs.id = waits.id AND jobs.fence = waits.fence AND jobs.state = 'queued'
+""")
+
+
+def _lane_parameters(lane: Lane, engines: Sequence[EngineName], *, takes_all: bool) -> dict[str, Any]:
+    return {
+        "engine": lane.engine,
+        "operation": lane.operation,
+        "engines": [str(name) for name in engines],
+        "takes_all": takes_all,
+    }

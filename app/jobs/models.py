@@ -1,14 +1,16 @@
-"""The tables of jobs and of the workers that run them."""
+"""The tables of jobs, of the OCR jobs that they had started, and of the workers that run them."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, EnumText, one_of
 from app.jobs.states import JobState, Priority, Stage
+from app.ocr.engine import EngineName, Operation
 
 WAITING = text("state IN ('queued', 'retryable')")
 
@@ -21,6 +23,9 @@ class Job(Base):
         one_of("stage", Stage),
         one_of("state", JobState),
         one_of("priority", Priority),
+        one_of("operation", Operation),
+        one_of("engine", EngineName),
+        CheckConstraint("cost_microdollars >= 0", name="cost_is_not_negative"),
         CheckConstraint("(state = 'working') = (claimed_by IS NOT NULL)", name="working_is_claimed"),
         CheckConstraint("(state = 'working') = (lease_until IS NOT NULL)", name="working_is_leased"),
         CheckConstraint(
@@ -37,6 +42,15 @@ class Job(Base):
         Index("ix_jobs_due", "stage", "next_attempt_at", postgresql_where=WAITING),
         Index("ix_jobs_leased", "claimed_by", "lease_until", postgresql_where=text("state = 'working'")),
         Index("ix_jobs_project_id_created_at", "project_id", text("created_at DESC"), text("id DESC")),
+        Index("ix_jobs_content", "project_id", "content_key", postgresql_where=text("content_key IS NOT NULL")),
+        # Of the jobs of a project that want the same to be read from the same bytes, one reads, and the others wait.
+        Index(
+            "uq_jobs_reading",
+            "project_id",
+            "content_key",
+            unique=True,
+            postgresql_where=text("reads AND state IN ('queued', 'working', 'retryable')"),
+        ),
         Index("ix_jobs_document_id_created_at", "document_id", text("created_at DESC")),
     )
 
@@ -70,12 +84,25 @@ class Job(Base):
     error_retryable: Mapped[bool | None]
     error_stage: Mapped[Stage | None] = mapped_column(EnumText(Stage))
 
-    textract_token: Mapped[str | None]
+    operation: Mapped[Operation] = mapped_column(EnumText(Operation), server_default=Operation.DETECTION)
+    content_key: Mapped[str | None]
+    """A hash of the bytes and of what is to be read from them: where it is the same, so is the result."""
+    reads: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether this is the one job of its project and content key that has the engine read."""
+    reused_job_id: Mapped[UUID | None]
+    """The job whose result this one has taken over."""
+    parts: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    """The files that a document too large for Textract was split into; none for all others."""
+    engine: Mapped[EngineName | None] = mapped_column(EnumText(EngineName))
+    fallback_reason: Mapped[str | None]
+    cost_microdollars: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
     textract_generation: Mapped[int] = mapped_column(server_default=text("0"))
     textract_job_id: Mapped[str | None]
     textract_job_status: Mapped[str | None]
     textract_start_time: Mapped[datetime | None]
     textract_end_time: Mapped[datetime | None]
+    textract_deadline: Mapped[datetime | None]
     textract_page_count: Mapped[int | None]
     textract_error_message: Mapped[str | None]
     textract_polls: Mapped[int] = mapped_column(server_default=text("0"))
@@ -84,6 +111,78 @@ class Job(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+class TextractJobStatus(StrEnum):
+    """How an OCR job is doing, in Textract's words and some of ours."""
+
+    STARTING = "STARTING"
+    """Its token is written down; whether the engine has heard of it is not known yet."""
+    REFUSED = "REFUSED"
+    """The engine would not start it; it costs nothing."""
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    PARTIAL_SUCCESS = "PARTIAL_SUCCESS"
+    FAILED = "FAILED"
+    LOST = "LOST"
+    """The engine no longer knows it."""
+
+
+OPEN_STATUSES = frozenset({TextractJobStatus.STARTING, TextractJobStatus.IN_PROGRESS})
+"""An OCR job in one of these may hold a slot."""
+
+
+class TextractJob(Base):
+    """One OCR job of an engine: a document, or one part of it, under one token. Rows outlive what they were made for."""
+
+    __tablename__ = "textract_jobs"
+    __table_args__ = (
+        one_of("engine", EngineName),
+        one_of("operation", Operation),
+        one_of("status", TextractJobStatus),
+        CheckConstraint("part > 0 AND first_page > 0 AND gets >= 0", name="counts_up"),
+        CheckConstraint("cost_microdollars >= 0", name="cost_is_not_negative"),
+        UniqueConstraint("engine", "operation", "token"),
+        Index("ix_textract_jobs_job_id", "job_id"),
+        Index("ix_textract_jobs_document_id", "document_id"),
+        Index("ix_textract_jobs_textract_job_id", "textract_job_id"),
+        Index("ix_textract_jobs_content", "project_id", "content_key"),
+        Index("ix_textract_jobs_spent", "project_id", "created_at"),
+        Index("ix_textract_jobs_ended", "engine", "operation", "ended_at"),
+        Index(
+            "ix_textract_jobs_open",
+            "engine",
+            "operation",
+            postgresql_where=text("status IN ('STARTING', 'IN_PROGRESS')"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"))
+    document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id", ondelete="SET NULL"))
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
+    content_key: Mapped[str | None]
+    part: Mapped[int]
+    first_page: Mapped[int]
+    generation: Mapped[int]
+    engine: Mapped[EngineName] = mapped_column(EnumText(EngineName))
+    operation: Mapped[Operation] = mapped_column(EnumText(Operation))
+    synchronous: Mapped[bool] = mapped_column(server_default=text("false"))
+    token: Mapped[str]
+    textract_job_id: Mapped[str | None]
+    status: Mapped[TextractJobStatus] = mapped_column(
+        EnumText(TextractJobStatus), server_default=TextractJobStatus.STARTING
+    )
+    message: Mapped[str | None]
+    page_count: Mapped[int | None]
+    """The pages it was counted to have and, once it has ended, those that the engine says it has read."""
+    gets: Mapped[int] = mapped_column(server_default=text("0"))
+    price_microdollars: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """Of a page."""
+    cost_microdollars: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
 
 
 class Worker(Base):

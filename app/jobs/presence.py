@@ -35,6 +35,13 @@ def new_worker_id() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}"
 
 
+@dataclass(slots=True)
+class FleetSize:
+    """How many workers live, as this process last saw."""
+
+    workers: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class LiveWorker:
     """A worker that was heard of lately."""
@@ -57,6 +64,7 @@ class Presence:
     interval_seconds: float
     doing: Callable[[], Sequence[UUID]]
     """The jobs that this process works on now: only their leases are renewed."""
+    fleet: FleetSize = field(default_factory=FleetSize)
     _lock: asyncpg.Connection | None = field(default=None)
     _has_lock: bool = False
     _lost: asyncio.Event = field(default_factory=asyncio.Event)
@@ -100,6 +108,7 @@ class Presence:
         }
         async with self.sessions.begin() as session:
             await session.execute(statement.on_conflict_do_update(index_elements=[Worker.id], set_=said))
+            self.fleet.workers = await session.scalar(_COUNT_LIVE, {"within": ALIVE_WITHIN}) or 1
             if doing:
                 await session.execute(_RENEW_LEASES, {"worker": self.worker_id, "ids": doing, "lease": self.lease})
 
@@ -147,6 +156,10 @@ async def live_workers(sessions: Sessions) -> list[LiveWorker]:
 _RENEW_LEASES = text(
     "UPDATE jobs SET lease_until = now() + :lease WHERE state = 'working' AND claimed_by = :worker AND id = ANY(CAST(:ids AS uuid[]))"
 ).bindparams(bindparam("lease", type_=Interval))
+
+_COUNT_LIVE = text("SELECT count(*) FROM workers WHERE heartbeat_at > now() - :within").bindparams(
+    bindparam("within", type_=Interval)
+)
 
 _TAKE_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 

@@ -59,6 +59,12 @@ async def latest_of(session: AsyncSession, document_id: UUID) -> Job:
     return Job(**row._mapping)
 
 
+async def cost_of_document(session: AsyncSession, document_id: UUID) -> int:
+    """What all jobs of a document have cost, in micro-dollars."""
+    total = select(func.coalesce(func.sum(jobs.c.cost_microdollars), 0)).where(jobs.c.document_id == document_id)
+    return int(await session.scalar(total) or 0)
+
+
 async def create(
     session: AsyncSession, beside: CTE | None = None, beside_values: Mapping[str, Any] = NOTHING, **values: Any
 ) -> Job:

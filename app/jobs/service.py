@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -9,14 +10,34 @@ from sqlalchemy import func, update
 
 from app import events
 from app.db import Sessions
-from app.errors import LeaseLost, StateConflict
-from app.events import Event
+from app.errors import LeaseLost, OcrFailed, StateConflict
+from app.events import Event, EventDraft, EventType
 from app.jobs import repository
 from app.jobs.models import Job
-from app.jobs.states import TERMINAL_STATES, JobState
+from app.jobs.states import TERMINAL_STATES, JobState, Stage
+from app.ocr.engine import OcrStatus
+from app.queue import Queue
 
 CANCEL_TRIES = 5
 """How often a job may change hands under a caller that wants it cancelled, before the caller is told to ask again."""
+
+
+RETRIED = EventDraft(EventType.RETRY, {"message": "The job is tried again, because somebody asked for it."})
+NO_ERROR = {"error_code": None, "error_message": None, "error_retryable": None, "error_stage": None}
+
+
+def _read_again(job: Job) -> dict[str, Any]:
+    """What a retry changes of the OCR job: one that failed is started anew, one that was waited for too long is waited for."""
+    if job.stage is not Stage.PARSING:
+        return {"textract_generation": job.textract_generation + 1} if job.error_code == OcrFailed.code else {}
+    if job.textract_job_status == OcrStatus.FAILED:
+        fresh = {
+            "textract_job_id": None,
+            "textract_job_status": None,
+            "textract_generation": job.textract_generation + 1,
+        }
+        return {"stage": Stage.JOB_VALIDATED, **fresh}
+    return {"textract_deadline": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +46,7 @@ class Jobs:
 
     sessions: Sessions
     redis: Redis
+    queue: Queue
 
     async def find(self, project_id: UUID, job_id: UUID) -> Job:
         """One job of a project. Raises `JobNotFound`."""
@@ -56,6 +78,21 @@ class Jobs:
             if stopped is not None:
                 return stopped
         raise StateConflict("The job keeps changing hands; ask again in a moment.")
+
+    async def retry(self, project_id: UUID, job_id: UUID) -> Job:
+        """Run a job that was given up again, from the stage that failed. Raises `JobNotFound` and `StateConflict`."""
+        job = await self.find(project_id, job_id)
+        if job.state is not JobState.DEADLETTER:
+            raise StateConflict(f"The job is {job.state}; only one in deadletter can be tried again.")
+        async with self.sessions.begin() as session:
+            changes = {"attempts": 0, "reads": False, **NO_ERROR, **_read_again(job)}
+            retried = await repository.transition(
+                session, job.id, JobState.QUEUED, fence=job.fence, at_state=job.state, event=RETRIED, **changes
+            )
+        # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
+        await self.queue.advance(retried)
+        await events.ring(self.redis, retried.id, retried.last_event_number)
+        return retried
 
     async def _stop(self, job: Job) -> Job | None:
         """Cancel a job that waits; None when a worker has taken it meanwhile."""

@@ -131,6 +131,10 @@ class Engine(Protocol):
     def name(self) -> EngineName: ...
 
     @property
+    def endpoint_url(self) -> str:
+        """Where it is."""
+
+    @property
     def stores_results(self) -> bool:
         """Whether results are to be read with `stored_results`, rather than by `get`, portion by portion."""
 

@@ -21,6 +21,9 @@ CLEARED_ERROR: Mapping[str, Any] = {
 """What a job that goes on says of its last failure."""
 
 
+LEAST_WAIT = timedelta(seconds=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """The move that a failure leads to."""
@@ -36,7 +39,7 @@ def failure_of(job: Job, error: QuireError, settings: Settings) -> Failure:
     attempts = _attempts(job, error)
     if not error.retryable or attempts >= settings.max_attempts:
         return _given_up(job, error, attempts)
-    delay = full_jitter(job.attempts, base_seconds=settings.retry_base_seconds, max_seconds=settings.retry_max_seconds)
+    delay = _delay(job, error, settings)
     if not error.costs_attempt:
         return _put_off(error, delay)
     changes = _reason(job, error) | {"attempts": attempts} | _changes_of_lost_job(job, error)
@@ -44,6 +47,14 @@ def failure_of(job: Job, error: QuireError, settings: Settings) -> Failure:
     return Failure(
         JobState.RETRYABLE, changes, EventDraft(EventType.RETRY, details, Severity.WARNING, error.code), delay
     )
+
+
+def _delay(job: Job, error: QuireError, settings: Settings) -> timedelta:
+    """When to try again: as the error says, where it knows; at once is left to those that only wait for their turn."""
+    if error.retry_in_seconds is not None:
+        return timedelta(seconds=error.retry_in_seconds)
+    delay = full_jitter(job.attempts, base_seconds=settings.retry_base_seconds, max_seconds=settings.retry_max_seconds)
+    return delay if error.costs_attempt else max(delay, LEAST_WAIT)
 
 
 def _attempts(job: Job, error: QuireError) -> int:
@@ -64,7 +75,7 @@ def _given_up(job: Job, error: QuireError, attempts: int) -> Failure:
 def _put_off(error: QuireError, delay: timedelta) -> Failure:
     """Waiting for a slot, or for a slower pace, is no failure."""
     event = EventDraft(EventType.PROGRESS, {"message": error.detail, "waiting_for": error.code}, code=error.code)
-    return Failure(JobState.QUEUED, {}, event, max(delay, timedelta(seconds=1)))
+    return Failure(JobState.QUEUED, {}, event, delay)
 
 
 def _reason(job: Job, error: QuireError) -> dict[str, Any]:
@@ -81,7 +92,7 @@ def _changes_of_lost_job(job: Job, error: QuireError) -> dict[str, Any]:
     if not isinstance(error, OcrJobLost):
         return {}
     return {
-        "stage": Stage.QUEUED,
+        "stage": Stage.JOB_VALIDATED,
         "textract_generation": job.textract_generation + 1,
         "textract_job_id": None,
         "textract_job_status": None,

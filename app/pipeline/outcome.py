@@ -9,7 +9,10 @@ from redis.asyncio import Redis
 
 from app.config import Settings
 from app.db import Sessions
-from app.ocr.engine import Engine
+from app.jobs.states import Stage
+from app.ocr.calls import Ocr
+from app.pipeline.estimates import Estimates
+from app.resources import Resources
 from app.storage.s3 import Bucket
 
 
@@ -21,7 +24,8 @@ class Tools:
     sessions: Sessions
     redis: Redis
     bucket: Bucket
-    ocr: Engine
+    ocr: Ocr
+    estimates: Estimates
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +36,11 @@ class Outcome:
     details: Mapping[str, Any] = field(default_factory=dict)
     due_in: timedelta | None = None
     """When the job is to be looked at next; None where it can go on at once."""
+    to: Stage | None = None
+    """Where the job comes to, if not to the stage that the table names: what lies between was not needed."""
+
+
+def open_tools(resources: Resources) -> Tools:
+    """The tools of a process, out of what it has open."""
+    estimates = Estimates(resources.settings, resources.sessions, resources.ocr.pacer)
+    return Tools(resources.settings, resources.sessions, resources.redis, resources.bucket, resources.ocr, estimates)

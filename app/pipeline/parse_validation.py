@@ -5,6 +5,7 @@ from app.documents.models import PageStatus
 from app.errors import OcrFailed, OcrResultInvalid
 from app.jobs.models import Job
 from app.pipeline.outcome import Outcome, Tools
+from app.pipeline.reuse import tell_waiting
 
 NAMED_PAGES = 100
 """An event names at most this many empty pages; the pages themselves say it of each."""
@@ -23,4 +24,5 @@ async def validate_parse(job: Job, tools: Tools) -> Outcome:
     details: dict[str, object] = {"pages": stored, "empty_pages": empty[:NAMED_PAGES]}
     if job.pages_total != stored:
         details["counted_pages"] = job.pages_total
-    return Outcome(changes={"pages_total": stored, "pages_done": stored}, details=details)
+    await tell_waiting(job, tools)
+    return Outcome(changes={"pages_total": stored, "pages_done": stored, "reads": False}, details=details)

@@ -1,21 +1,36 @@
-"""`poll_textract_jobs`: asks about every Textract job that is due, all at once, and waits for none."""
+"""`poll_textract_jobs`: asks about the OCR jobs that are due, as many as the Get budget allows, and waits for none."""
 
 import asyncio
-import random
-from dataclasses import dataclass
+import time
+from collections import Counter
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
-from sqlalchemy import Interval, bindparam, func, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.errors import InternalError, JobNotFound, LeaseLost, OcrFailed, OcrTimeout, QuireError, StateConflict
+from app.config import Settings
+from app.errors import (
+    InternalError,
+    JobNotFound,
+    LeaseLost,
+    OcrFailed,
+    OcrJobLost,
+    OcrTimeout,
+    QuireError,
+    StateConflict,
+)
 from app.events import EventDraft, EventType
-from app.jobs import backlog, repository
-from app.jobs.models import Job
+from app.jobs import backlog, textract_jobs
+from app.jobs.models import Job, TextractJob, TextractJobStatus
 from app.jobs.states import JobState
-from app.ocr.engine import OcrProgress, OcrStatus
+from app.jobs.textract_jobs import member_of
+from app.ocr.engine import OcrStatus, ResultPart
+from app.ocr.pacing import Lane
+from app.pipeline.collecting import keep_portion
 from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Tools
 from app.pipeline.recording import move
@@ -25,103 +40,190 @@ log = structlog.get_logger(__name__)
 
 POLL_LEASE = timedelta(seconds=60)
 """For how long a job that is being asked about is left alone by others: longer than the SDK takes to give up."""
+AT_ONCE = 32
+"""Jobs that one process asks about at the same time."""
+MOST_AT_A_TIME = 100
+TURN_SECONDS = 1.0
+"""How long one turn goes on asking; the budget is kept for a fifth of a second only, so a turn takes it bit by bit."""
+PAUSE_SECONDS = 0.05
 
-FIRST_INTERVAL_SECONDS = 1.0
-GROWTH = 1.5
+
+@dataclass(slots=True)
+class Round:
+    """What came of asking about some jobs, to be written down together."""
+
+    gets: Counter[UUID] = field(default_factory=Counter)
+    to_wait: list[tuple[Job, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """Asks Textract about running jobs, for the whole fleet: rows that are locked are another's."""
+    """Asks engines about running jobs, for the whole fleet: rows that are locked are another's."""
 
     tools: Tools
     queue: Queue
 
     async def poll_textract_jobs(self) -> int:
-        """Ask about as many due jobs as the quota of one second allows; returns how many."""
+        """Ask about due jobs for a turn, or until none is due; returns how many were asked about."""
+        asked, began = 0, time.monotonic()
+        while time.monotonic() - began < TURN_SECONDS:
+            async with self.tools.sessions() as session:
+                due = await backlog.due_polls(session, most=MOST_AT_A_TIME)
+            if not due:
+                break
+            now = sum([await self._poll_lane(lane, count) for lane, count in due])
+            asked += now
+            await asyncio.sleep(0 if now else PAUSE_SECONDS)
+        return asked
+
+    async def _poll_lane(self, lane: Lane, due: int) -> int:
+        if lane.engine not in self.tools.ocr.engines:
+            allowed = due  # no call is made: they are told that their engine is gone
+        else:
+            allowed = await self.tools.ocr.pacer.gets(lane, due)
+        if not allowed:
+            return 0
         async with self.tools.sessions.begin() as session:
-            due = await backlog.take_due_polls(
-                session, limit=self.tools.settings.textract_get_per_second, lease=POLL_LEASE
-            )
-        await asyncio.gather(*(self._poll(job) for job in due))
-        return len(due)
+            jobs = await backlog.take_due_polls(session, lane, limit=allowed, lease=POLL_LEASE)
+            rows = await textract_jobs.of_jobs(session, [job.id for job in jobs])
+        done, gate = Round(), asyncio.Semaphore(AT_ONCE)
+        await asyncio.gather(*(self._poll(job, rows[job.id], done, gate) for job in jobs))
+        async with self.tools.sessions.begin() as session:
+            await textract_jobs.count_gets(session, done.gets)
+            await backlog.ask_again(session, done.to_wait)
+        return len(jobs)
 
-    async def _poll(self, job: Job) -> None:
-        with structlog.contextvars.bound_contextvars(job_id=str(job.id), request_id=job.request_id):
-            try:
-                answer = await self._ask(job)
-                await (self._fail(job, answer) if isinstance(answer, QuireError) else self._record(job, answer))
-            except (LeaseLost, StateConflict, JobNotFound) as error:
-                log.info("poll_overtaken", error=error.detail)  # cancelled meanwhile, or asked about by another
-            except (QuireError, SQLAlchemyError, OSError) as error:
-                log.warning("poll_not_recorded", error=str(error))  # it is asked again when its lease is over
+    async def _poll(self, job: Job, rows: Sequence[TextractJob], done: Round, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            with structlog.contextvars.bound_contextvars(job_id=str(job.id), request_id=job.request_id):
+                await self._told(self._ask_and_record(job, rows, done))
 
-    async def _ask(self, job: Job) -> OcrProgress | QuireError:
-        """What the engine says of a job; whatever goes wrong is an error of our tree, and that job's alone."""
+    async def _told(self, work: Awaitable[None]) -> None:
+        """Whatever goes wrong is one job's alone, and it is asked again when its lease is over."""
         try:
-            return await self.tools.ocr.ask(job.textract_job_id or "")
+            await work
+        except (LeaseLost, StateConflict, JobNotFound) as error:
+            log.info("poll_overtaken", error=error.detail)  # cancelled meanwhile, or asked about by another
+        except (QuireError, SQLAlchemyError, OSError) as error:
+            log.warning("poll_not_recorded", error=str(error))
+        except Exception:  # the edge of the loop: a defect must not keep other jobs from being asked about
+            log.exception("poll_crashed")
+
+    async def _ask_and_record(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
+        if not rows:
+            await self._fail(job, rows, OcrJobLost())
+            return
+        try:
+            for row in rows:
+                if row.status not in ENDED:
+                    await self._ask(row, done)
         except QuireError as error:
-            return error
+            await self._fail(job, rows, error)
+            return
+        except (SQLAlchemyError, OSError):
+            raise
         except Exception as error:
             log.exception("poll_crashed")
-            return InternalError(f"poll_textract_jobs failed unexpectedly ({type(error).__name__}).")
-
-    async def _record(self, job: Job, progress: OcrProgress) -> None:
-        if progress.status is OcrStatus.FAILED:
-            ended = {"textract_job_status": progress.status, "textract_end_time": datetime.now(UTC)}
-            error = OcrFailed(f"Textract could not read the document: {progress.message or 'no reason given'}.")
-            await self._fail(job, error, textract_error_message=progress.message, **ended)
-        elif progress.status is OcrStatus.IN_PROGRESS:
-            await self._wait_on(job)
+            await self._fail(
+                job, rows, InternalError(f"poll_textract_jobs failed unexpectedly ({type(error).__name__}).")
+            )
+            return
+        if all(row.status in ENDED for row in rows):
+            await self._collect(job, rows)
         else:
-            await self._collect(job, progress)
+            await self._wait_on(job, rows, done)
 
-    async def _collect(self, job: Job, progress: OcrProgress) -> None:
-        """The job has ended: have its result fetched."""
-        event = EventDraft(EventType.PROGRESS, {"textract_job_status": progress.status, "pages": progress.page_count})
-        ended = {"textract_job_status": progress.status, "textract_end_time": datetime.now(UTC)}
-        moved = await self._move(
-            job, JobState.QUEUED, event, attempts=0, textract_page_count=progress.page_count, **CLEARED_ERROR, **ended
+    async def _ask(self, row: TextractJob, done: Round) -> None:
+        """Ask about one OCR job; what is new is in its row afterwards. The budget is for one: further parts wait for theirs."""
+        lane, textract_job_id = Lane(row.engine, row.operation), row.textract_job_id or ""
+        if row.part > 1:
+            await asyncio.sleep(await self.tools.ocr.pacer.get(lane))
+        done.gets[row.id] += 1
+        portion = await self.tools.ocr.ask(lane, textract_job_id)
+        if portion.status is OcrStatus.IN_PROGRESS:
+            return
+        if portion.status is not OcrStatus.FAILED and not self.tools.ocr.engine(row.engine).stores_results:
+            await keep_portion(self.tools.redis, textract_job_id, portion)
+        await record_end(self.tools, row, portion)
+
+    async def _collect(self, job: Job, rows: Sequence[TextractJob]) -> None:
+        """All parts have ended: have the result fetched, if there is any."""
+        status, pages = _status_of(rows), sum(row.page_count or 0 for row in rows)
+        ended: dict[str, Any] = {"textract_job_status": status, "textract_end_time": datetime.now(UTC)}
+        ended |= {"cost_microdollars": sum(row.cost_microdollars for row in rows)}
+        if status is OcrStatus.FAILED:
+            message = next((row.message for row in rows if row.message), None)
+            error = OcrFailed(f"The OCR engine could not read the document: {message or 'no reason given'}.")
+            await self._fail(job, rows, error, textract_error_message=message, **ended)
+            return
+        event = EventDraft(EventType.PROGRESS, {"textract_job_status": status, "pages": pages})
+        moved = await move(
+            self.tools, job, JobState.QUEUED, event, attempts=0, textract_page_count=pages, **CLEARED_ERROR, **ended
         )
         if moved is not None:
             await self.queue.advance(moved)
 
-    async def _wait_on(self, job: Job) -> None:
-        if datetime.now(UTC) - (job.textract_start_time or job.created_at) > self._patience(job):
-            await self._fail(job, OcrTimeout)
+    async def _wait_on(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
+        now = datetime.now(UTC)
+        if job.textract_deadline is not None and now > job.textract_deadline:
+            await self._fail(job, rows, OcrTimeout())
             return
-        delay = self._interval(job.textract_polls)
+        row = next(row for row in rows if row.status not in ENDED)
+        elapsed = (now - (row.started_at or job.updated_at)).total_seconds()
+        seconds = await self.tools.estimates.next_poll(Lane(row.engine, row.operation), elapsed)
+        deadline = job.textract_deadline or now + patience(job, self.tools.settings)
         if job.state is JobState.RETRYABLE:
-            event = EventDraft(EventType.PROGRESS, {"message": "Textract answers again."})
-            await self._move(job, JobState.QUEUED, event, attempts=0, delay=delay, **CLEARED_ERROR)
+            event = EventDraft(EventType.PROGRESS, {"message": "The OCR engine answers again."})
+            changes = {**CLEARED_ERROR, "attempts": 0, "textract_deadline": deadline}
+            await move(self.tools, job, JobState.QUEUED, event, delay=timedelta(seconds=seconds), **changes)
             return
-        async with self.tools.sessions.begin() as session:
-            await session.execute(_ASK_AGAIN, {"job_id": job.id, "held": job.fence, "delay": delay})
+        job.textract_deadline = deadline
+        done.to_wait.append((job, seconds))
 
-    async def _fail(self, job: Job, error: QuireError | type[QuireError], **changes: Any) -> None:
-        failure = failure_of(job, error if isinstance(error, QuireError) else error(), self.tools.settings)
+    async def _fail(self, job: Job, rows: Sequence[TextractJob], error: QuireError, **changes: Any) -> None:
+        failure = failure_of(job, error, self.tools.settings)
         log.warning("poll_failed", code=failure.event.code, state=failure.state)
-        await self._move(job, failure.state, failure.event, delay=failure.delay, **(dict(failure.changes) | changes))
-
-    async def _move(self, job: Job, state: JobState, event: EventDraft, **changes: Any) -> Job | None:
-        return await move(self.tools, job, state, event, **changes)
-
-    def _patience(self, job: Job) -> timedelta:
-        settings = self.tools.settings
-        share = settings.textract_polling_seconds_per_page * (job.pages_total or 0)
-        return timedelta(seconds=settings.textract_async_max_polling_time_seconds + share)
-
-    def _interval(self, polls: int) -> timedelta:
-        """Growing, and jittered by a fifth, so that jobs that were started together aren't asked about together."""
-        seconds = min(
-            self.tools.settings.textract_async_polling_interval_seconds, FIRST_INTERVAL_SECONDS * GROWTH**polls
+        if isinstance(error, OcrJobLost):
+            async with self.tools.sessions.begin() as session:
+                for row in rows:
+                    if row.status not in ENDED:
+                        await textract_jobs.end(session, row, TextractJobStatus.LOST, pages=None, message=error.detail)
+            for row in rows:
+                await self.tools.ocr.pacer.release(Lane(row.engine, row.operation), member_of(job.id, row.part))
+        await move(
+            self.tools, job, failure.state, failure.event, delay=failure.delay, **(dict(failure.changes) | changes)
         )
-        return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 (spreads load, guards nothing)
 
 
-_ASK_AGAIN = (
-    update(repository.jobs)
-    .where(repository.jobs.c.id == bindparam("job_id"), repository.jobs.c.fence == bindparam("held"))
-    .where(repository.jobs.c.state == JobState.QUEUED)
-    .values(next_attempt_at=func.now() + bindparam("delay", type_=Interval), rung_at=None)
-)
+ENDED = frozenset({TextractJobStatus.SUCCEEDED, TextractJobStatus.PARTIAL_SUCCESS, TextractJobStatus.FAILED})
+
+
+def patience(job: Job, settings: Settings) -> timedelta:
+    """How long a job is waited for: TEXTRACT_ASYNC_MAX_POLLING_TIME_SECONDS and a share per page."""
+    share = settings.textract_polling_seconds_per_page * (job.pages_total or 0)
+    return timedelta(seconds=settings.textract_async_max_polling_time_seconds + share)
+
+
+async def record_end(tools: Tools, row: TextractJob, portion: ResultPart) -> None:
+    """Write down how an OCR job has ended, free its slot, and count it."""
+    status, pages = TextractJobStatus(portion.status), portion.page_count or None
+    async with tools.sessions.begin() as session:
+        await textract_jobs.end(session, row, status, pages=pages, message=portion.message)
+    row.status, row.message = status, portion.message
+    row.page_count = pages or row.page_count
+    row.cost_microdollars = row.price_microdollars * (row.page_count or 0)
+    lane = Lane(row.engine, row.operation)
+    if row.job_id is not None:
+        await tools.ocr.pacer.release(lane, member_of(row.job_id, row.part))
+    seconds = (datetime.now(UTC) - (row.started_at or row.created_at)).total_seconds()
+    tools.ocr.telemetry.job_ended(
+        row.engine, row.operation, portion.status, seconds=seconds, pages=row.page_count or 0, gets=row.gets + 1
+    )
+
+
+def _status_of(rows: Sequence[TextractJob]) -> OcrStatus:
+    """One status for all parts: what was read of some of them is kept."""
+    statuses = {row.status for row in rows}
+    if statuses == {TextractJobStatus.SUCCEEDED}:
+        return OcrStatus.SUCCEEDED
+    return OcrStatus.FAILED if statuses == {TextractJobStatus.FAILED} else OcrStatus.PARTIAL_SUCCESS

@@ -99,7 +99,8 @@ class Pipeline:
 
     async def _succeed(self, job: Job, row: StageRow, outcome: Outcome, seconds: float) -> Job | None:
         """Move on: to the end, to another queue, or straight into the next stage where nothing keeps us from it."""
-        following = ROWS.get(row.to)
+        to = outcome.to or row.to
+        following = ROWS.get(to)
         goes_on = following is not None and following.queue is row.queue and outcome.due_in is None
         state = JobState.WORKING if goes_on else JobState.QUEUED if following else JobState.DONE
         timing = {"seconds": round(seconds, 6)}
@@ -108,7 +109,7 @@ class Pipeline:
             state,
             event=EventDraft(EventType.STAGE if following else EventType.DONE, outcome.details),
             delay=outcome.due_in or timedelta(0),
-            stage=row.to,
+            stage=to,
             attempts=0,
             stage_timings=job.stage_timings | {job.stage: timing},
             **CLEARED_ERROR,

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from app.jobs.models import Job
 from app.jobs.states import Stage
+from app.pipeline.collecting import collect_textract_result
 from app.pipeline.finalization import finalize_document
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.parse_validation import validate_parse
-from app.pipeline.parsing import collect_textract_result, start_textract_job
+from app.pipeline.starting import start_textract_job
 from app.pipeline.validation import validate_document
 from app.queue import QueueName, Route, TaskName
 

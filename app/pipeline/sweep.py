@@ -18,6 +18,7 @@ from app.jobs import backlog
 from app.jobs.backlog import DueJob
 from app.jobs.models import Job
 from app.jobs.states import WAITING_STATES
+from app.pipeline.admission import Admission
 from app.pipeline.outcome import Tools
 from app.pipeline.stages import QUEUES, ROUTES
 from app.queue import Queue, QueueName, stages_of
@@ -33,6 +34,7 @@ class Sweep:
 
     tools: Tools
     queue: Queue
+    admission: Admission
 
     async def sweep(self) -> None:
         """Give back what is lost, and ring for what is due. Does nothing while another worker sweeps."""
@@ -44,6 +46,7 @@ class Sweep:
             await forget_old_keys(session, older_than=IDEMPOTENCY_KEYS_KEPT)
         for job in given_back:
             await self._tell(job)
+        await self.admission.admit()
         for queue in QUEUES:
             for due in await self._take_due(queue):
                 await self.queue.advance(due)

@@ -112,6 +112,11 @@ class Bucket:
         with suppress(FileNotFoundError), translated_errors():
             await self.client.delete_object(Bucket=self.name, Key=key)
 
+    async def copy(self, key: str, to: str) -> None:
+        """Copy an object within the bucket, of up to 5 GB. Raises `FileNotFoundError` where there is none."""
+        with translated_errors():
+            await self.client.copy_object(Bucket=self.name, Key=to, CopySource={"Bucket": self.name, "Key": key})
+
     async def abort(self, key: str, upload_id: str) -> None:
         """Drop an unfinished upload and its parts; one that isn't there is fine."""
         with translated_errors(), suppress(self.client.exceptions.NoSuchUpload):

@@ -7,8 +7,11 @@ is aborted: no half object, and no parts that are paid for and never seen.
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+import anyio
 
 from app.errors import StorageUnavailable
 from app.storage.s3 import Bucket, translated_errors
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 
 HASH_INLINE_BYTES = 256 * 1024
 """Below this, handing bytes to a thread costs more than hashing them here."""
+
+
+FILE_CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -135,3 +141,16 @@ class Upload:
             await self.bucket.delete(self.key)
         if self._upload_id is not None:
             await self.bucket.abort(self.key, self._upload_id)
+
+
+async def store_file(
+    bucket: Bucket, key: str, path: Path, content_type: str, part_bytes: int, parts_in_flight: int
+) -> None:
+    """Store a local file, however large."""
+    async with (
+        await anyio.open_file(path, "rb") as file,
+        Upload(bucket, key, content_type, part_bytes, parts_in_flight) as upload,
+    ):
+        while chunk := await file.read(FILE_CHUNK_BYTES):
+            await upload.write(chunk)
+        await upload.complete()

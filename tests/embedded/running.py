@@ -14,7 +14,15 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 # What may be set where the tests run: here each stack has its own servers.
-POINTERS = ("DATABASE_URL", "REDIS_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_TEXTRACT", "S3_BUCKET")
+POINTERS = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_TEXTRACT",
+    "LOCAL_TEXTRACT_ENDPOINT_URL",
+    "OCR_ENGINES",
+    "S3_BUCKET",
+)
 
 
 class RunningStack:

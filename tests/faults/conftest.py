@@ -19,7 +19,12 @@ async def fake() -> AsyncIterator[FakeTextract]:
 @pytest.fixture
 def told(quick: Settings, fake: FakeTextract) -> Settings:
     """Settings that lead to it, with everything soon and short."""
-    short = {"aws_endpoint_url_textract": fake.url, "ring_again_seconds": 1.0, "textract_connect_timeout_seconds": 1.0}
+    short = {
+        "ocr_engines": "textract",
+        "aws_endpoint_url_textract": fake.url,
+        "ring_again_seconds": 1.0,
+        "textract_connect_timeout_seconds": 1.0,
+    }
     return quick.model_copy(update=short | {"textract_read_timeout_seconds": 5.0})
 
 

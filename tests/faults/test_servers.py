@@ -143,7 +143,9 @@ async def test_textract_away_for_a_while(bench: Bench, told: Settings, fake: Fak
     fake.status = "IN_PROGRESS"
     port = int(fake.url.rpartition(":")[2])
     async with proxied(port) as proxy:
-        settings = told.model_copy(update={"aws_endpoint_url_textract": f"http://127.0.0.1:{proxy.port}"})
+        settings = told.model_copy(
+            update={"ocr_engines": "textract", "aws_endpoint_url_textract": f"http://127.0.0.1:{proxy.port}"}
+        )
         async with serving(settings):
             jobs = await submitted(bench, 4)
             await eventually(lambda: all_are(bench, jobs, JobState.QUEUED, Stage.PARSING))

@@ -24,10 +24,7 @@ from workers.main import serving
 async def submitted(bench: Bench, count: int, stage: Stage = Stage.JOB_VALIDATED, *, after: int = 0) -> list[Job]:
     """Jobs over a document of two pages, each with a Textract token of its own."""
     document = await bench.rows.document(letter("one", "two"))
-    return [
-        await bench.rows.job(stage, document=document, pages_total=2, textract_token=f"{number:064x}")
-        for number in range(after, after + count)
-    ]
+    return [await bench.rows.job(stage, document=document, pages_total=2) for number in range(after, after + count)]
 
 
 async def each_ends_once(bench: Bench, fake: FakeTextract, jobs: Sequence[Job]) -> None:
@@ -175,7 +172,7 @@ async def test_an_emptied_redis_in_the_middle_loses_nothing(bench: Bench, told: 
     fake.blocks = document_of(2)
     jobs = await submitted(bench, 12, Stage.QUEUED)
     for job in jobs:
-        await bench.rows.change(job.id, pages_total=None, textract_token=None)
+        await bench.rows.change(job.id, pages_total=None)
     async with serving(told), serving(told):
         for _ in range(5):
             await asyncio.sleep(0.3)

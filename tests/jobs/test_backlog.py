@@ -20,13 +20,16 @@ from app.jobs.backlog import DueJob
 from app.jobs.models import Job
 from app.jobs.presence import Presence
 from app.jobs.states import JobState, Priority, Stage
+from app.ocr.engine import EngineName, Operation
+from app.ocr.pacing import Lane
 from app.pipeline.stages import ROUTES, STAGES
 from app.queue import QueueName, stages_of
 from tests.bench import WORKER, Bench, eventually, open_bench
 
 STAGES_OF_OCR = stages_of(ROUTES, QueueName.OCR)
 AGAIN = timedelta(seconds=10)
-TYPES: dict[str, Any] = {"stages": ARRAY(TEXT), "again": Interval, "lease": Interval}
+LANE = Lane(EngineName.TEXTRACT, Operation.DETECTION)
+TYPES: dict[str, Any] = {"stages": ARRAY(TEXT), "again": Interval, "lease": Interval, "engines": ARRAY(TEXT)}
 
 
 async def take(bench: Bench, room: int = 100, stages: Sequence[str] = STAGES_OF_OCR) -> list[DueJob]:
@@ -96,7 +99,7 @@ async def test_only_what_a_worker_could_claim_is_taken(bench: Bench) -> None:
     document = await bench.rows.document()
     due = [
         await bench.rows.job(document=document),
-        await bench.rows.job(Stage.JOB_VALIDATED, JobState.RETRYABLE, document=document),
+        await bench.rows.job(Stage.QUEUED, JobState.RETRYABLE, document=document),
         await bench.rows.job(Stage.PARSING, document=document, textract_job_status="SUCCEEDED"),
     ]
     later = await bench.rows.job(document=document)
@@ -107,6 +110,7 @@ async def test_only_what_a_worker_could_claim_is_taken(bench: Bench) -> None:
         (Stage.QUEUED, JobState.CANCELLED),
         (Stage.QUEUED, JobState.DEADLETTER),
         (Stage.PARSING, JobState.QUEUED),
+        (Stage.JOB_VALIDATED, JobState.QUEUED),  # starts are admitted, lane by lane
     ]:
         await bench.rows.job(stage, state, document=document)
     assert {each.id for each in await take(bench)} == {job.id for job in due}
@@ -127,15 +131,17 @@ async def test_the_cost_does_not_follow_the_backlog(bench: Bench) -> None:
     async with bench.tools.sessions.begin() as session:
         await session.execute(
             text(
-                "INSERT INTO jobs (id, project_id, document_id, stage, textract_job_id, textract_job_status)"
-                " SELECT gen_random_uuid(), :project, :document, stage, 'x', 'IN_PROGRESS'"
-                " FROM generate_series(1, 10000), unnest(ARRAY['queued', 'parsing']) AS of(stage)"
+                "INSERT INTO jobs (id, project_id, document_id, stage, textract_job_id, textract_job_status, engine)"
+                " SELECT gen_random_uuid(), :project, :document, stage, 'x', 'IN_PROGRESS', 'textract'"
+                " FROM generate_series(1, 10000), unnest(ARRAY['queued', 'parsing', 'job_validated']) AS of(stage)"
             ),
             {"project": job.project_id, "document": job.document_id},
         )
         await session.execute(text("ANALYZE jobs"))
-    said = {"stages": list(STAGES_OF_OCR), "room": 100, "again": AGAIN, "limit": 25, "lease": AGAIN}
-    for statement in (backlog._TAKE_DUE, backlog._TAKE_POLLS, backlog._LOST):
+    said = {"stages": list(STAGES_OF_OCR), "room": 100, "again": AGAIN, "limit": 25, "lease": AGAIN, "most": 100}
+    said |= {"engine": "textract", "operation": "detection", "engines": ["textract"], "takes_all": True}
+    hot = (backlog._DUE_POLLS, backlog._TAKE_POLLS, backlog._COUNT_STARTS, backlog._WAITING_STARTS)
+    for statement in (backlog._TAKE_DUE, backlog._LOST, *hot):
         plan, milliseconds = await explained(bench, str(statement), said)
         assert "Seq Scan on jobs" not in plan, plan
         assert milliseconds < 250, plan
@@ -157,7 +163,7 @@ async def test_two_sweeps_never_ask_about_the_same_job(bench: Bench) -> None:
     jobs = [await bench.rows.job(Stage.PARSING, document=document) for _ in range(20)]
 
     async def take_polls(session: AsyncSession) -> list[Job]:
-        return await backlog.take_due_polls(session, limit=12, lease=timedelta(seconds=60))
+        return await backlog.take_due_polls(session, LANE, limit=12, lease=timedelta(seconds=60))
 
     async with bench.tools.sessions.begin() as one, bench.tools.sessions.begin() as other:
         first = await take_polls(one)
@@ -192,7 +198,7 @@ async def test_what_needs_no_asking_is_not_asked_about(bench: Bench, columns: di
     job = await bench.rows.job(Stage.PARSING)
     await bench.rows.change(job.id, **columns)
     async with bench.tools.sessions.begin() as session:
-        assert await backlog.take_due_polls(session, limit=5, lease=AGAIN) == []
+        assert await backlog.take_due_polls(session, LANE, limit=5, lease=AGAIN) == []
 
 
 async def test_a_lease_that_ran_out_is_given_back(bench: Bench) -> None:
@@ -249,7 +255,8 @@ async def test_what_a_dead_worker_was_asking_about_is_asked_about_at_once(bench:
 
     async def take_polls() -> list[UUID]:
         async with bench.tools.sessions.begin() as session:
-            return [job.id for job in await backlog.take_due_polls(session, limit=5, lease=timedelta(seconds=60))]
+            taken = await backlog.take_due_polls(session, LANE, limit=5, lease=timedelta(seconds=60))
+            return [job.id for job in taken]
 
     async with present(bench):
         assert await take_polls() == [asked.id]

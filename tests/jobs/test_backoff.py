@@ -69,7 +69,7 @@ def test_waiting_for_a_slot_costs_no_attempt(error: QuireError) -> None:
 def test_a_lost_job_is_started_again_under_a_new_generation() -> None:
     """A Textract job that is gone sends its job back to where it can be started, under another token."""
     failure = failure_of(a_job(textract_generation=1), OcrJobLost(), SETTINGS)
-    assert (failure.state, failure.changes["stage"]) == (JobState.RETRYABLE, Stage.QUEUED)
+    assert (failure.state, failure.changes["stage"]) == (JobState.RETRYABLE, Stage.JOB_VALIDATED)
     assert (failure.changes["textract_generation"], failure.changes["textract_job_id"]) == (2, None)
 
 

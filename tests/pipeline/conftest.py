@@ -19,7 +19,9 @@ async def fake() -> AsyncIterator[FakeTextract]:
 @pytest.fixture
 def told(quick: Settings, fake: FakeTextract) -> Settings:
     """Settings that lead to it."""
-    return quick.model_copy(update={"aws_endpoint_url_textract": fake.url, "max_attempts": 4})
+    return quick.model_copy(
+        update={"ocr_engines": "textract", "aws_endpoint_url_textract": fake.url, "max_attempts": 4}
+    )
 
 
 @pytest.fixture

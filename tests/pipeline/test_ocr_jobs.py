@@ -1,6 +1,6 @@
 """A document's Textract job: started once, asked about without anybody waiting, and its result fetched whole."""
 
-from dataclasses import replace
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,11 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from app.config import Settings
-from app.db import table_of
 from app.documents.models import PageStatus
-from app.jobs.models import Job
+from app.jobs.models import Job, TextractJob
 from app.jobs.states import JobState, Stage
-from app.pipeline.polling import Polling
 from tests.bench import Bench, open_bench
 from tests.documents import letter
 from tests.ocr.textract import FakeTextract, Refusal, document_of, page_blocks
@@ -136,23 +134,18 @@ async def test_a_lost_job_is_started_again_under_a_new_token(bench: Bench, fake:
     """When Textract knows the job no more, another one is started; the old token would only name the lost one."""
     job = await bench.rows.job(document=await bench.rows.document(letter("one")))
     job = await bench.advance(job)
-    first, lost = job.textract_token, job.textract_job_id
+    lost = job.textract_job_id
     fake.forgotten.add(str(lost))
     job = await bench.poll(job)
-    assert (job.state, job.stage, job.error_code) == (JobState.RETRYABLE, Stage.QUEUED, "ocr_job_lost")
+    assert (job.state, job.stage, job.error_code) == (JobState.RETRYABLE, Stage.JOB_VALIDATED, "ocr_job_lost")
     assert (job.textract_generation, job.textract_job_id, job.attempts) == (1, None, 1)
     await bench.rows.change(job.id, next_attempt_at_in=timedelta(0))
     job = await bench.advance(job)
-    assert (job.stage, job.textract_token != first, job.textract_job_id != lost) == (Stage.PARSING, True, True)
+    assert (job.stage, job.textract_job_id != lost) == (Stage.PARSING, True)
+    rows = await bench.rows.textract_jobs(job.id)
+    assert [row.status for row in rows] == ["LOST", "IN_PROGRESS"]
+    assert rows[0].token != rows[1].token
     assert (await bench.poll(job)).textract_job_status == "SUCCEEDED"
-
-
-async def test_the_same_document_has_the_same_token(bench: Bench, fake: FakeTextract) -> None:
-    """Two runs over a document, or two tries of one, are one Textract job."""
-    document = await bench.rows.document(letter("one"))
-    first, second = [await bench.advance(await bench.rows.job(document=document)) for _ in range(2)]
-    assert (first.textract_token, first.textract_job_id) == (second.textract_token, second.textract_job_id)
-    assert len(fake.jobs) == 1
 
 
 async def test_the_token_is_committed_before_the_start(bench: Bench, fake: FakeTextract) -> None:
@@ -160,15 +153,13 @@ async def test_the_token_is_committed_before_the_start(bench: Bench, fake: FakeT
     seen = []
 
     async def look(body: dict[str, Any]) -> None:
-        table = table_of(Job)
         async with bench.tools.sessions() as session:
-            seen.append(
-                await session.scalar(select(table.c.state).where(table.c.textract_token == body["ClientRequestToken"]))
-            )
+            token = TextractJob.token == body["ClientRequestToken"]
+            seen.append(await session.scalar(select(TextractJob.status).where(token)))
 
     fake.on_start = look
     await bench.advance(await bench.rows.job(document=await bench.rows.document(letter("one"))))
-    assert seen == ["working"]
+    assert seen == ["STARTING"]
 
 
 @pytest.mark.parametrize(
@@ -205,15 +196,15 @@ async def test_polls_that_fail_are_counted_until_one_succeeds(bench: Bench, fake
 
 async def test_an_answer_that_makes_no_sense_harms_one_job(bench: Bench, fake: FakeTextract) -> None:
     """A status that nobody knows is tried again, and the other polls of the same second go on."""
-    jobs = [await started(bench, textract_token=token * 64) for token in "ab"]
+    jobs = [await started(bench) for _ in range(2)]
     for job in jobs:
         await bench.rows.change(job.id, next_attempt_at_in=timedelta(0))
-    await bench.rows.change(jobs[0].id, textract_job_id="not hex at all")
+    fake.forgotten.add(str(jobs[0].textract_job_id))
     await bench.polling.poll_textract_jobs()
     lost, good = [await bench.rows.find(job.id) for job in jobs]
     assert (lost.error_code, good.textract_job_status) == ("ocr_job_lost", "SUCCEEDED")
     fake.status = "POSTPONED"
-    job = await bench.poll(await started(bench, textract_token="c" * 64))
+    job = await bench.poll(await started(bench))
     assert (job.state, job.error_code) == (JobState.RETRYABLE, "ocr_unknown_error")
 
 
@@ -224,20 +215,11 @@ async def test_a_job_that_never_ends_is_given_up(bench: Bench, fake: FakeTextrac
     patience = settings.textract_async_max_polling_time_seconds + 3 * settings.textract_polling_seconds_per_page
     for seconds, state in ((patience - 30, JobState.QUEUED), (patience + 30, JobState.DEADLETTER)):
         job = await started(bench, pages_total=3)
-        await bench.rows.change(job.id, textract_start_time_in=-timedelta(seconds=seconds))
+        assert job.textract_deadline is not None
+        await bench.rows.change(job.id, textract_deadline=job.textract_deadline - timedelta(seconds=seconds))
         job = await bench.poll(job)
         assert job.state is state
     assert job.error_code == "ocr_timeout"
-
-
-async def test_the_interval_between_polls_grows(bench: Bench) -> None:
-    """From about a second to the longest, with a fifth of jitter, so that jobs started together drift apart."""
-    settings = bench.settings.model_copy(update={"textract_async_polling_interval_seconds": 20.0})
-    polling = Polling(replace(bench.tools, settings=settings), bench.queue)
-    for polls, seconds in ((0, 1), (1, 1.5), (2, 2.25), (5, 7.6), (8, 20), (400, 20)):
-        delays = [polling._interval(polls).total_seconds() for _ in range(200)]
-        assert 0.79 * seconds < min(delays) < 0.9 * seconds
-        assert 1.1 * seconds < max(delays) < 1.21 * seconds
 
 
 async def test_asking_again_waits_for_its_time(bench: Bench, fake: FakeTextract) -> None:
@@ -260,11 +242,14 @@ async def test_a_start_without_a_delay_still_waits_for_its_poll(told: Settings, 
 
 
 async def test_a_quota_of_polls_is_kept(told: Settings, fake: FakeTextract) -> None:
-    """One look asks about as many jobs as the quota of a second allows, those that are due longest first."""
-    async with open_bench(told.model_copy(update={"textract_get_per_second": 2})) as bench:
+    """A second sees as many Gets as the quota allows and no more, for those that are due longest first."""
+    quota = {"textract_get_per_second": 2, "textract_quota_share": 1.0}
+    async with open_bench(told.model_copy(update=quota)) as bench:
         document = await bench.rows.document()
-        jobs = [await bench.rows.job(Stage.PARSING, document=document, textract_job_id=f"job-{n}") for n in range(3)]
+        jobs = [await bench.rows.job(Stage.PARSING, document=document, textract_job_id=f"job-{n}") for n in range(6)]
         for late, job in enumerate(jobs):
             await bench.rows.change(job.id, next_attempt_at_in=-timedelta(seconds=late))
-        assert [await bench.polling.poll_textract_jobs() for _ in range(3)] == [2, 1, 0]
-        assert [body["JobId"] for _, body in fake.asked][-1] == "job-0"
+        began = time.monotonic()
+        asked = await bench.polling.poll_textract_jobs()
+        assert 1 <= asked <= 2 * (time.monotonic() - began + 1)
+        assert fake.asked[0][1]["JobId"] == "job-5"

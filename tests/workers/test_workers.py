@@ -37,7 +37,9 @@ async def fake() -> AsyncIterator[FakeTextract]:
 @pytest.fixture
 def told(quick: Settings, fake: FakeTextract) -> Settings:
     """Settings that lead to it, with everything soon."""
-    return quick.model_copy(update={"aws_endpoint_url_textract": fake.url, "ring_again_seconds": 1.0})
+    return quick.model_copy(
+        update={"ocr_engines": "textract", "aws_endpoint_url_textract": fake.url, "ring_again_seconds": 1.0}
+    )
 
 
 @pytest.fixture
@@ -242,7 +244,7 @@ async def test_a_dead_workers_tasks_do_not_hold_the_queue(bench: Bench, told: Se
             await asyncio.sleep(3)
 
         slow.on_start = hang
-        async with serving(told.model_copy(update={"aws_endpoint_url_textract": slow.url})):
+        async with serving(told.model_copy(update={"ocr_engines": "textract", "aws_endpoint_url_textract": slow.url})):
             await bench.queue.advance(job)
             key = f"arq:in-progress:start_textract_job:{job.id}:0:0"
 

@@ -1,0 +1,276 @@
+"""The rows of OCR jobs: what was started under which token, what it costs, and which may hold a slot. Nothing here commits.
+
+A row is written before the engine is asked, so that whatever happens then, nothing is paid for that isn't known of.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Interval, bindparam, case, func, literal, or_, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT, distinct_on
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import new_id, table_of
+from app.errors import LeaseLost
+from app.jobs.models import OPEN_STATUSES, TextractJob, TextractJobStatus
+from app.jobs.repository import jobs
+from app.jobs.states import LIVE_STATES, JobState
+from app.ocr.engine import EngineName, Operation
+
+textract_jobs = table_of(TextractJob)
+
+RESULTS_KEPT = timedelta(days=6, hours=12)
+"""Textract keeps results and tokens for seven days from the start; what is older is not relied on."""
+ENDED_WELL = (TextractJobStatus.SUCCEEDED, TextractJobStatus.PARTIAL_SUCCESS)
+GONE = (TextractJobStatus.REFUSED, TextractJobStatus.LOST)
+
+
+def member_of(job_id: UUID, part: int) -> str:
+    """Under which name an OCR job holds its slot."""
+    return f"{job_id}:{part}"
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What is known of an OCR job before the engine is asked for it."""
+
+    part: int
+    first_page: int
+    page_count: int
+    engine: EngineName
+    operation: Operation
+    token: str
+    price_microdollars: int
+    synchronous: bool = False
+
+
+async def begin(session: AsyncSession, job: Any, beginning: Beginning) -> TextractJob:
+    """Write down that an OCR job is about to be started, or find that it was; under the job's fence.
+
+    Raises `LeaseLost` where the job is another worker's by now.
+    """
+    row = {
+        "id": new_id(),
+        "project_id": job.project_id,
+        "document_id": job.document_id,
+        "job_id": job.id,
+        "content_key": job.content_key,
+        "generation": job.textract_generation,
+        "part": beginning.part,
+        "first_page": beginning.first_page,
+        "page_count": beginning.page_count,
+        "engine": beginning.engine,
+        "operation": beginning.operation,
+        "token": beginning.token,
+        "synchronous": beginning.synchronous,
+        "price_microdollars": beginning.price_microdollars,
+        "cost_microdollars": beginning.price_microdollars * beginning.page_count,
+    }
+    statement = upsert(textract_jobs).values(row)
+    again = case(
+        (textract_jobs.c.status == TextractJobStatus.REFUSED, TextractJobStatus.STARTING), else_=textract_jobs.c.status
+    )
+    written = statement.on_conflict_do_update(
+        constraint="uq_textract_jobs_engine_operation_token",
+        set_={
+            "status": again,
+            "job_id": statement.excluded.job_id,
+            "cost_microdollars": statement.excluded.cost_microdollars,
+        },
+    ).returning(*textract_jobs.c)
+    held = (jobs.c.id == job.id) & (jobs.c.fence == job.fence) & (jobs.c.state == JobState.WORKING)
+    if await session.scalar(select(jobs.c.id).where(held).with_for_update()) is None:
+        raise LeaseLost
+    return TextractJob(**(await session.execute(written)).one()._mapping)
+
+
+async def started(session: AsyncSession, row: TextractJob, textract_job_id: str) -> None:
+    """Write the engine's id of an OCR job down."""
+    values = {
+        "textract_job_id": textract_job_id,
+        "status": TextractJobStatus.IN_PROGRESS,
+        "started_at": func.coalesce(textract_jobs.c.started_at, func.now()),
+    }
+    await session.execute(update(textract_jobs).where(textract_jobs.c.id == row.id).values(values))
+
+
+async def refused(session: AsyncSession, row: TextractJob, message: str) -> None:
+    """Write down that the engine would not start an OCR job: it costs nothing."""
+    values = {"status": TextractJobStatus.REFUSED, "message": message, "cost_microdollars": 0}
+    await session.execute(update(textract_jobs).where(textract_jobs.c.id == row.id).values(values))
+
+
+async def end(
+    session: AsyncSession, row: TextractJob, status: TextractJobStatus, *, pages: int | None, message: str | None = None
+) -> None:
+    """Write down how an OCR job has ended, and what it costs by the pages that were read."""
+    values: dict[str, Any] = {"status": status, "message": message, "ended_at": func.now()}
+    values["started_at"] = func.coalesce(textract_jobs.c.started_at, func.now())
+    if pages is not None:
+        values |= {"page_count": pages, "cost_microdollars": textract_jobs.c.price_microdollars * pages}
+    await session.execute(update(textract_jobs).where(textract_jobs.c.id == row.id).values(values))
+
+
+async def count_gets(session: AsyncSession, counts: Mapping[UUID, int]) -> None:
+    """Add to the Get calls that OCR jobs took."""
+    if counts:
+        await session.execute(_COUNT_GETS, {"ids": [str(each) for each in counts], "counts": list(counts.values())})
+
+
+async def of_jobs(session: AsyncSession, job_ids: Collection[UUID]) -> dict[UUID, list[TextractJob]]:
+    """The OCR jobs that jobs have now, in the order of their parts; those that came to nothing are left out."""
+    query = (
+        select(textract_jobs)
+        .where(textract_jobs.c.job_id.in_(job_ids), textract_jobs.c.status.not_in(GONE))
+        .ext(distinct_on(textract_jobs.c.job_id, textract_jobs.c.part))
+        .order_by(
+            textract_jobs.c.job_id,
+            textract_jobs.c.part,
+            textract_jobs.c.generation.desc(),
+            textract_jobs.c.created_at.desc(),
+        )
+    )
+    found: dict[UUID, list[TextractJob]] = {job_id: [] for job_id in job_ids}
+    for row in await session.execute(query):
+        found[row.job_id].append(TextractJob(**row._mapping))
+    return found
+
+
+async def of_job(session: AsyncSession, job_id: UUID) -> list[TextractJob]:
+    """The OCR jobs that a job has now, in the order of their parts."""
+    return (await of_jobs(session, [job_id]))[job_id]
+
+
+async def cost_of(session: AsyncSession, *condition: ColumnElement[bool]) -> int:
+    """What the OCR jobs of a condition cost together, in micro-dollars."""
+    return int(
+        await session.scalar(select(func.coalesce(func.sum(textract_jobs.c.cost_microdollars), 0)).where(*condition))
+        or 0
+    )
+
+
+async def spent_today(session: AsyncSession, project_id: UUID, *, but_for: UUID) -> int:
+    """What a project has spent since midnight (UTC), running jobs included, in micro-dollars.
+
+    Under a lock of the project until the transaction ends, so that no two jobs see the same rest of a cap.
+    """
+    await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 1))"), {"key": str(project_id)})
+    today = textract_jobs.c.created_at >= func.date_trunc("day", func.now(), "UTC")
+    other = or_(textract_jobs.c.job_id != but_for, textract_jobs.c.job_id.is_(None))
+    return await cost_of(session, textract_jobs.c.project_id == project_id, today, other)
+
+
+async def take_over(session: AsyncSession, job: Any) -> list[TextractJob]:
+    """Take over the OCR jobs that an ended job of the same content was reading with, so that they are not paid for twice.
+
+    Returns them in the order of their parts; none where there is no whole set that runs or has ended well.
+    """
+    owner = await session.scalar(
+        _PAID_BEFORE,
+        {
+            "project": job.project_id,
+            "content": job.content_key,
+            "job": job.id,
+            "kept": RESULTS_KEPT,
+            "parts": max(1, len(job.parts)),
+        },
+    )
+    if owner is None:
+        return []
+    taken = (textract_jobs.c.job_id == owner) & textract_jobs.c.status.not_in(GONE)
+    await session.execute(update(textract_jobs).where(taken).values(job_id=job.id, document_id=job.document_id))
+    return await of_job(session, job.id)
+
+
+async def open_members(session: AsyncSession, engine: EngineName, operation: Operation, within: timedelta) -> list[str]:
+    """Who holds a slot of an engine's operation; what has run for longer than any job is waited for does not."""
+    rows = await session.scalars(_OPEN_MEMBERS, {"engine": engine, "operation": operation, "within": within})
+    return list(rows)
+
+
+async def open_counts(session: AsyncSession) -> list[tuple[EngineName, Operation, int]]:
+    """How many OCR jobs are open, by engine and operation."""
+    by = (textract_jobs.c.engine, textract_jobs.c.operation)
+    query = select(*by, func.count()).where(textract_jobs.c.status.in_(OPEN_STATUSES)).group_by(*by)
+    return [(row[0], row[1], row[2]) for row in await session.execute(query)]
+
+
+async def abandoned(session: AsyncSession, *, within: timedelta, limit: int) -> list[TextractJob]:
+    """OCR jobs that run on for jobs that have ended or are gone: they hold slots until they are known to have ended."""
+    live = select(literal(1)).where(jobs.c.id == textract_jobs.c.job_id, jobs.c.state.in_(LIVE_STATES)).exists()
+    query = (
+        select(textract_jobs)
+        .where(textract_jobs.c.status == TextractJobStatus.IN_PROGRESS, ~live)
+        .where(textract_jobs.c.created_at > func.now() - bindparam("within", type_=Interval))
+        .order_by(func.random())
+        .limit(limit)
+    )
+    return [TextractJob(**row._mapping) for row in await session.execute(query, {"within": within})]
+
+
+async def make_due(session: AsyncSession, textract_job_ids: Sequence[str]) -> set[str]:
+    """Have jobs looked at now whose OCR jobs are said to have ended; returns those that are known."""
+    rows = await session.execute(_MAKE_DUE, {"ids": list(textract_job_ids)})
+    return {row.textract_job_id for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """How long a recent OCR job took."""
+
+    pages: int
+    seconds: float
+
+
+async def recent_durations(
+    session: AsyncSession, engine: EngineName, operation: Operation, *, limit: int = 300
+) -> list[Duration]:
+    """How long the OCR jobs that ended last took, from their start to the moment that their end was seen."""
+    seconds = func.extract("epoch", textract_jobs.c.ended_at - textract_jobs.c.started_at)
+    query = (
+        select(textract_jobs.c.page_count, seconds)
+        .where(textract_jobs.c.engine == engine, textract_jobs.c.operation == operation)
+        .where(textract_jobs.c.ended_at.is_not(None), textract_jobs.c.status.in_(ENDED_WELL))
+        .where(~textract_jobs.c.synchronous, textract_jobs.c.page_count > 0)
+        .order_by(textract_jobs.c.ended_at.desc())
+        .limit(limit)
+    )
+    return [Duration(row[0], float(row[1])) for row in await session.execute(query)]
+
+
+_COUNT_GETS = text("""
+    UPDATE textract_jobs SET gets = gets + more.count
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:counts AS int[])) AS more(id, count) WHERE textract_jobs.id = more.id
+""")
+
+_OPEN_MEMBERS = text("""
+    SELECT coalesce(job_id::text, 'gone-' || id) || ':' || part FROM textract_jobs
+    WHERE engine = :engine AND operation = :operation AND status IN ('STARTING', 'IN_PROGRESS') AND NOT synchronous
+      AND created_at > now() - :within
+      AND (status = 'IN_PROGRESS' OR created_at > now() - interval '2 minutes')
+""").bindparams(bindparam("within", type_=Interval))
+
+# Only a set that is whole, of a job that no longer lives: its rows are taken away from it.
+_PAID_BEFORE = text("""
+    SELECT t.job_id FROM textract_jobs t LEFT JOIN jobs j ON j.id = t.job_id
+    WHERE t.project_id = :project AND t.content_key = :content AND t.job_id <> :job
+      AND (j.id IS NULL OR j.state IN ('deadletter', 'cancelled'))
+      AND t.status IN ('IN_PROGRESS', 'SUCCEEDED', 'PARTIAL_SUCCESS') AND NOT t.synchronous
+      AND t.created_at > now() - :kept
+    GROUP BY t.job_id HAVING count(DISTINCT t.part) = :parts
+    ORDER BY max(t.created_at) DESC LIMIT 1
+""").bindparams(bindparam("kept", type_=Interval))
+
+_MAKE_DUE = text("""
+    WITH known AS (SELECT job_id, textract_job_id FROM textract_jobs WHERE textract_job_id = ANY(:ids)),
+    due AS (
+        UPDATE jobs SET next_attempt_at = now() FROM known
+        WHERE jobs.id = known.job_id AND jobs.stage = 'parsing' AND jobs.state IN ('queued', 'retryable')
+          AND jobs.textract_job_status = 'IN_PROGRESS' AND jobs.next_attempt_at > now() AND jobs.rung_at IS NULL
+    )
+    SELECT textract_job_id FROM known
+""").bindparams(bindparam("ids", type_=ARRAY(TEXT)))

@@ -1,0 +1,96 @@
+"""Reading a document of one page by the synchronous call: no job, no slot, no poll, and paid for at every call."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from app.db import one_statement
+from app.documents.models import Document
+from app.errors import DocumentUnreachable, OcrUnavailable, QuireError
+from app.jobs import textract_jobs
+from app.jobs.models import Job, TextractJob, TextractJobStatus
+from app.jobs.states import Stage
+from app.jobs.textract_jobs import Beginning
+from app.ocr.engine import OcrStatus, ReadRequest, ResultPart, Source
+from app.ocr.router import Choice
+from app.pipeline.collection import collecting
+from app.pipeline.outcome import Outcome, Tools
+from app.pipeline.reuse import result_key
+from app.pipeline.spending import begin_within_cap
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingAtOnce:
+    """One document of a single page, read while its stage runs; there is a permit for it."""
+
+    job: Job
+    document: Document
+    request: ReadRequest
+    choice: Choice
+    tools: Tools
+    instead_of: QuireError | None = None
+    """Why no job reads it, where one was to."""
+
+    async def run(self) -> Outcome:
+        """Read it, and store its result as a job's is stored."""
+        row = await self._begin()
+        try:
+            portion = await self.tools.ocr.read(self.choice, await self._document(), self.request)
+        except OcrUnavailable as error:
+            # It may have been read, and only the answer was lost: counted as paid for.
+            async with one_statement(self.tools.sessions) as session:
+                await textract_jobs.end(session, row, TextractJobStatus.FAILED, pages=1, message=error.detail)
+            raise
+        except QuireError as error:
+            async with one_statement(self.tools.sessions) as session:
+                await textract_jobs.refused(session, row, error.detail)
+            raise
+        async with one_statement(self.tools.sessions) as session:
+            await textract_jobs.end(session, row, TextractJobStatus.SUCCEEDED, pages=portion.page_count or 1)
+        return await self._store(row, portion)
+
+    async def _begin(self) -> TextractJob:
+        """Each call is a row of its own, for each is paid for."""
+        engine = self.choice.engine.name
+        return await begin_within_cap(
+            self.job,
+            Beginning(
+                part=1,
+                first_page=1,
+                page_count=1,
+                engine=engine,
+                operation=self.request.operation,
+                token=f"at-once-{uuid4()}",
+                price_microdollars=self.tools.ocr.prices.price_per_page(engine, self.request),
+                synchronous=True,
+            ),
+            self.tools,
+        )
+
+    async def _document(self) -> Source | bytes:
+        """Where the document lies or, where the engine can't get at it there, its bytes."""
+        if not isinstance(self.instead_of, DocumentUnreachable):
+            return Source(self.document.s3_bucket, self.document.s3_key)
+        async with self.tools.bucket.open(self.document.s3_key) as chunks:
+            return b"".join([chunk async for chunk in chunks])
+
+    async def _store(self, row: TextractJob, portion: ResultPart) -> Outcome:
+        pages = portion.page_count or 1
+        async with collecting(self.job, self.tools, self.request.operation, OcrStatus.SUCCEEDED, pages) as collection:
+            await collection.add(portion)
+            await collection.finish()
+        details = {"pages": pages, "engine": row.engine, "synchronous": True}
+        if self.instead_of is not None:
+            details["instead_of"] = self.instead_of.code
+        return Outcome(
+            changes={
+                "engine": row.engine,
+                "fallback_reason": self.choice.fallback_reason,
+                "textract_job_status": OcrStatus.SUCCEEDED,
+                "textract_page_count": pages,
+                "result_key": result_key(self.job),
+                "pages_done": collection.pages_done,
+                "cost_microdollars": row.price_microdollars * pages + self.job.cost_microdollars,
+            },
+            details=details,
+            to=Stage.PARSED,
+        )

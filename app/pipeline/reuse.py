@@ -1,0 +1,122 @@
+"""Never reading the same twice: a result that is there is copied, and one that is on its way is waited for."""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
+
+from app import events
+from app.documents import repository as documents
+from app.documents.models import Document
+from app.errors import LeaseLost, ReadElsewhere
+from app.jobs import repository, textract_jobs
+from app.jobs.models import Job, TextractJob
+from app.jobs.states import JobState, Stage
+from app.ocr.engine import OcrStatus
+from app.pipeline.outcome import Outcome, Tools
+
+log = structlog.get_logger(__name__)
+
+ASK_AGAIN_SECONDS = 15.0
+"""How often a job that waits for another's result looks for it; it is also told when the result is there."""
+
+
+def result_key(job: Job) -> str:
+    """Where a job's whole result is kept."""
+    return f"results/{job.document_id}/{job.id}/textract.json"
+
+
+def reads_anew(job: Job) -> bool:
+    """Whether a job was told to read whatever was read before."""
+    return bool(job.options.get("force_reprocess"))
+
+
+async def reuse(job: Job, document: Document, content_key: str, tools: Tools) -> Outcome | None:
+    """Take over what another job of the project has read from the same bytes; None where there is nothing to take."""
+    if reads_anew(job):
+        return None
+    async with tools.sessions() as session:
+        earlier = await documents.find_result(session, job, content_key)
+    if earlier is None or earlier.result_key is None:
+        return None
+    try:
+        await tools.bucket.copy(earlier.result_key, result_key(job))
+    except FileNotFoundError:
+        log.warning("reusable_result_gone", job_id=str(earlier.id))
+        return None
+    async with tools.sessions.begin() as session:
+        await documents.copy_pages(session, earlier, job)
+        await documents.set_page_count(session, document.id, earlier.pages_total or 1)
+        last = await repository.append_events(session, job, [])
+    await events.ring(tools.redis, job.id, last)
+    return Outcome(
+        changes=_taken_over(job, earlier, content_key), details={"reused_job_id": str(earlier.id)}, to=Stage.PARSED
+    )
+
+
+def _taken_over(job: Job, earlier: Job, content_key: str) -> dict[str, Any]:
+    """What a job says of a result that another has paid for."""
+    same = ("pages_total", "engine", "fallback_reason", "textract_job_id", "textract_job_status", "textract_page_count")
+    return {name: getattr(earlier, name) for name in same} | {
+        "content_key": content_key,
+        "pages_done": earlier.pages_total or 0,
+        "result_key": result_key(job),
+        "reused_job_id": earlier.id,
+        "reads": False,
+    }
+
+
+async def take_reading(job: Job, tools: Tools) -> None:
+    """Become the one job of the project that reads this content. Raises `ReadElsewhere` while another one does."""
+    if reads_anew(job) or job.reads:
+        return
+    held = (repository.jobs.c.id == job.id) & (repository.jobs.c.fence == job.fence)
+    change = update(repository.jobs).where(held, repository.jobs.c.state == JobState.WORKING).values(reads=True)
+    try:
+        async with tools.sessions.begin() as session:
+            if await session.scalar(change.returning(repository.jobs.c.id)) is None:
+                raise LeaseLost
+    except IntegrityError as error:
+        again = ASK_AGAIN_SECONDS * random.uniform(0.7, 1.3)  # noqa: S311 (spreads load, guards nothing)
+        raise ReadElsewhere(retry_in_seconds=again) from error
+
+
+async def take_over_paid(job: Job, tools: Tools) -> Outcome | None:
+    """Go on with the OCR jobs that a job that ended early had started for the same content; None where there are none."""
+    if reads_anew(job):
+        return None
+    async with tools.sessions.begin() as session:
+        rows = await textract_jobs.take_over(session, job)
+    if not rows:
+        return None
+    log.info("textract_jobs_taken_over", count=len(rows))
+    return Outcome(
+        changes=reading_changes(rows),
+        details={"taken_over": [row.textract_job_id for row in rows]},
+        due_in=timedelta(0),
+    )
+
+
+def reading_changes(rows: list[TextractJob]) -> dict[str, Any]:
+    """What a job says of the OCR jobs that read it, from now on; the first stands for all."""
+    first = rows[0]
+    return {
+        "engine": first.engine,
+        "textract_job_id": first.textract_job_id,
+        "textract_job_status": OcrStatus.IN_PROGRESS,
+        "textract_start_time": first.started_at,
+        "textract_end_time": None,
+        "textract_deadline": None,
+        "textract_error_message": None,
+        "textract_polls": 0,
+        "cost_microdollars": sum(row.cost_microdollars for row in rows),
+    }
+
+
+async def tell_waiting(job: Job, tools: Tools) -> None:
+    """Have the jobs that wait for this one's result look for it now."""
+    async with tools.sessions.begin() as session:
+        await documents.wake_waiting(session, job)
