@@ -101,6 +101,8 @@ def _block(rows: Sequence[Row], first: int, gap: float) -> tuple[_Block | None, 
             row += 2
         else:
             break
+    if row < len(rows) and len(block.rows) >= FEWEST_ROWS and _ends_with(block, rows[row]):
+        row += 1
     if len(block.rows) >= FEWEST_ROWS:
         for above in reversed(rows[max(0, first - HEADER_LINES) : first]):
             if not (_is_header_line(block, above) and _take(block, above, above=True)):
@@ -129,6 +131,17 @@ def _take_with_title(block: _Block, title: Row, row: Row) -> bool:
     block.rows.pop()
     block.downs.pop()
     return False
+
+
+def _ends_with(block: _Block, row: Row) -> bool:
+    """Take in the second line of a last row's cell."""
+    over = [_overlap(column, _reach(row)) for column in block.columns]
+    usual = median(below - above for above, below in pairwise(block.downs))
+    if sum(over) != 1 or _down(row) - block.downs[-1] >= WRAPPED_PITCH * usual:
+        return False
+    block.rows.append([row if each else [] for each in over])
+    block.downs.append(_down(row))
+    return True
 
 
 def _is_header_line(block: _Block, row: Row) -> bool:
