@@ -97,6 +97,9 @@ class Settings(BaseSettings):
         100, ge=1, description="Tasks the whole fleet runs at once, per queue; arq carries twice as many."
     )
     worker_heartbeat_seconds: float = Field(5.0, gt=0, description="How often a worker says that it is alive.")
+    worker_metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="The port on which a worker process serves its own metrics; none without it."
+    )
     worker_completion_seconds: float = Field(
         25.0, ge=0, description="How long a stopping worker lets its tasks finish."
     )
@@ -110,7 +113,9 @@ class Settings(BaseSettings):
         5, ge=1, description="Failures in a row after which an engine is left alone for a while."
     )
     ocr_breaker_open_seconds: float = Field(
-        30.0, gt=0, description="How long an engine is left alone before it is probed; it doubles with each failed probe."
+        30.0,
+        gt=0,
+        description="How long an engine is left alone before it is probed; it doubles with each failed probe.",
     )
     ocr_breaker_max_open_seconds: float = Field(
         300.0, gt=0, description="The longest time that an engine is left alone between two probes."
@@ -152,9 +157,7 @@ class Settings(BaseSettings):
     textract_max_concurrent_jobs: int | None = Field(
         None, gt=0, description="The account's quota of running jobs, of each operation; else the region's default."
     )
-    textract_quota_share: float = Field(
-        0.9, gt=0, le=1, description="The share of the quotas that this fleet may use."
-    )
+    textract_quota_share: float = Field(0.9, gt=0, le=1, description="The share of the quotas that this fleet may use.")
     local_textract_start_per_second: float = Field(
         100.0, gt=0, description="Starts that the engine `local` is sent a second, by the whole fleet."
     )
@@ -178,7 +181,8 @@ class Settings(BaseSettings):
     )
     aws_endpoint_url_sqs: str | None = Field(None, description="An SQS-compatible server instead of AWS.")
     textract_output_bucket: str | None = Field(
-        None, description="The bucket that Textract writes results to, which are then read there, not asked for page by page."
+        None,
+        description="The bucket that Textract writes results to, which are then read there, not asked for page by page.",
     )
     textract_output_prefix: str = Field(
         "textract_output", min_length=1, description="The folder of `TEXTRACT_OUTPUT_BUCKET` that results go to."
@@ -188,13 +192,15 @@ class Settings(BaseSettings):
     )
     textract_prices: str | None = Field(
         None,
-        description="Prices a page in micro-dollars as JSON, over the defaults: `{\"TEXT\": 1500, \"TABLES\": 15000}`.",
+        description='Prices a page in micro-dollars as JSON, over the defaults: `{"TEXT": 1500, "TABLES": 15000}`.',
     )
     max_cost_per_document: int | None = Field(
         None, ge=0, description="The most micro-dollars that reading a document may cost; a dearer one is not started."
     )
     max_cost_per_project_per_day: int | None = Field(
-        None, ge=0, description="The most micro-dollars that a project may spend on a day (UTC); the rest waits for the next."
+        None,
+        ge=0,
+        description="The most micro-dollars that a project may spend on a day (UTC); the rest waits for the next.",
     )
     textract_max_results: int = Field(1000, ge=1, le=1000, description="Blocks asked for in one page of results.")
     textract_connect_timeout_seconds: float = Field(5.0, gt=0, description="How long connecting to Textract may take.")

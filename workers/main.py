@@ -11,6 +11,7 @@ from types import ModuleType
 import setproctitle
 import structlog
 from arq.worker import func
+from prometheus_client import start_http_server
 
 from app.config import Settings
 from app.jobs.presence import Presence, new_worker_id
@@ -64,7 +65,7 @@ async def serve_until_told(settings: Settings, queues: Sequence[QueueName]) -> N
 @asynccontextmanager
 async def serving(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> AsyncIterator[str]:
     """A worker at work; leaving lets its tasks finish for a while, and gives back what is left. Yields its id."""
-    async with open_resources(settings, redis_retries=REDIS_RETRIES) as resources:
+    async with open_resources(settings, redis_retries=REDIS_RETRIES) as resources, _metrics(settings):
         pipeline = _pipeline(resources)
         workers = {queue: _arq_worker(settings, queue, {"pipeline": pipeline}) for queue in queues}
         presence = _presence(resources, pipeline, queues)
@@ -83,6 +84,21 @@ async def serving(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> A
             within = settings.worker_completion_seconds
             await asyncio.gather(*(worker.stop(within_seconds=within) for worker in workers.values()))
             await end(tasks)
+
+
+@asynccontextmanager
+async def _metrics(settings: Settings) -> AsyncIterator[None]:
+    """What this process counts, served on a port of its own where one is set: for Prometheus, without a key."""
+    if settings.worker_metrics_port is None:
+        yield
+        return
+    server, thread = start_http_server(settings.worker_metrics_port, settings.quire_host)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def _pipeline(resources: Resources) -> Pipeline:
