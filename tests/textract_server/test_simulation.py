@@ -97,7 +97,7 @@ def test_an_analysis_has_its_own_version_and_get(simulated: TextractServer) -> N
 
 def test_jobs_slots_are_counted_by_operation(own_simulated: Any) -> None:
     """Two open detections leave no slot for a third, and two for analyses; an ended job gives its slot back."""
-    server = own_simulated(TEXTRACT_SERVER_MAX_OPEN_JOBS="2", TEXTRACT_SERVER_SIMULATED_SECONDS_PER_PAGE="4")
+    server = own_simulated(TEXTRACT_SERVER_MAX_OPEN_JOBS="2", TEXTRACT_SERVER_SIMULATED_SECONDS_PER_PAGE="2.5")
     first, _ = started(server), started(server)
     with pytest.raises(ClientError, match="LimitExceededException"):
         started(server)
