@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from PIL import Image
 
+from app.textract_server.checkboxes import find_checkboxes
 from app.textract_server.formats import Raster
 from app.textract_server.forms import find_pairs
 from app.textract_server.geometry import QuarterTurns
@@ -30,11 +31,12 @@ def analysed(reading: PageReading, render: Callable[[], Raster], features: froze
     sheet = Sheet(image.width, image.height, height, rulings.slope)
     words = [sheet.placed(word) for line in reading.lines for word in line]
     tables = find_tables(words, rulings)
-    return replace(
-        reading,
-        tables=tuple(finished(table, sheet) for table in tables) if TABLES in features else (),
-        key_values=tuple(pair.finished() for pair in find_pairs(words, tables)) if FORMS in features else (),
-    )
+    found = replace(reading, tables=tuple(finished(table, sheet) for table in tables) if TABLES in features else ())
+    if FORMS not in features:
+        return found
+    boxes = find_checkboxes(image, words, sheet)
+    pairs = (*(pair.finished() for pair in find_pairs(words, tables)), *boxes)
+    return replace(found, key_values=pairs, selections=tuple(each.selection for each in boxes if each.selection))
 
 
 def _upright(image: Image.Image, turns: QuarterTurns) -> Image.Image:
