@@ -24,10 +24,15 @@ BESIDE = 15.0
 BELOW, SAME_LEFT = 2.2, 0.8
 """Text heights from line to line below a label, and between their left sides."""
 MOST_BELOW_WORDS, MOST_BELOW_LABEL_WORDS, MOST_BELOW_LINES = 8, 3, 6
+LEADER = re.compile(r"[._…·]{3,}")
+PAGE_NUMBER_DIGITS = 3
+"""Digits at the end of a line of a table of contents."""
 AMOUNT = re.compile(r"[$€£]?\d[\d,]*\.\d\d")
 DASHES = frozenset({"-", "–", "—"})  # noqa: RUF001 - as scans have them
 MOST_DASH_LABEL_WORDS, MOST_DASH_VALUE_WORDS = 3, 2
-BY_COLON, BY_RULED_TABLE, BY_COLUMNS, BY_HEADER, BY_SIGN = 0.95, 0.95, 0.85, 0.85, 0.9
+SMALL_LABEL = 0.8
+"""How high a label in a box is, at most, beside what was filled in below it."""
+BY_COLON, BY_RULED_TABLE, BY_COLUMNS, BY_HEADER, BY_SIGN, BY_SMALL_LABEL = 0.95, 0.95, 0.85, 0.85, 0.9, 0.85
 """How sure each kind of pair is, beside how surely its words were read."""
 
 
@@ -51,7 +56,7 @@ def find_pairs(words: Sequence[Placed], tables: Sequence[DraftTable]) -> list[Pa
     loose = [word for word in words if not any(table.holds(word) for table in tables)]
     pairs = list(_labelled(loose))
     for table in tables:
-        found = list(_of_table(table))
+        found = _of_boxes(table) or list(_of_table(table))
         told = {id(word) for pair in found for word in (*pair.key, *pair.value)}
         cells = [cell.words for cell in table.cells if not any(id(word) in told for word in cell.words)]
         pairs += [*found, *(pair for cell in cells for pair in _labelled(cell))]
@@ -72,6 +77,24 @@ def _of_table(table: DraftTable) -> Iterator[Pair]:
         cells = table.row(row)
         if len(cells) == 2 and _is_line(table, cells[0], cells[1]) and not (cells[0].is_header or cells[1].is_header):  # noqa: PLR2004
             yield _pair(cells[0].words, cells[1].words, BY_RULED_TABLE if table.is_ruled else BY_COLUMNS)
+
+
+def _of_boxes(table: DraftTable) -> list[Pair]:
+    """Pair within the cells, where most of them have a small label above what was filled in."""
+    filled = [rows_of(cell.words) for cell in table.cells if cell.words]
+    boxes = [rows for rows in filled if len(rows) > 1 and _has_small_label(rows)]
+    if len(boxes) * 2 < len(filled):
+        return []
+    return [Pair(rows[0], [word for row in rows[1:] for word in row], BY_SMALL_LABEL) for rows in boxes]
+
+
+def _has_small_label(rows: Sequence[Row]) -> bool:
+    is_small = _height(rows[0]) < SMALL_LABEL * min(_height(row) for row in rows[1:])
+    return is_small and _is_label(_text(rows[0])) and sum(map(len, rows[1:])) <= MOST_VALUE_WORDS
+
+
+def _height(row: Row) -> float:
+    return max(word.bottom - word.top for word in row)
 
 
 def _is_line(table: DraftTable, label: DraftCell, value: DraftCell) -> bool:
@@ -99,9 +122,9 @@ def _labelled(words: Sequence[Placed]) -> Iterator[Pair]:
             labels = _labels(phrase)
             if not labels:
                 yield from _by_sign(phrase, phrases[place + 1] if place + 1 < len(phrases) else [])
-                yield from _amount(phrases) if place == 0 else ()
+                yield from _at_ends(row, phrases) if place == 0 else ()
             for begin, end, until in labels:
-                key, value = phrase[begin:end], phrase[end:until]
+                key, value = phrase[begin:end], _without_leaders(phrase[end:until])
                 if not value and end == len(phrase):
                     value = _beside(phrases, place) or (_below(rows[number + 1 :], key, gap) if begin == 0 else [])
                 if value and len(value) <= MOST_VALUE_WORDS and not _runs_on(value, rows[number + 1 :], gap):
@@ -171,12 +194,22 @@ def _below(rows: Sequence[Row], key: Row, gap: float) -> Row:
     return value
 
 
-def _amount(phrases: Sequence[Row]) -> Iterator[Pair]:
-    """Pair an amount at the end of a line with what it is of, where there is nothing else."""
-    if len(phrases) == 2 and len(phrases[1]) == 1 and AMOUNT.fullmatch(phrases[1][0].word.text):  # noqa: PLR2004
+def _at_ends(row: Row, phrases: Sequence[Row]) -> Iterator[Pair]:
+    """Pair what stands at the two ends of a line: with a leader of dots between, or with an amount at the right."""
+    leaders = [place for place, word in enumerate(row) if LEADER.fullmatch(word.word.text)]
+    if leaders and leaders == list(range(leaders[0], leaders[-1] + 1)):
+        key, value = row[: leaders[0]], row[leaders[-1] + 1 :]
+        is_page_number = _text(value).isdigit() and len(_text(value)) <= PAGE_NUMBER_DIGITS
+        if value and len(value) <= MOST_LABEL_WORDS and not is_page_number and _is_label(_text(key)):
+            yield Pair(key, value, BY_COLUMNS)
+    elif len(phrases) == 2 and len(phrases[1]) == 1 and AMOUNT.fullmatch(phrases[1][0].word.text):  # noqa: PLR2004
         key, value = phrases
         if _is_label(_text(key)) and value[0].left - key[-1].right < BESIDE:
             yield Pair(key, value, BY_COLUMNS)
+
+
+def _without_leaders(words: Row) -> Row:
+    return [word for word in words if not LEADER.fullmatch(word.word.text)]
 
 
 def _by_sign(phrase: Row, beside: Row) -> Iterator[Pair]:

@@ -83,6 +83,30 @@ def test_headers_above_one_row_are_labels() -> None:
     assert pairs_of(page.analysed()) == {}
 
 
+def test_a_leader_of_dots_parts_a_label_and_its_value() -> None:
+    """But a table of contents is no form."""
+    page = lines((200, 300, "Total amount ........ $93.50"), (200, 400, "Introduction ......... 12"))
+    page.text(200, 500, "Seats taken")
+    page.text(500, 500, "....................")
+    page.text(900, 500, "4,120")
+    assert pairs_of(page.analysed()) == {"Total amount": "$93.50", "Seats taken": "4,120"}
+
+
+def test_a_small_label_stands_above_what_was_filled_in() -> None:
+    """As in the boxes of tax forms; a cell of two lines alike is no pair."""
+    page, rows, columns = Drawing(), (300, 420, 540), (200, 700, 1200)
+    page.grid(rows, columns)
+    for place, (label, value) in enumerate([("Employer name", "Ann Lee"), ("Wages", "$19,000"), ("State", "Ohio")]):
+        left, top = columns[place % 2] + 15, rows[place // 2]
+        page.size = 20
+        page.text(left, top + 35, label)
+        page.size = 34
+        page.text(left, top + 90, value)
+    page.text(715, 460, "Two lines")
+    page.text(715, 510, "of text")
+    assert pairs_of(page.analysed()) == {"Employer name": "Ann Lee", "Wages": "$19,000", "State": "Ohio"}
+
+
 def test_forms_are_found_without_asking_for_tables() -> None:
     """The table is looked at, and not told."""
     page, rows, columns = Drawing(), (300, 380, 460), (200, 600, 1000)
