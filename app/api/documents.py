@@ -54,7 +54,12 @@ FORM_SCHEMA: dict[str, Any] = {
         "file": {"type": "string", "format": "binary", "description": "The document."},
         "filename": {"type": "string", "maxLength": 1024},
         "priority": {"$ref": "#/components/schemas/Priority"},
-        "options": {"type": "string", "description": "A JSON object."},
+        "options": {
+            "type": "string",
+            "description": "How it is to be read, as a JSON object.",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/ProcessingOptions"},
+        },
         "external_id": {"type": "string", "maxLength": 256},
         "metadata": {"type": "string", "description": "A JSON object."},
         "callback_url": {"type": "string", "format": "uri"},

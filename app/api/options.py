@@ -11,14 +11,19 @@ MOST_QUERIES = 30
 
 PageRange = Annotated[str, StringConstraints(pattern=r"^[0-9*-]+$", min_length=1, max_length=9)]
 
+QueryText = Annotated[str, StringConstraints(pattern=r"^[\t\n\r -~]+$", min_length=1, max_length=200)]
+"""Plain ASCII, as Textract's API model has it: anything else would be refused once the document has been taken in."""
+
+QUERY_EXAMPLE = {"text": "What is the invoice number?", "alias": "INVOICE_NUMBER", "pages": ["1"]}
+
 
 class QueryOption(BaseModel):
     """A question to the document's pages."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [QUERY_EXAMPLE]})
 
-    text: str = Field(min_length=1, max_length=200, description="The question, in English.")
-    alias: str | None = Field(None, min_length=1, max_length=200, description="What to know the answer by.")
+    text: QueryText = Field(description="The question, in English.")
+    alias: QueryText | None = Field(None, description="What to know the answer by.")
     pages: list[PageRange] = Field(
         default_factory=list, description="Such as `1-3` or `*`; the first page if left out."
     )
@@ -27,7 +32,10 @@ class QueryOption(BaseModel):
 class ProcessingOptions(BaseModel):
     """How a document is to be read."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"features": ["TABLES", "QUERIES"], "queries": [QUERY_EXAMPLE]}]},
+    )
 
     features: list[Feature] = Field(
         default_factory=list, description="What is to be found; text always is, and costs least alone."

@@ -57,7 +57,7 @@ async def test_ready_means_that_every_part_answers(quick: Settings, client: Clie
     assert answer.status_code == 503
     checks = answer.json()["checks"]
     assert {name: check["ok"] for name, check in checks.items()} == {
-        "postgres": True, "redis": True, "s3": True, "textract": True, "workers": False,
+        "postgres": True, "redis": True, "s3": True, "engine_local": True, "workers": False,
     }  # fmt: skip
     assert "ocr" in checks["workers"]["detail"]
     assert all(0 <= check["latency_seconds"] < 10 for check in checks.values())
@@ -75,7 +75,7 @@ async def test_ready_names_the_part_that_is_down(quick: Settings) -> None:
     nowhere = {
         "redis": {"redis_url": "redis://:secret-word@127.0.0.1:1/0"},
         "s3": {"aws_endpoint_url_s3": "http://127.0.0.1:1"},
-        "textract": {"aws_endpoint_url_textract": "http://127.0.0.1:1"},
+        "engine_local": {"local_textract_endpoint_url": "http://127.0.0.1:1"},
     }
     async with client_with(quick, **{name: url for each in nowhere.values() for name, url in each.items()}) as client:
         answer = await client.get("/health/ready")

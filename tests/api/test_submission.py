@@ -101,11 +101,27 @@ async def test_a_broken_form_is_refused_and_says_where(client: Client, bucket: B
     assert await bucket.settles_empty()
 
 
+def asking(**query: object) -> str:
+    """Options with one question."""
+    return json.dumps({"features": ["QUERIES"], "queries": [query]})
+
+
 WRONG_QUERIES = [
     ({"priority": "urgent"}, "/query/priority"),
     ({"metadata": "{court}"}, "/query/metadata"),
     ({"metadata": "7"}, "/query/metadata"),
-    ({"options": '{"a": "\\u0000"}'}, "/query/options"),
+    ({"options": "{features}"}, "/query/options"),
+    ({"options": '{"feature": []}'}, "/query/options/feature"),
+    ({"options": '{"features": ["TABELS"]}'}, "/query/options/features/0"),
+    ({"options": '{"features": ["QUERIES"]}'}, "/query/options"),
+    ({"options": '{"queries": [{"text": "Who?"}]}'}, "/query/options"),
+    ({"options": asking(text="Who\x00?")}, "/query/options/queries/0/text"),
+    ({"options": asking(text="Wer heißt so?")}, "/query/options/queries/0/text"),
+    ({"options": asking(text="Who?", pages=["one"])}, "/query/options/queries/0/pages/0"),
+    ({"options": asking(alias="WHO")}, "/query/options/queries/0/text"),
+    ({"options": '{"engine": "tesseract"}'}, "/query/options/engine"),
+    ({"options": '{"force_reprocess": "perhaps"}'}, "/query/options/force_reprocess"),
+    ({"metadata": '{"a": "\\u0000"}'}, "/query/metadata"),
     ({"external_id": "x" * 257}, "/query/external_id"),
     ({"external_id": "a\x00b"}, "/query/external_id"),
     ({"callback_url": "not a url"}, "/query/callback_url"),
