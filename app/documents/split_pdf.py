@@ -1,6 +1,7 @@
 """Splitting a PDF at page boundaries. Its encoded streams are copied as they are, one at a time."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,55 +31,64 @@ SAVING = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A PDF that is to be split; one with layers takes longer, as its catalog has to be carried over."""
+
+    path: Path
+    page_count: int
+    has_layers: bool
+
+
 def split_pdf(path: Path, limits: PartLimits, folder: Path) -> tuple[PartFile, ...]:
     """A PDF's parts, or none where it may be read as it is. Raises a `Refused` for what can't be split."""
     try:
-        size_bytes, page_count = path.stat().st_size, _count_pages(path)
-        if not limits.exceeded(MediaType.PDF, size_bytes, page_count, 0):
+        size_bytes, source = path.stat().st_size, _open(path)
+        if not limits.exceeded(MediaType.PDF, size_bytes, source.page_count, 0):
             return ()
-        return tuple(bounded(_write_parts(path, page_count, limits, folder), limits.most_bytes(size_bytes)))
+        return tuple(bounded(_write_parts(source, limits, folder), limits.most_bytes(size_bytes)))
     except pikepdf.PasswordError as error:
         raise DocumentEncrypted from error
     except (pikepdf.PdfError, pikepdf.JobUsageError, ValueError, RuntimeError, OverflowError) as error:
         raise DocumentCorrupt from error
 
 
-def _count_pages(path: Path) -> int:
+def _open(path: Path) -> _Source:
     # Not mapped into memory: a large file would take up all the address space that there is.
     with pikepdf.open(path, access_mode=pikepdf.AccessMode.stream) as document:
         if not len(document.pages):
             raise DocumentHasNoPages
-        return len(document.pages)
+        return _Source(path, len(document.pages), Name.OCProperties in document.Root)
 
 
-def _write_parts(path: Path, page_count: int, limits: PartLimits, folder: Path) -> Iterator[tuple[PartFile, int]]:
+def _write_parts(source: _Source, limits: PartLimits, folder: Path) -> Iterator[tuple[PartFile, int]]:
     first = 1
-    while first <= page_count:
+    while first <= source.page_count:
         part = folder / f"part-{first:05}.pdf"
-        last = _last_page(path, first, min(page_count, first + limits.pages - 1), limits)
-        size_bytes = _write(path, first, last, part)
+        last = _last_page(source, first, min(source.page_count, first + limits.pages - 1), limits)
+        size_bytes = _write(source, first, last, part)
         while size_bytes > limits.bytes:
             if first == last:
                 raise PageTooLarge(
                     f"Page {first} takes {size_bytes:,} bytes by itself; at most {limits.bytes:,} can be read."
                 )
             last = (first + last) // 2
-            size_bytes = _write(path, first, last, part)
+            size_bytes = _write(source, first, last, part)
         yield PartFile(str(part), MediaType.PDF, first, last - first + 1), size_bytes
         first = last + 1
 
 
-def _write(path: Path, first: int, last: int, part: Path) -> int:
+def _write(source: _Source, first: int, last: int, part: Path) -> int:
     """Write pages from `first` to `last` as a document of their own, and return its bytes."""
-    job = _job(path, first, last, part)
+    job = _job(source, first, last, part)
     document = _pages_of(job)
     job.write_pdf(document)
     return part.stat().st_size
 
 
-def _last_page(path: Path, first: int, last: int, limits: PartLimits) -> int:
+def _last_page(source: _Source, first: int, last: int, limits: PartLimits) -> int:
     """How far pages from `first` on fit into one part, by the lengths of the streams that they need."""
-    document = _pages_of(_job(path, first, last, path.with_suffix(".unwritten")))
+    document = _pages_of(_job(source, first, last, source.path.with_suffix(".unwritten")))
     seen: set[tuple[int, int]] = set()
     total = 0.0
     for index, page in enumerate(document.pages):
@@ -88,9 +98,11 @@ def _last_page(path: Path, first: int, last: int, limits: PartLimits) -> int:
     return last
 
 
-def _job(path: Path, first: int, last: int, part: Path) -> pikepdf.Job:
-    pages = [{"file": ".", "range": f"{first}-{last}"}]
-    return pikepdf.Job({"inputFile": str(path), "outputFile": str(part), "pages": pages, **SAVING})
+def _job(source: _Source, first: int, last: int, part: Path) -> pikepdf.Job:
+    # Taking pages out of a document costs the square of their number; putting them into an empty one doesn't.
+    start: dict[str, str] = {"inputFile": str(source.path)} if source.has_layers else {"empty": ""}
+    pages = [{"file": str(source.path), "range": f"{first}-{last}"}]
+    return pikepdf.Job({**start, "outputFile": str(part), "pages": pages, **SAVING})
 
 
 def _pages_of(job: pikepdf.Job) -> pikepdf.Pdf:
@@ -125,10 +137,19 @@ def _bytes_of(page: pikepdf.Object, seen: set[tuple[int, int]]) -> int:
             waiting.extend(value)
             continue
         if isinstance(value, pikepdf.Stream):
-            total += int(value.get(Name.Length, 0))
+            total += _length(value)
         if value.get(Name.Type) not in {Name.Page, Name.Pages}:
             waiting.extend(_needed(value))
     return total
+
+
+def _length(stream: pikepdf.Stream) -> int:
+    if Name.Length in stream:
+        return int(stream.Length)
+    try:
+        return len(stream.read_raw_bytes())  # one that was put into another document has lost its length
+    except pikepdf.PdfError:
+        return 0
 
 
 def _needed(value: Any) -> Iterator[Any]:
