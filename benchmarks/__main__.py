@@ -3,14 +3,13 @@
 import argparse
 import asyncio
 import platform
-import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import psutil
 
-from benchmarks import latency, memory, ocr, submit, upload
-from benchmarks.running import RunningStack, running_stack, settle
+from benchmarks import analysis, latency, memory, ocr, scale, submit, upload
+from benchmarks.running import RunningStack, free_port, running_stack, settle
 
 BENCHMARKS: dict[str, Callable[[RunningStack], Awaitable[None]]] = {
     "memory": memory.run,
@@ -18,7 +17,15 @@ BENCHMARKS: dict[str, Callable[[RunningStack], Awaitable[None]]] = {
     "submit": submit.run,
     "upload": upload.run,
     "ocr": ocr.run,
+    "analysis": analysis.run,
+    "scale": scale.run,
+    "quotas": scale.run_unscaled,
+    "blocking": scale.run_blocking,
+    "faults": scale.run_faults,
 }
+
+PARTS = dict.fromkeys(("scale", "quotas", "blocking", "faults"), ("postgres", "valkey", "s3"))
+"""What those run on that start a worker and a simulated engine of their own."""
 
 
 def main() -> None:
@@ -37,16 +44,11 @@ def main() -> None:
 
 async def _run(names: list[str]) -> None:
     for name in names:  # each on a fresh stack: what one leaves behind is none of the next one's business
-        with running_stack(_free_port()) as stack:
-            await settle(stack)
+        only = PARTS.get(name, ())
+        with running_stack(free_port(), only) as stack:
+            if not only:
+                await settle(stack)
             await BENCHMARKS[name](stack)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

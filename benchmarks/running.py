@@ -3,10 +3,11 @@
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,11 +58,15 @@ class RunningStack:
 
 
 @contextmanager
-def running_stack(port: int, **extra: str) -> Iterator[RunningStack]:
-    """The embedded stack with the API on a port, and what else is to be set; durable, as `make run` has it."""
+def running_stack(port: int, only: Sequence[str] = (), **extra: str) -> Iterator[RunningStack]:
+    """The embedded stack, or only some of its parts, with the API on a port, and what else is to be set; durable, as
+    `make run` has it."""
     with tempfile.TemporaryDirectory(prefix="quire-bench-", dir="/var/tmp") as folder:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.embedded", "--data-dir", folder],
+            [
+                *(sys.executable, "-m", "app.embedded", "--data-dir", folder),
+                *(("--only", ",".join(only)) if only else ()),
+            ],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), "QUIRE_PORT": str(port), "LOG_LEVEL": "WARNING", **extra},
             stdin=subprocess.PIPE,
@@ -81,3 +86,11 @@ async def settle(stack: RunningStack) -> None:
         while (await client.get("/health/ready")).status_code != OK:  # noqa: ASYNC110 (nobody tells us)
             await asyncio.sleep(0.5)
     await asyncio.sleep(2)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
