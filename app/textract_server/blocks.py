@@ -147,7 +147,7 @@ def _word(word: Word, turns: QuarterTurns) -> Block:
         "BlockType": "WORD",
         "Confidence": word.confidence,
         "Text": word.text,
-        "TextType": "PRINTED",
+        "TextType": "HANDWRITING" if word.handwritten else "PRINTED",
         "Geometry": _geometry(word.box, turns),
         "Id": _new_id(),
     }

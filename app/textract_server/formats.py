@@ -13,6 +13,8 @@ from pypdfium2 import raw as pdfium
 from app.textract_server.failures import DocumentError, FailureCode, PageError
 from app.textract_server.kinds import DocumentKind
 from app.textract_server.limits import DOCUMENT_PAGES, IMAGE_SIDE_PIXELS, PAGE_SIDE_POINTS, ReadingLimits
+from app.textract_server.readings import PageReading
+from app.textract_server.text_layer import layer_reading
 
 POINTS_PER_INCH = 72
 SHEET_INCHES = 11.0
@@ -37,6 +39,10 @@ class Document(Protocol):
 
     def raster(self, page: int, limits: ReadingLimits) -> Raster:
         """Render the page with this number, counted from 1; PageError where that can't be done."""
+        ...
+
+    def text(self, page: int) -> PageReading | None:
+        """Read the page from the text that the document carries; None where there is none to be trusted."""
         ...
 
     def close(self) -> None:
@@ -64,12 +70,20 @@ class PdfDocument:
                 width, height = sheet.get_size()
                 if max(width, height) > PAGE_SIDE_POINTS:
                     raise PageError(FailureCode.PAGE_TOO_LARGE, f"A side is longer than {PAGE_SIDE_POINTS} points.")
-                scale = _affordable(limits.dpi / POINTS_PER_INCH, width, height, limits.max_raster_pixels)
+                scale = _affordable(limits.dpi / POINTS_PER_INCH, width, height, limits.max_page_pixels)
                 with closing(sheet.render(scale=scale, grayscale=True)) as bitmap:
                     # A copy: the bitmap's memory is pdfium's and goes with it.
                     return Raster(bitmap.to_pil().convert("L").copy(), round(scale * POINTS_PER_INCH))
         except pypdfium2.PdfiumError as error:
             raise PageError(FailureCode.BAD_PAGE, "The page can't be rendered.") from error
+
+    def text(self, page: int) -> PageReading | None:
+        """Read one page from its text layer; None where it must be read by its looks, or is broken."""
+        try:
+            with closing(self._pdf[page - 1]) as sheet:
+                return layer_reading(self._pdf, sheet)
+        except pypdfium2.PdfiumError:
+            return None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -98,8 +112,12 @@ class PictureDocument:
             grey = _on_white(upright if upright is not None else self._picture)
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
             raise PageError(FailureCode.BAD_PAGE, "The image is damaged.") from error
-        scale = _affordable(_picture_scale(grey.size, dpi, limits.dpi), *grey.size, limits.max_raster_pixels)
+        scale = _affordable(_picture_scale(grey.size, dpi, limits.dpi), *grey.size, limits.max_page_pixels)
         return Raster(_scaled(grey, scale), max(70, round(dpi * scale)))
+
+    def text(self, page: int) -> PageReading | None:  # noqa: ARG002 - as every document
+        """Pictures carry no text."""
+        return None
 
     def close(self) -> None:
         """Let go of the file."""

@@ -18,4 +18,5 @@ class ReadingLimits:
 
     languages: str = "eng"
     dpi: int = 200
-    max_raster_pixels: int = 12_000_000
+    max_page_pixels: int = 12_000_000
+    uses_text_layer: bool = True

@@ -3,7 +3,8 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import replace
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 from PIL import Image
@@ -31,15 +32,19 @@ def inspect_document(file: DocumentFile) -> Inspection:
 
 
 def read_page(request: PageRequest) -> PageBlocks:
-    """Read one page into packed blocks."""
+    """Read one page into packed blocks: from its own text where that can be trusted, else by its looks."""
     with _told_as(PageError):
-        raster = _document(request.file.path, request.file.kind).raster(request.page, request.limits)
-        reading = _reader(request.limits.languages).read(raster)
+        document, limits = _document(request.file.path, request.file.kind), request.limits
+        render = cache(partial(document.raster, request.page, limits))
+        reading = document.text(request.page) if limits.uses_text_layer else None
+        if reading is None:
+            reading = _reader(limits.languages).read(render())
         if request.features:
             from app.textract_server.analysis import analysed  # noqa: PLC0415 - numpy takes 30 MB, and text needs none
 
-            reading = analysed(reading, lambda: raster, request.features)
-        return pack(page_blocks(reading, request.page if request.numbered else None))
+            reading = analysed(reading, render, request.features)
+        blocks = pack(page_blocks(reading, request.page if request.numbered else None))
+        return replace(blocks, read_by=reading.read_by, confidence=reading.confidence)
 
 
 # A process reads page after page of few documents: it keeps the engine, and the document it read last.

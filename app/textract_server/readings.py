@@ -1,6 +1,7 @@
 """What reading a page gave, and what is said about it between the processes. Nothing here needs the engine."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from app.textract_server.geometry import Box, QuarterTurns
@@ -15,6 +16,15 @@ class Word:
     text: str
     confidence: float
     box: Box
+    handwritten: bool = False
+
+
+class ReadBy(StrEnum):
+    """How a page was read: from its own text, or by its looks, and then by which engine."""
+
+    TEXT_LAYER = "text_layer"
+    TESSERACT = "tesseract"
+    SECOND_OPINION = "second_opinion"
 
 
 Line = tuple[Word, ...]
@@ -85,6 +95,7 @@ class PageReading:
     tables: tuple[Table, ...] = ()
     key_values: tuple[KeyValue, ...] = ()
     selections: tuple[Selection, ...] = ()
+    read_by: ReadBy = ReadBy.TESSERACT
 
     @property
     def word_count(self) -> int:
@@ -140,3 +151,5 @@ class PageBlocks:
 
     packed: bytes
     block_count: int
+    read_by: ReadBy | None = None
+    confidence: float = 0.0

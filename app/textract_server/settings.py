@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -107,8 +108,11 @@ class Settings(BaseSettings):
         "eng", pattern=r"^[a-z_]+(\+[a-z_]+)*$", description="Tesseract languages, as in `eng+deu`."
     )
     ocr_dpi: int = Field(200, ge=70, le=600, description="The resolution that pages are read at.")
-    ocr_max_raster_pixels: int = Field(
+    max_page_pixels: int = Field(
         12_000_000, ge=100_000, description="Larger pages are read at a lower resolution, to have no more pixels."
+    )
+    ocr_text_layer: Literal["auto", "never"] = Field(
+        "auto", description="Whether born-digital pages are read from their own text, where it can be trusted."
     )
     ocr_page_seconds: float = Field(60.0, gt=0, description="How long reading a page may take before it is given up.")
     ocr_process_memory_bytes: int = Field(
@@ -144,7 +148,9 @@ class Settings(BaseSettings):
     @property
     def reading_limits(self) -> ReadingLimits:
         """How pages are read."""
-        return ReadingLimits(self.ocr_languages, self.ocr_dpi, self.ocr_max_raster_pixels)
+        return ReadingLimits(
+            self.ocr_languages, self.ocr_dpi, self.max_page_pixels, uses_text_layer=self.ocr_text_layer == "auto"
+        )
 
     @property
     def slot_limits(self) -> SlotLimits:
