@@ -103,7 +103,7 @@ def _ours(document: Path) -> Iterator[PageText]:
     file = DocumentFile(document, KINDS[document.suffix])
     pages = 2 if "multipage" in document.name else 1
     for page in range(1, pages + 1):
-        packed = read_page(PageRequest(file, page, True, ReadingLimits(), FEATURES)).packed  # noqa: FBT003 - a field's value
+        packed = read_page(PageRequest(file, page, numbered=True, limits=ReadingLimits(), features=FEATURES)).packed
         yield from _pages([orjson.loads(row) for row in zlib.decompress(packed).split(b"\n")])
 
 

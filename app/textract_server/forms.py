@@ -24,7 +24,7 @@ BESIDE = 15.0
 BELOW, SAME_LEFT = 2.2, 0.8
 """Text heights from line to line below a label, and between their left sides."""
 MOST_BELOW_WORDS, MOST_BELOW_LABEL_WORDS, MOST_BELOW_LINES = 8, 3, 6
-LEADER = re.compile(r"[._…·]{3,}")
+BLANK, LEADER = re.compile(r"_+"), re.compile(r"[._…·]{3,}")
 PAGE_NUMBER_DIGITS = 3
 """Digits at the end of a line of a table of contents."""
 AMOUNT = re.compile(r"[$€£]?\d[\d,]*\.\d\d")
@@ -112,7 +112,7 @@ def _pair(key: Iterable[Placed], value: Iterable[Placed], sureness: float) -> Pa
 
 
 def _labelled(words: Sequence[Placed]) -> Iterator[Pair]:
-    rows = rows_of(words)
+    rows = rows_of(word for word in words if not BLANK.fullmatch(word.word.text))
     gap = phrase_gap(rows)
     for number, row in enumerate(rows):
         phrases = phrases_of(row, gap)

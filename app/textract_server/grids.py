@@ -115,8 +115,10 @@ def _spans(
 ) -> list[Span]:
     """Join the cells that no ruling parts; what doesn't join to a rectangle is joined along its rows alone."""
     rows, columns = list(pairwise(row_edges)), list(pairwise(column_edges))
-    part_below = [[_ruled(across, edge[1], column) for column in columns] for edge in rows]
-    part_beside = [[_ruled(down, column[1], edge) for column in columns] for edge in rows]
+    below = [_near(across, edge) for _, edge in rows]
+    beside = [_near(down, edge) for _, edge in columns]
+    part_below = [[_is_ruled(rulings, column) for column in columns] for rulings in below]
+    part_beside = [[_is_ruled(rulings, row) for rulings in beside] for row in rows]
     taken: set[tuple[int, int]] = set()
     spans = []
     for row, column in product(range(len(rows)), range(len(columns))):
@@ -143,12 +145,12 @@ def _continues(row: int, column: int, wide: int, part_below: list[list[bool]], p
     return closed_left and (column + wide == len(part_beside[row]) or part_beside[row][column + wide - 1])
 
 
-def _ruled(rulings: Sequence[Ruling], at: float, reach: tuple[float, float]) -> bool:
+def _near(rulings: Sequence[Ruling], at: float) -> list[Ruling]:
+    return [ruling for ruling in rulings if abs(ruling.at - at) < SAME_EDGE]
+
+
+def _is_ruled(rulings: Sequence[Ruling], reach: tuple[float, float]) -> bool:
     """Tell whether there is a ruling along most of a side."""
     begin, end = reach
-    covered = sum(
-        max(0.0, min(ruling.end, end) - max(ruling.begin, begin))
-        for ruling in rulings
-        if abs(ruling.at - at) < SAME_EDGE
-    )
+    covered = sum(max(0.0, min(ruling.end, end) - max(ruling.begin, begin)) for ruling in rulings)
     return covered >= COVERED * (end - begin)

@@ -24,6 +24,8 @@ SHORTEST = (3.0, 1.6)
 """Text heights that a horizontal and a vertical ruling must be long."""
 MAX_RUNS = 6000
 """A page with more pieces of lines than this is a picture; the longest are looked at."""
+MAX_RULINGS = 600
+"""Rulings of one direction that are told of a page; the longest are."""
 NEIGHBOURS = 2
 """Rows of pixels between two runs of one, slanting, ruling."""
 SAME_LINE, SAME_LINE_GAP = 0.25, 1.2
@@ -69,8 +71,8 @@ def find_rulings(image: Image.Image, text_height: float) -> Rulings:
     down = _rulings(np.ascontiguousarray(pixels.T), unit, SHORTEST[1])
     slope = _page_slope(across, down)
     return Rulings(
-        tuple(_joined(_straight(ruling, slope) for ruling in across)),
-        tuple(_joined(_straight(ruling, -slope) for ruling in down)),
+        _joined(_straight(ruling, slope) for ruling in across),
+        _joined(_straight(ruling, -slope) for ruling in down),
         slope,
     )
 
@@ -158,19 +160,20 @@ def _straight(ruling: Ruling, slope: float) -> Ruling:
     return Ruling(ruling.at - slope * middle, ruling.begin + shift, ruling.end + shift)
 
 
-def _joined(rulings: Iterable[Ruling]) -> list[Ruling]:
+def _joined(rulings: Iterable[Ruling]) -> tuple[Ruling, ...]:
     """Put the pieces of rulings together."""
     by_place: dict[int, list[Ruling]] = {}
     for piece in sorted(rulings, key=lambda ruling: (ruling.begin, ruling.at)):
         place = round(piece.at / SAME_LINE)
         near = (each for nearby in (place, place - 1, place + 1) for each in by_place.get(nearby, ()))
-        whole = next((each for each in near if _goes_on(each, piece)), None)
-        if whole is None:
+        before = next((each for each in near if _goes_on(each, piece)), None)
+        if before is None:
             by_place.setdefault(place, []).append(piece)
         else:
-            whole.at = fmean((whole.at, piece.at), (whole.length, piece.length))
-            whole.end = max(whole.end, piece.end)
-    return [ruling for pieces in by_place.values() for ruling in pieces]
+            before.at = fmean((before.at, piece.at), (before.length, piece.length))
+            before.end = max(before.end, piece.end)
+    whole = (ruling for pieces in by_place.values() for ruling in pieces)
+    return tuple(sorted(whole, key=lambda ruling: -ruling.length)[:MAX_RULINGS])
 
 
 def _goes_on(ruling: Ruling, piece: Ruling) -> bool:
