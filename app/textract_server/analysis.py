@@ -9,7 +9,7 @@ from app.textract_server.checkboxes import find_checkboxes
 from app.textract_server.formats import Raster
 from app.textract_server.forms import find_pairs
 from app.textract_server.geometry import QuarterTurns
-from app.textract_server.readings import PageReading
+from app.textract_server.readings import PageReading, Selection, Table
 from app.textract_server.rulings import find_rulings
 from app.textract_server.sheet import Sheet, text_height
 from app.textract_server.tables import find_tables, finished
@@ -31,12 +31,19 @@ def analysed(reading: PageReading, render: Callable[[], Raster], features: froze
     sheet = Sheet(image.width, image.height, height, rulings.slope)
     words = [sheet.placed(word) for line in reading.lines for word in line]
     tables = find_tables(words, rulings)
-    found = replace(reading, tables=tuple(finished(table, sheet) for table in tables) if TABLES in features else ())
-    if FORMS not in features:
-        return found
     boxes = find_checkboxes(image, words, sheet)
-    pairs = (*(pair.finished() for pair in find_pairs(words, tables)), *boxes)
-    return replace(found, key_values=pairs, selections=tuple(each.selection for each in boxes if each.selection))
+    told = tuple(finished(table, sheet) for table in tables) if TABLES in features else ()
+    pairs = (*(pair.finished() for pair in find_pairs(words, tables)), *boxes) if FORMS in features else ()
+    selections = (each.selection for each in boxes if each.selection is not None)
+    # Checkboxes beside tables are a form's: Textract tells of them where it was asked for forms.
+    wanted = (each for each in selections if FORMS in features or any(_holds(table, each) for table in told))
+    return replace(reading, tables=told, key_values=pairs, selections=tuple(wanted))
+
+
+def _holds(table: Table, selection: Selection) -> bool:
+    place, box = table.box(), selection.box
+    across, down = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+    return place.left < across < place.right and place.top < down < place.bottom
 
 
 def _upright(image: Image.Image, turns: QuarterTurns) -> Image.Image:

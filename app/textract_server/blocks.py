@@ -35,7 +35,7 @@ def page_blocks(reading: PageReading, page: int | None) -> list[Block]:
     told = zip(chain.from_iterable(reading.lines), chain.from_iterable(words), strict=True)
     found = _Found(reading.turns, {id(word): block["Id"] for word, block in told})
     selections = [found.selection(each) for each in reading.selections]
-    tables = [found.table(table) for table in reading.tables]
+    tables = [found.table(table, reading.selections) for table in reading.tables]
     pairs = [block for each in reading.key_values for block in found.key_value(each)]
     sheet |= _children([*lines, *(blocks[0] for blocks in tables), *pairs])
     blocks = [sheet, *lines, *chain.from_iterable(words), *selections, *chain.from_iterable(tables), *pairs]
@@ -67,9 +67,9 @@ class _Found:
         self.selection_ids[id(selection)] = block["Id"]
         return block | {"SelectionStatus": "SELECTED" if selection.is_selected else "NOT_SELECTED"}
 
-    def table(self, table: Table) -> list[Block]:
+    def table(self, table: Table, selections: Sequence[Selection]) -> list[Block]:
         """The TABLE, its CELLs by row and column, and its MERGED_CELLs."""
-        cells = {place: block for cell in table.cells for place, block in self._cells(table, cell).items()}
+        cells = {place: block for cell in table.cells for place, block in self._cells(table, cell, selections).items()}
         merged = [
             self._merged(table, cell, [cells[place] for place in _places(cell)])
             for cell in table.cells
@@ -93,19 +93,22 @@ class _Found:
         key["Relationships"] = [_relation("VALUE", [value["Id"]]), children]
         return key | {"EntityTypes": ["KEY"]}, value | {"EntityTypes": ["VALUE"]}
 
-    def _cells(self, table: Table, cell: Cell) -> dict[Place, Block]:
-        """A CELL for each place that a cell covers; its words are in those where they stand."""
-        words: dict[Place, list[str]] = {place: [] for place in _places(cell)}
+    def _cells(self, table: Table, cell: Cell, selections: Sequence[Selection]) -> dict[Place, Block]:
+        """A CELL for each place that a cell covers; its checkboxes and its words are in those where they stand."""
+        inside = {
+            place: [self.selection_ids[id(each)] for each in selections if not _distance(each.box, table.place(*place))]
+            for place in _places(cell)
+        }
         for word in cell.words:
-            words[min(words, key=lambda place: _distance(word.box, table.place(*place)))].append(
+            inside[min(inside, key=lambda place: _distance(word.box, table.place(*place)))].append(
                 self.word_ids[id(word)]
             )
         return {
             place: self._block("CELL", table.confidence, table.place(*place))
-            | _related("CHILD", words[place])
+            | _related("CHILD", inside[place])
             | _position(*place, 1, 1)
             | _header(cell)
-            for place in words
+            for place in inside
         }
 
     def _merged(self, table: Table, cell: Cell, parts: list[Block]) -> Block:

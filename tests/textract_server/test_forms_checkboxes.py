@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.textract_server.blocks import page_blocks
 from app.textract_server.geometry import Box
 from app.textract_server.readings import Word
 from tests.textract_server.drawing import CONFIDENCE, HEIGHT, WIDTH, Drawing
@@ -74,3 +75,23 @@ def test_what_is_no_checkbox() -> None:
     page.text(380, 840, "Squares")
     page.text(380, 890, "Again")
     assert page.analysed().selections == ()
+
+
+def test_a_checkbox_in_a_table_is_told_with_it() -> None:
+    """Also where only tables are asked for; one beside the table is not, then."""
+    page, rows, columns = Drawing(), (300, 380, 460), (200, 700, 1200)
+    page.grid(rows, columns)
+    page.fill(rows, columns, [["Do you smoke?", ""], ["Do you drink?", ""]])
+    for row, ticked in zip(rows, (True, False), strict=False):
+        box(page, 800, row + 20, ticked=ticked)
+        page.text(860, row + 46, "Yes")
+    box(page, 200, 700)
+    page.text(260, 726, "Agreed")
+    reading = page.analysed(frozenset({"TABLES"}))
+    assert [each.is_selected for each in reading.selections] == [True, False]
+    assert reading.key_values == ()
+    assert len(page.analysed().selections) == 3
+    blocks = page_blocks(reading, 1)
+    ids = [block["Id"] for block in blocks if block["BlockType"] == "SELECTION_ELEMENT"]
+    cells = [block for block in blocks if block["BlockType"] == "CELL" and block["ColumnIndex"] == 2]
+    assert [cell["Relationships"][0]["Ids"][0] for cell in cells] == ids
