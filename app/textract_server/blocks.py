@@ -87,7 +87,9 @@ class _Found:
         words = [self.word_ids[id(word)] for word in pair.value]
         ticked = [] if pair.selection is None else [self.selection_ids[id(pair.selection)]]
         boxes = [word.box for word in pair.value] + ([] if pair.selection is None else [pair.selection.box])
-        value = self._block("KEY_VALUE_SET", pair.confidence, union(boxes)) | _related("CHILD", [*ticked, *words])
+        value = self._block(
+            "KEY_VALUE_SET", pair.confidence, union(boxes or [word.box for word in pair.key])
+        ) | _related("CHILD", [*ticked, *words])
         key = self._block("KEY_VALUE_SET", pair.confidence, union([word.box for word in pair.key]))
         children = _relation("CHILD", [self.word_ids[id(word)] for word in pair.key])
         key["Relationships"] = [_relation("VALUE", [value["Id"]]), children]
