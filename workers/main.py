@@ -10,11 +10,13 @@ from types import ModuleType
 
 import setproctitle
 import structlog
+import uvloop
 from arq.worker import func
 from prometheus_client import start_http_server
 
 from app.config import Settings
 from app.jobs.presence import Presence, new_worker_id
+from app.ocr.engine import EngineName
 from app.pipeline.abandoned import ABANDONED_SECONDS, ask_about_abandoned
 from app.pipeline.admission import Admission
 from app.pipeline.noticing import hear_notices
@@ -48,7 +50,8 @@ REDIS_RETRIES = 20
 def run(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> None:
     """Serve queues until SIGTERM or SIGINT."""
     setproctitle.setproctitle("quire worker" if set(queues) == set(QUEUES) else f"quire worker {','.join(queues)}")
-    asyncio.run(serve_until_told(settings, queues))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve_until_told(settings, queues))
 
 
 async def serve_until_told(settings: Settings, queues: Sequence[QueueName]) -> None:
@@ -129,7 +132,10 @@ def _background(resources: Resources, pipeline: Pipeline, queues: Sequence[Queue
     tasks = [asyncio.create_task(every(seconds, sweep.sweep))]
     if QueueName.OCR in queues:
         polling = Polling(pipeline.tools, pipeline.queue)
-        tasks.append(asyncio.create_task(every(min(seconds, POLL_PAUSE_SECONDS), polling.poll_textract_jobs)))
+        pause = min(seconds, POLL_PAUSE_SECONDS)
+        # Each engine by itself: one that answers slowly doesn't keep the others from being asked.
+        polls = [partial(polling.poll_textract_jobs, [engine]) for engine in EngineName]
+        tasks += [asyncio.create_task(every(pause, poll)) for poll in polls]
         abandoned = partial(ask_about_abandoned, pipeline.tools)
         tasks.append(asyncio.create_task(every(ABANDONED_SECONDS, abandoned)))
     return tasks

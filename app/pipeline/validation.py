@@ -99,7 +99,7 @@ async def _inspect(path: Path, document: Document, settings: Settings) -> Inspec
         page_points_per_side=settings.max_page_points_per_side,
         memory_bytes=settings.validation_memory_bytes,
     )
-    look = partial(inspect, str(path), document.media_type, limits)
+    look = partial(inspect, str(path), document.media_type, limits, part_limits(settings))
     try:
         with anyio.fail_after(settings.validation_timeout_seconds):
             return await anyio.to_process.run_sync(look, cancellable=True)
