@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import table_of
 from app.documents.models import Document, IdempotencyKey, Page, PageStatus
-from app.errors import DocumentNotFound, IdempotencyInProgress, OcrResultInvalid, PageFailed, PageNotFound
+from app.errors import DocumentNotFound, IdempotencyInProgress, OcrFailed, OcrResultInvalid, PageFailed, PageNotFound
 from app.events import EventDraft, EventType, Severity
 from app.jobs import repository as jobs_repository
 from app.jobs.models import Job
@@ -96,6 +96,7 @@ async def find_result(session: AsyncSession, job: Job, content_key: str) -> Job 
         .where(jobs.c.project_id == job.project_id, jobs.c.content_key == content_key, jobs.c.id != job.id)
         .where(jobs.c.stage.in_(READABLE_STAGES), jobs.c.result_key.is_not(None))
         .where(jobs.c.textract_job_status == "SUCCEEDED", jobs.c.error_code.is_distinct_from(OcrResultInvalid.code))
+        .where(jobs.c.error_code.is_distinct_from(OcrFailed.code))
         .order_by(jobs.c.created_at.desc())
         .limit(1)
     )
@@ -103,14 +104,13 @@ async def find_result(session: AsyncSession, job: Job, content_key: str) -> Job 
     return None if row is None else Job(**row._mapping)
 
 
-async def copy_pages(session: AsyncSession, earlier: Job, job: Job) -> None:
-    """Give a job the pages of another, over those that it may have."""
+async def copy_pages(session: AsyncSession, earlier: Job, job: Job) -> int:
+    """Give a job the pages of another, in place of those that it may have; returns how many there are."""
     await session.execute(delete(pages).where(pages.c.job_id == job.id))
     names = [column.name for column in pages.c if column.name not in {"job_id", "document_id", "created_at"}]
     taken = select(literal(job.id), literal(job.document_id), *(pages.c[name] for name in names))
-    await session.execute(
-        insert(pages).from_select(["job_id", "document_id", *names], taken.where(pages.c.job_id == earlier.id))
-    )
+    copied = insert(pages).from_select(["job_id", "document_id", *names], taken.where(pages.c.job_id == earlier.id))
+    return len((await session.execute(copied.returning(pages.c.number))).all())
 
 
 async def wake_waiting(session: AsyncSession, job: Job) -> None:

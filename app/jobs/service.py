@@ -7,6 +7,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 from sqlalchemy import func, update
+from sqlalchemy.exc import IntegrityError
 
 from app import events
 from app.db import Sessions
@@ -28,16 +29,21 @@ NO_ERROR = {"error_code": None, "error_message": None, "error_retryable": None, 
 
 def _read_again(job: Job) -> dict[str, Any]:
     """What a retry changes of the OCR job: one that failed is started anew, one that was waited for too long is waited for."""
-    if job.stage is not Stage.PARSING:
-        return {"textract_generation": job.textract_generation + 1} if job.error_code == OcrFailed.code else {}
-    if job.textract_job_status == OcrStatus.FAILED:
+    not_a_page_read = job.stage is Stage.PARSED and job.error_code == OcrFailed.code
+    if not_a_page_read or (job.stage is Stage.PARSING and job.textract_job_status == OcrStatus.FAILED):
         fresh = {
             "textract_job_id": None,
             "textract_job_status": None,
             "textract_generation": job.textract_generation + 1,
         }
-        return {"stage": Stage.JOB_VALIDATED, **fresh}
-    return {"textract_deadline": None}
+        return {"stage": Stage.JOB_VALIDATED, "result_key": None, **fresh}
+    return {"textract_deadline": None} if job.stage is Stage.PARSING else {}
+
+
+def _may_read(job: Job) -> bool:
+    """Whether a retry is of a job that an engine reads or is to read, for all jobs of the same content."""
+    reads = job.stage in {Stage.JOB_VALIDATED, Stage.PARSING, Stage.PARSED}
+    return reads and job.content_key is not None and not job.options.get("force_reprocess")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +90,21 @@ class Jobs:
         job = await self.find(project_id, job_id)
         if job.state is not JobState.DEADLETTER:
             raise StateConflict(f"The job is {job.state}; only one in deadletter can be tried again.")
-        async with self.sessions.begin() as session:
-            changes = {"attempts": 0, "reads": False, **NO_ERROR, **_read_again(job)}
-            retried = await repository.transition(
-                session, job.id, JobState.QUEUED, fence=job.fence, at_state=job.state, event=RETRIED, **changes
-            )
+        try:
+            retried = await self._run_again(job, reads=_may_read(job))
+        except IntegrityError:  # another job of the same content reads by now
+            retried = await self._run_again(job, reads=False)
         # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
         await self.queue.advance(retried)
         await events.ring(self.redis, retried.id, retried.last_event_number)
         return retried
+
+    async def _run_again(self, job: Job, *, reads: bool) -> Job:
+        changes = {"attempts": 0, "reads": reads, **NO_ERROR, **_read_again(job)}
+        async with self.sessions.begin() as session:
+            return await repository.transition(
+                session, job.id, JobState.QUEUED, fence=job.fence, at_state=job.state, event=RETRIED, **changes
+            )
 
     async def _stop(self, job: Job) -> Job | None:
         """Cancel a job that waits; None when a worker has taken it meanwhile."""

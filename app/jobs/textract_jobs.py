@@ -3,13 +3,13 @@
 A row is written before the engine is asked, so that whatever happens then, nothing is paid for that isn't known of.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Interval, bindparam, case, func, literal, or_, select, text, update
+from sqlalchemy import Interval, Uuid, bindparam, case, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT, distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,13 +18,15 @@ from app.db import new_id, table_of
 from app.errors import LeaseLost
 from app.jobs.models import OPEN_STATUSES, TextractJob, TextractJobStatus
 from app.jobs.repository import jobs
-from app.jobs.states import LIVE_STATES, JobState
+from app.jobs.states import LIVE_STATES, JobState, Stage
 from app.ocr.engine import EngineName, Operation
 
 textract_jobs = table_of(TextractJob)
 
 RESULTS_KEPT = timedelta(days=6, hours=12)
 """Textract keeps results and tokens for seven days from the start; what is older is not relied on."""
+LEFT_ALONE = timedelta(minutes=1)
+"""How long a job may be between the starts of its parts before the parts that run are asked about."""
 ENDED_WELL = (TextractJobStatus.SUCCEEDED, TextractJobStatus.PARTIAL_SUCCESS)
 GONE = (TextractJobStatus.REFUSED, TextractJobStatus.LOST)
 
@@ -71,16 +73,14 @@ async def begin(session: AsyncSession, job: Any, beginning: Beginning) -> Textra
         "cost_microdollars": beginning.price_microdollars * beginning.page_count,
     }
     statement = upsert(textract_jobs).values(row)
-    again = case(
-        (textract_jobs.c.status == TextractJobStatus.REFUSED, TextractJobStatus.STARTING), else_=textract_jobs.c.status
-    )
+    # What is tried again is of now: its slot, its cost on the day's account, and its place among a part's jobs.
+    unstarted = textract_jobs.c.status.in_((TextractJobStatus.STARTING, TextractJobStatus.REFUSED))
+    again: dict[str, Any] = {"status": TextractJobStatus.STARTING, "message": None, "created_at": func.now()}
+    again["cost_microdollars"] = statement.excluded.cost_microdollars
     written = statement.on_conflict_do_update(
         constraint="uq_textract_jobs_engine_operation_token",
-        set_={
-            "status": again,
-            "job_id": statement.excluded.job_id,
-            "cost_microdollars": statement.excluded.cost_microdollars,
-        },
+        set_={name: case((unstarted, value), else_=textract_jobs.c[name]) for name, value in again.items()}
+        | {"job_id": statement.excluded.job_id},
     ).returning(*textract_jobs.c)
     held = (jobs.c.id == job.id) & (jobs.c.fence == job.fence) & (jobs.c.state == JobState.WORKING)
     if await session.scalar(select(jobs.c.id).where(held).with_for_update()) is None:
@@ -107,12 +107,15 @@ async def refused(session: AsyncSession, row: TextractJob, message: str) -> None
 async def end(
     session: AsyncSession, row: TextractJob, status: TextractJobStatus, *, pages: int | None, message: str | None = None
 ) -> None:
-    """Write down how an OCR job has ended, and what it costs by the pages that were read."""
+    """Write down how an OCR job has ended, and what it costs by the pages that were read, on its job as well."""
     values: dict[str, Any] = {"status": status, "message": message, "ended_at": func.now()}
     values["started_at"] = func.coalesce(textract_jobs.c.started_at, func.now())
     if pages is not None:
         values |= {"page_count": pages, "cost_microdollars": textract_jobs.c.price_microdollars * pages}
-    await session.execute(update(textract_jobs).where(textract_jobs.c.id == row.id).values(values))
+    change = update(textract_jobs).where(textract_jobs.c.id == row.id).values(values)
+    job_id = await session.scalar(change.returning(textract_jobs.c.job_id))
+    if job_id is not None and pages is not None:
+        await session.execute(_COUNT_COST, {"job": job_id})
 
 
 async def count_gets(session: AsyncSession, counts: Mapping[UUID, int]) -> None:
@@ -125,7 +128,7 @@ async def of_jobs(session: AsyncSession, job_ids: Collection[UUID]) -> dict[UUID
     """The OCR jobs that jobs have now, in the order of their parts; those that came to nothing are left out."""
     query = (
         select(textract_jobs)
-        .where(textract_jobs.c.job_id.in_(job_ids), textract_jobs.c.status.not_in(GONE))
+        .where(textract_jobs.c.job_id.in_(job_ids), textract_jobs.c.status.not_in(GONE), ~textract_jobs.c.synchronous)
         .ext(distinct_on(textract_jobs.c.job_id, textract_jobs.c.part))
         .order_by(
             textract_jobs.c.job_id,
@@ -140,50 +143,51 @@ async def of_jobs(session: AsyncSession, job_ids: Collection[UUID]) -> dict[UUID
     return found
 
 
-async def of_job(session: AsyncSession, job_id: UUID) -> list[TextractJob]:
-    """The OCR jobs that a job has now, in the order of their parts."""
-    return (await of_jobs(session, [job_id]))[job_id]
+async def ever_of_job(session: AsyncSession, job_id: UUID) -> list[TextractJob]:
+    """All OCR jobs and synchronous calls that a job ever had, those that count now after those that they replaced."""
+    order = (textract_jobs.c.part, textract_jobs.c.generation, textract_jobs.c.created_at)
+    rows = await session.execute(select(textract_jobs).where(textract_jobs.c.job_id == job_id).order_by(*order))
+    return [TextractJob(**row._mapping) for row in rows]
 
 
-async def cost_of(session: AsyncSession, *condition: ColumnElement[bool]) -> int:
-    """What the OCR jobs of a condition cost together, in micro-dollars."""
-    return int(
-        await session.scalar(select(func.coalesce(func.sum(textract_jobs.c.cost_microdollars), 0)).where(*condition))
-        or 0
-    )
+def in_force(rows: Iterable[TextractJob]) -> dict[int, TextractJob]:
+    """Of all that a job ever had, the OCR job of each part that counts now, by the part's number, in order."""
+    return {row.part: row for row in rows if row.status not in GONE and not row.synchronous}
 
 
-async def spent_today(session: AsyncSession, project_id: UUID, *, but_for: UUID) -> int:
-    """What a project has spent since midnight (UTC), running jobs included, in micro-dollars.
+async def spent_today(session: AsyncSession, project_id: UUID, *, but_for: Collection[str]) -> int:
+    """What a project has spent since midnight (UTC) but for some tokens, running jobs included, in micro-dollars.
 
     Under a lock of the project until the transaction ends, so that no two jobs see the same rest of a cap.
     """
     await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 1))"), {"key": str(project_id)})
     today = textract_jobs.c.created_at >= func.date_trunc("day", func.now(), "UTC")
-    other = or_(textract_jobs.c.job_id != but_for, textract_jobs.c.job_id.is_(None))
-    return await cost_of(session, textract_jobs.c.project_id == project_id, today, other)
+    spent = select(func.coalesce(func.sum(textract_jobs.c.cost_microdollars), 0))
+    others = (textract_jobs.c.project_id == project_id) & today & textract_jobs.c.token.not_in(but_for)
+    return int(await session.scalar(spent.where(others)) or 0)
 
 
-async def take_over(session: AsyncSession, job: Any) -> list[TextractJob]:
-    """Take over the OCR jobs that an ended job of the same content was reading with, so that they are not paid for twice.
+async def seconds_to_midnight(session: AsyncSession) -> float:
+    """How long the day (UTC) lasts by the clock that `spent_today` goes by."""
+    return float(await session.scalar(_TO_MIDNIGHT) or 0)
 
-    Returns them in the order of their parts; none where there is no whole set that runs or has ended well.
+
+async def take_over(session: AsyncSession, job: Any, first_pages: Sequence[int]) -> list[TextractJob]:
+    """Take over the OCR jobs that ended jobs of the same content were reading with, so that they are not paid for twice.
+
+    `first_pages` has each part's first page. Returns the OCR jobs in the order of their parts, with what they cost; none
+    where they aren't a whole set of which each runs or has ended well.
     """
-    owner = await session.scalar(
-        _PAID_BEFORE,
-        {
-            "project": job.project_id,
-            "content": job.content_key,
-            "job": job.id,
-            "kept": RESULTS_KEPT,
-            "parts": max(1, len(job.parts)),
-        },
-    )
-    if owner is None:
+    told = {"project": job.project_id, "content": job.content_key, "job": job.id, "kept": RESULTS_KEPT}
+    paid = (await session.execute(_PAID_BEFORE, {**told, "first_pages": list(first_pages)})).all()
+    if len(paid) < len(first_pages):
         return []
-    taken = (textract_jobs.c.job_id == owner) & textract_jobs.c.status.not_in(GONE)
-    await session.execute(update(textract_jobs).where(taken).values(job_id=job.id, document_id=job.document_id))
-    return await of_job(session, job.id)
+    taken = update(textract_jobs).where(textract_jobs.c.id.in_([row.id for row in paid]))
+    moved = taken.values(job_id=job.id, document_id=job.document_id).returning(*textract_jobs.c)
+    rows = [TextractJob(**row._mapping) for row in await session.execute(moved)]
+    for owner in {row.job_id for row in paid if row.job_id is not None}:
+        await session.execute(_COUNT_COST, {"job": owner})
+    return sorted(rows, key=lambda row: row.part)
 
 
 async def open_members(session: AsyncSession, engine: EngineName, operation: Operation, within: timedelta) -> list[str]:
@@ -200,8 +204,14 @@ async def open_counts(session: AsyncSession) -> list[tuple[EngineName, Operation
 
 
 async def abandoned(session: AsyncSession, *, within: timedelta, limit: int) -> list[TextractJob]:
-    """OCR jobs that run on for jobs that have ended or are gone: they hold slots until they are known to have ended."""
-    live = select(literal(1)).where(jobs.c.id == textract_jobs.c.job_id, jobs.c.state.in_(LIVE_STATES)).exists()
+    """OCR jobs that run on and that no poll asks about: they hold slots until they are known to have ended.
+
+    Their jobs have ended or are gone, or have waited for a while to start the other parts of a document.
+    """
+    starting = (jobs.c.stage == Stage.JOB_VALIDATED) & (textract_jobs.c.created_at < func.now() - LEFT_ALONE)
+    live = (
+        select(literal(1)).where(jobs.c.id == textract_jobs.c.job_id, jobs.c.state.in_(LIVE_STATES), ~starting).exists()
+    )
     query = (
         select(textract_jobs)
         .where(textract_jobs.c.status == TextractJobStatus.IN_PROGRESS, ~live)
@@ -254,16 +264,28 @@ _OPEN_MEMBERS = text("""
       AND (status = 'IN_PROGRESS' OR created_at > now() - interval '2 minutes')
 """).bindparams(bindparam("within", type_=Interval))
 
-# Only a set that is whole, of a job that no longer lives: its rows are taken away from it.
+# A job's cost is that of its OCR jobs, wherever they have come from.
+_COUNT_COST = text("""
+    UPDATE jobs SET cost_microdollars = all_of_it.cost FROM (
+        SELECT coalesce(sum(cost_microdollars), 0) AS cost FROM textract_jobs WHERE job_id = :job) all_of_it
+    WHERE id = :job AND cost_microdollars <> all_of_it.cost
+""").bindparams(bindparam("job", type_=Uuid()))
+
+# By the database's own clock, and in hours: a day may have 25 of them in the session's time zone.
+_TO_MIDNIGHT = text("""
+    SELECT extract(epoch FROM date_trunc('day', now(), 'UTC') + interval '24 hours' - now())
+""")
+
+# Only from jobs that no longer live, for their rows are taken away from them; and no result that didn't add up.
 _PAID_BEFORE = text("""
-    SELECT t.job_id FROM textract_jobs t LEFT JOIN jobs j ON j.id = t.job_id
-    WHERE t.project_id = :project AND t.content_key = :content AND t.job_id <> :job
-      AND (j.id IS NULL OR j.state IN ('deadletter', 'cancelled'))
-      AND t.status IN ('IN_PROGRESS', 'SUCCEEDED', 'PARTIAL_SUCCESS') AND NOT t.synchronous
-      AND t.created_at > now() - :kept
-    GROUP BY t.job_id HAVING count(DISTINCT t.part) = :parts
-    ORDER BY max(t.created_at) DESC LIMIT 1
-""").bindparams(bindparam("kept", type_=Interval))
+    SELECT DISTINCT ON (t.part) t.id, t.job_id FROM textract_jobs t LEFT JOIN jobs j ON j.id = t.job_id
+    WHERE t.project_id = :project AND t.content_key = :content AND t.job_id IS DISTINCT FROM :job
+      AND (j.id IS NULL OR (j.state IN ('deadletter', 'cancelled')
+                            AND coalesce(j.error_code, '') NOT IN ('ocr_failed', 'ocr_result_invalid')))
+      AND t.status IN ('IN_PROGRESS', 'SUCCEEDED') AND NOT t.synchronous
+      AND t.created_at > now() - :kept AND t.first_page = (CAST(:first_pages AS int[]))[t.part]
+    ORDER BY t.part, t.created_at DESC
+""").bindparams(bindparam("kept", type_=Interval), bindparam("job", type_=Uuid()))
 
 _MAKE_DUE = text("""
     WITH known AS (SELECT job_id, textract_job_id FROM textract_jobs WHERE textract_job_id = ANY(:ids)),

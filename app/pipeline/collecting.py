@@ -28,14 +28,21 @@ PART_FAILED = "PART_FAILED"
 async def collect_textract_result(job: Job, tools: Tools) -> Outcome:
     """Fetch an ended job's whole result. Raises `OcrJobLost` where the engine no longer has it."""
     async with tools.sessions() as session:
-        rows = await textract_jobs.of_job(session, job.id)
-    if not rows:
+        ever = await textract_jobs.ever_of_job(session, job.id)
+    rows = list(textract_jobs.in_force(ever).values())
+    if len(rows) < max(1, len(job.parts)):
         raise OcrJobLost
     status = OcrStatus(job.textract_job_status or OcrStatus.SUCCEEDED)
     pages = sum(row.page_count or 0 for row in rows)
     async with collecting(job, tools, rows[0].operation, status, pages) as collection:
         for row in rows:
-            await _collect_part(row, collection, tools)
+            try:
+                await _collect_part(row, collection, tools)
+            except OcrJobLost as error:
+                # This one is started anew, and the other parts' stand.
+                async with one_statement(tools.sessions) as session:
+                    await textract_jobs.end(session, row, TextractJobStatus.LOST, pages=None, message=error.detail)
+                raise
         await collection.finish()
     await delete_parts(job, tools)
     return Outcome(
@@ -43,7 +50,7 @@ async def collect_textract_result(job: Job, tools: Tools) -> Outcome:
             "result_key": result_key(job),
             "textract_page_count": collection.page_count,
             "pages_done": collection.pages_done,
-            "cost_microdollars": sum(row.cost_microdollars for row in rows),
+            "cost_microdollars": sum(row.cost_microdollars for row in ever),
         },
         details={"pages": collection.page_count, "failed_pages": collection.failed_pages},
     )

@@ -1,16 +1,18 @@
 """Reading a document of one page by the synchronous call: no job, no slot, no poll, and paid for at every call."""
 
+import asyncio
 from dataclasses import dataclass
 from uuid import uuid4
 
 from app.db import one_statement
 from app.documents.models import Document
-from app.errors import DocumentUnreachable, OcrUnavailable, QuireError
+from app.errors import DocumentCorrupt, DocumentUnreachable, OcrUnavailable, QuireError, WaitsForTurn
 from app.jobs import textract_jobs
 from app.jobs.models import Job, TextractJob, TextractJobStatus
 from app.jobs.states import Stage
 from app.jobs.textract_jobs import Beginning
 from app.ocr.engine import OcrStatus, ReadRequest, ResultPart, Source
+from app.ocr.pacing import Lane, Permit
 from app.ocr.router import Choice
 from app.pipeline.collection import collecting
 from app.pipeline.outcome import Outcome, Tools
@@ -20,13 +22,17 @@ from app.pipeline.spending import begin_within_cap
 
 @dataclass(frozen=True, slots=True)
 class ReadingAtOnce:
-    """One document of a single page, read while its stage runs; there is a permit for it."""
+    """One document of a single page, read while its stage runs."""
 
     job: Job
     document: Document
     request: ReadRequest
     choice: Choice
     tools: Tools
+    permit: Permit
+    """For the first call."""
+    paid_microdollars: int = 0
+    """What the job has cost before."""
     instead_of: QuireError | None = None
     """Why no job reads it, where one was to."""
 
@@ -34,7 +40,8 @@ class ReadingAtOnce:
         """Read it, and store its result as a job's is stored."""
         row = await self._begin()
         try:
-            portion = await self.tools.ocr.read(self.choice, await self._document(), self.request)
+            await asyncio.sleep(self.permit.wait_seconds)
+            portion = await self._read()
         except OcrUnavailable as error:
             # It may have been read, and only the answer was lost: counted as paid for.
             async with one_statement(self.tools.sessions) as session:
@@ -51,27 +58,38 @@ class ReadingAtOnce:
     async def _begin(self) -> TextractJob:
         """Each call is a row of its own, for each is paid for."""
         engine = self.choice.engine.name
-        return await begin_within_cap(
-            self.job,
-            Beginning(
-                part=1,
-                first_page=1,
-                page_count=1,
-                engine=engine,
-                operation=self.request.operation,
-                token=f"at-once-{uuid4()}",
-                price_microdollars=self.tools.ocr.prices.price_per_page(engine, self.request),
-                synchronous=True,
-            ),
-            self.tools,
+        beginning = Beginning(
+            part=1,
+            first_page=1,
+            page_count=1,
+            engine=engine,
+            operation=self.request.operation,
+            token=f"at-once-{uuid4()}",
+            price_microdollars=self.tools.ocr.prices.price_per_page(engine, self.request),
+            synchronous=True,
         )
+        return await begin_within_cap(self.job, [beginning], self.tools)
 
-    async def _document(self) -> Source | bytes:
-        """Where the document lies or, where the engine can't get at it there, its bytes."""
+    async def _read(self) -> ResultPart:
+        """Have the engine fetch the document or, where it can't get at it in the bucket, give it the bytes."""
         if not isinstance(self.instead_of, DocumentUnreachable):
-            return Source(self.document.s3_bucket, self.document.s3_key)
-        async with self.tools.bucket.open(self.document.s3_key) as chunks:
-            return b"".join([chunk async for chunk in chunks])
+            try:
+                place = Source(self.document.s3_bucket, self.document.s3_key)
+                return await self.tools.ocr.read(self.choice, place, self.request)
+            except DocumentUnreachable:
+                lane = Lane(self.choice.engine.name, self.request.operation)
+                permit = await self.tools.ocr.pacer.read(lane)
+                if permit.refusal is not None:
+                    raise WaitsForTurn from None
+                await asyncio.sleep(permit.wait_seconds)
+        return await self.tools.ocr.read(self.choice, await self._bytes(), self.request)
+
+    async def _bytes(self) -> bytes:
+        try:
+            async with self.tools.bucket.open(self.document.s3_key) as chunks:
+                return b"".join([chunk async for chunk in chunks])
+        except FileNotFoundError as error:
+            raise DocumentCorrupt("The document's bytes are gone from the bucket; submit it again.") from error
 
     async def _store(self, row: TextractJob, portion: ResultPart) -> Outcome:
         pages = portion.page_count or 1
@@ -89,7 +107,7 @@ class ReadingAtOnce:
                 "textract_page_count": pages,
                 "result_key": result_key(self.job),
                 "pages_done": collection.pages_done,
-                "cost_microdollars": row.price_microdollars * pages + self.job.cost_microdollars,
+                "cost_microdollars": row.price_microdollars * pages + self.paid_microdollars,
             },
             details=details,
             to=Stage.PARSED,

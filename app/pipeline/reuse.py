@@ -1,6 +1,7 @@
 """Never reading the same twice: a result that is there is copied, and one that is on its way is waited for."""
 
 import random
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.errors import LeaseLost, ReadElsewhere
 from app.jobs import repository, textract_jobs
 from app.jobs.models import Job, TextractJob
 from app.jobs.states import JobState, Stage
+from app.jobs.textract_jobs import in_force
 from app.ocr.engine import OcrStatus
 from app.pipeline.outcome import Outcome, Tools
 
@@ -48,7 +50,10 @@ async def reuse(job: Job, document: Document, content_key: str, tools: Tools) ->
         log.warning("reusable_result_gone", job_id=str(earlier.id))
         return None
     async with tools.sessions.begin() as session:
-        await documents.copy_pages(session, earlier, job)
+        if await documents.copy_pages(session, earlier, job) != earlier.textract_page_count:
+            log.warning("reusable_result_gone", job_id=str(earlier.id))
+            await session.rollback()
+            return None
         await documents.set_page_count(session, document.id, earlier.pages_total or 1)
         last = await repository.append_events(session, job, [])
     await events.ring(tools.redis, job.id, last)
@@ -84,24 +89,28 @@ async def take_reading(job: Job, tools: Tools) -> None:
         raise ReadElsewhere(retry_in_seconds=again) from error
 
 
-async def take_over_paid(job: Job, tools: Tools) -> Outcome | None:
-    """Go on with the OCR jobs that a job that ended early had started for the same content; None where there are none."""
-    if reads_anew(job):
+async def take_over_paid(job: Job, ever: Sequence[TextractJob], tools: Tools) -> Outcome | None:
+    """Go on with the OCR jobs that a job that ended early had started for the same content; None where there are none.
+
+    `ever` are the OCR jobs that the job has had itself.
+    """
+    if reads_anew(job) or in_force(ever):
         return None
+    first_pages = [told["first_page"] for told in job.parts] or [1]
     async with tools.sessions.begin() as session:
-        rows = await textract_jobs.take_over(session, job)
+        rows = await textract_jobs.take_over(session, job, first_pages)
     if not rows:
         return None
     log.info("textract_jobs_taken_over", count=len(rows))
     return Outcome(
-        changes=reading_changes(rows),
+        changes=reading_changes(rows, [*ever, *rows]),
         details={"taken_over": [row.textract_job_id for row in rows]},
         due_in=timedelta(0),
     )
 
 
-def reading_changes(rows: list[TextractJob]) -> dict[str, Any]:
-    """What a job says of the OCR jobs that read it, from now on; the first stands for all."""
+def reading_changes(rows: Sequence[TextractJob], ever: Iterable[TextractJob]) -> dict[str, Any]:
+    """What a job says of the OCR jobs that read it, from now on; the first stands for all, and it costs what it `ever` had."""
     first = rows[0]
     return {
         "engine": first.engine,
@@ -112,7 +121,7 @@ def reading_changes(rows: list[TextractJob]) -> dict[str, Any]:
         "textract_deadline": None,
         "textract_error_message": None,
         "textract_polls": 0,
-        "cost_microdollars": sum(row.cost_microdollars for row in rows),
+        "cost_microdollars": sum(row.cost_microdollars for row in ever),
     }
 
 

@@ -1,8 +1,8 @@
 """What reading costs, and what it may cost: known before an engine is asked."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 
-from app.errors import CostLimitExceeded, DailyCostReached
+from app.errors import CostLimitExceeded, DailyCostReached, OcrRequestInvalid
 from app.jobs import textract_jobs
 from app.jobs.models import Job, TextractJob
 from app.jobs.textract_jobs import Beginning
@@ -18,35 +18,44 @@ async def choose_engine(job: Job, request: ReadRequest, tools: Tools) -> Choice:
     `CostLimitExceeded`, `OcrEnginesAway`, and `OcrRequestInvalid` where no engine can serve the request.
     """
     wanted = EngineName(job.options["engine"]) if job.options.get("engine") else None
-    ocr, most = tools.ocr, tools.settings.max_cost_per_document
-    choice = await ocr.choose(wanted, request)
-    cost = ocr.prices.cost(choice.engine.name, request, job.pages_total or 1)
+    most = tools.settings.max_cost_per_document
+    choice = await tools.ocr.choose(wanted, request)
+    cost = tools.ocr.prices.cost(choice.engine.name, request, job.pages_total or 1)
     if most is None or cost <= most:
         return choice
-    if wanted is None and choice.engine.name is not EngineName.LOCAL and EngineName.LOCAL in ocr.engines:
-        cheaper = await ocr.choose(EngineName.LOCAL, request)
-        reason = f"{choice.engine.name} would cost {cost} micro-dollars, more than a document may"
-        return Choice(cheaper.engine, cheaper.probe, reason)
-    raise CostLimitExceeded(
+    await tools.ocr.router.give_back(choice)  # it may have been let through as a probe, and will not be asked
+    too_dear = CostLimitExceeded(
         f"Reading it would cost {cost} micro-dollars, and a document may cost {most}; raise MAX_COST_PER_DOCUMENT, and retry."
     )
+    if wanted is not None or EngineName.LOCAL not in tools.ocr.engines:
+        raise too_dear
+    try:
+        cheaper = await tools.ocr.choose(EngineName.LOCAL, request)
+    except OcrRequestInvalid:
+        raise too_dear from None
+    reason = f"{choice.engine.name} would cost {cost} micro-dollars, more than a document may"
+    return Choice(cheaper.engine, cheaper.probe, reason)
 
 
-async def begin_within_cap(job: Job, beginning: Beginning, tools: Tools) -> TextractJob:
-    """Write down an OCR job that is about to be paid for. Raises `DailyCostReached` where the project's day is spent."""
-    cap, cost = tools.settings.max_cost_per_project_per_day, beginning.price_microdollars * beginning.page_count
+async def begin_within_cap(job: Job, beginnings: Sequence[Beginning], tools: Tools) -> TextractJob:
+    """Write down the first of some OCR jobs that are to be paid for, if the project's day has money for all of them.
+
+    Raises `DailyCostReached` where it hasn't, and `CostLimitExceeded` where no day ever has.
+    """
+    cap = tools.settings.max_cost_per_project_per_day
+    cost = sum(each.price_microdollars * each.page_count for each in beginnings)
+    if cap is not None and cost > cap:
+        raise CostLimitExceeded(
+            f"Reading it would cost {cost} micro-dollars, and the project may spend {cap} on a day;"
+            " raise MAX_COST_PER_PROJECT_PER_DAY, and retry."
+        )
     async with tools.sessions.begin() as session:
         if cap is not None and cost:
-            spent = await textract_jobs.spent_today(session, job.project_id, but_for=job.id)
+            tokens = [each.token for each in beginnings]
+            spent = await textract_jobs.spent_today(session, job.project_id, but_for=tokens)
             if spent + cost > cap:
                 raise DailyCostReached(
                     f"The project has spent {spent} of the {cap} micro-dollars that it may on a day; this would cost {cost}.",
-                    retry_in_seconds=_seconds_to_midnight(),
+                    retry_in_seconds=await textract_jobs.seconds_to_midnight(session),
                 )
-        return await textract_jobs.begin(session, job, beginning)
-
-
-def _seconds_to_midnight() -> float:
-    now = datetime.now(UTC)
-    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (midnight - now).total_seconds()
+        return await textract_jobs.begin(session, job, beginnings[0])

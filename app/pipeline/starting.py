@@ -4,6 +4,7 @@ Nobody waits here: a job that may not start yet goes back into the backlog, from
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -21,13 +22,14 @@ from app.errors import (
     WaitsForTurn,
 )
 from app.jobs import textract_jobs
-from app.jobs.models import Job, TextractJob, TextractJobStatus
+from app.jobs.models import OPEN_STATUSES, Job, TextractJob, TextractJobStatus
+from app.jobs.states import Stage
 from app.jobs.textract_jobs import Beginning, member_of
 from app.ocr.engine import ReadRequest
-from app.ocr.pacing import Lane, Refusal
+from app.ocr.pacing import Lane, Permit, Refusal
 from app.ocr.router import Choice
 from app.pipeline.outcome import Outcome, Tools
-from app.pipeline.parts import Part, parts_of
+from app.pipeline.parts import Part, delete_parts, parts_of
 from app.pipeline.polling import patience
 from app.pipeline.reading_at_once import ReadingAtOnce
 from app.pipeline.reuse import reading_changes, reuse, take_over_paid, take_reading
@@ -42,25 +44,54 @@ READ_AT_ONCE_INSTEAD = (WaitsForTurn, OcrSlotsFull, DocumentUnreachable, OcrRequ
 and can be given the bytes."""
 
 
+class PartMissing(Exception):
+    """A file that a document was split into is not in the bucket, where it can be put again."""
+
+
 async def start_textract_job(job: Job, tools: Tools) -> Outcome:
     """Start reading a document, unless it has been read or is being read already. Raises a `Parked` where it has to wait."""
     async with tools.sessions() as session:
         document = await documents.get(session, job.document_id)
+        ever = await textract_jobs.ever_of_job(session, job.id)
+    try:
+        outcome = await _start(job, document, ever, tools)
+    except QuireError as error:
+        if job.parts or not isinstance(error, WaitsForTurn):  # else it has no slot
+            await _free_slots(job, tools)
+        raise
+    if outcome.to is not None or len(tools.ocr.engines) > 1:
+        await _free_slots(job, tools)
+    return outcome
+
+
+async def _start(job: Job, document: Document, ever: Sequence[TextractJob], tools: Tools) -> Outcome:
     if (reused := await reuse(job, document, job.content_key or "", tools)) is not None:
+        await delete_parts(job, tools)
         return reused
     await take_reading(job, tools)
-    if (paid := await take_over_paid(job, tools)) is not None:
+    if (paid := await take_over_paid(job, ever, tools)) is not None:
         return paid
     request = ReadRequest.from_options(job.options)
-    if request.queries and job.parts:
+    if request.queries and len(job.parts) > 1:
         raise OcrRequestInvalid(
             "Questions can't be put to a document so large that it is read in parts: split it by hand."
         )
     choice = await choose_engine(job, request, tools)
     try:
-        return await Starting(job, document, request, choice, tools).run()
+        return await Starting(job, document, request, choice, ever, tools).run()
     finally:
         await tools.ocr.router.give_back(choice)  # a probe that was used is none any more
+
+
+async def _free_slots(job: Job, tools: Tools) -> None:
+    """Give back the slots that the job was admitted to and that no OCR job of its parts has taken."""
+    async with tools.sessions() as session:
+        rows = textract_jobs.in_force(await textract_jobs.ever_of_job(session, job.id))
+    taken = {(Lane(row.engine, row.operation), row.part) for row in rows.values() if row.status in OPEN_STATUSES}
+    for lane in (lane for lane in tools.ocr.lanes if lane.operation is job.operation):
+        for part in range(1, max(1, len(job.parts)) + 1):
+            if (lane, part) not in taken:
+                await tools.ocr.pacer.release(lane, member_of(job.id, part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +102,46 @@ class Starting:
     document: Document
     request: ReadRequest
     choice: Choice
+    ever: Sequence[TextractJob]
+    """The OCR jobs that the job has had so far."""
     tools: Tools
 
     async def run(self) -> Outcome:
         """Start every part that isn't yet, or read the one page at once."""
-        async with self.tools.sessions() as session:
-            rows = {row.part: row for row in await textract_jobs.of_job(session, self.job.id) if not row.synchronous}
-        if not rows and not self._prefers_a_job and await self._may_read_at_once():
-            return await self._read_at_once()
+        begun = textract_jobs.in_force(self.ever)
+        rows = {number: row for number, row in begun.items() if self._counts(row)}
+        if not begun and not self._prefers_a_job and (permit := await self._permit_at_once()):
+            return await self._read_at_once(permit)
+        to_start = [part for part in parts_of(self.job, self.document) if part.number not in rows]
         try:
-            for part in parts_of(self.job, self.document):
-                if part.number not in rows or rows[part.number].status is TextractJobStatus.STARTING:
-                    rows[part.number] = await self._start(part)
+            while to_start:
+                rows[to_start[0].number] = await self._start(to_start)
+                del to_start[0]
+        except PartMissing:
+            return Outcome(to=Stage.QUEUED, details={"message": "The document's parts are gone; it is split again."})
         except READ_AT_ONCE_INSTEAD as error:
-            if not await self._may_read_at_once():
+            if await self._may_be_running() or not (permit := await self._permit_at_once()):
                 raise
-            return await self._read_at_once(error)
+            return await self._read_at_once(permit, error)
         return await self._outcome([rows[number] for number in sorted(rows)])
+
+    def _counts(self, row: TextractJob) -> bool:
+        """Whether a part needs no other OCR job. What of a generation before this one wasn't read whole is read anew."""
+        if row.status is TextractJobStatus.STARTING:
+            return False
+        whole = row.status in {TextractJobStatus.IN_PROGRESS, TextractJobStatus.SUCCEEDED}
+        return whole or row.generation == self.job.textract_generation
+
+    async def _may_be_running(self) -> bool:
+        """Whether there is an OCR job that the engine may be at work on: its answer may be all that was lost."""
+        async with self.tools.sessions() as session:
+            rows = textract_jobs.in_force(await textract_jobs.ever_of_job(session, self.job.id))
+        return any(row.status in OPEN_STATUSES for row in rows.values())
 
     async def _outcome(self, rows: list[TextractJob]) -> Outcome:
         first_poll = await self.tools.estimates.first_poll(self._lane, max(row.page_count or 1 for row in rows))
-        changes = reading_changes(rows)
+        ever = {row.id: row for row in (*self.ever, *rows)}
+        changes = reading_changes(rows, ever.values())
         now = datetime.now(UTC)
         changes |= {"fallback_reason": self.choice.fallback_reason, "textract_start_time": now}
         changes |= {"textract_deadline": now + patience(self.job, self.tools.settings)}
@@ -100,14 +150,17 @@ class Starting:
             details["fallback_reason"] = self.choice.fallback_reason
         return Outcome(changes=changes, details=details, due_in=timedelta(seconds=first_poll))
 
-    async def _start(self, part: Part) -> TextractJob:
-        """Start one part. Raises `WaitsForTurn` where the pace or the slots don't allow it now."""
+    async def _start(self, parts: Sequence[Part]) -> TextractJob:
+        """Start the first of some parts. Raises `WaitsForTurn` where the pace or the slots don't allow it now."""
+        part, member = parts[0], member_of(self.job.id, parts[0].number)
         await self._check_object(part)
-        member = member_of(self.job.id, part.number)
         permit = await self.tools.ocr.pacer.start(self._lane, member)
         if permit.refusal is not None:
             raise WaitsForTurn(_reason(permit.refusal), retry_in_seconds=0)
-        row = await self._begin(part)
+        # The token is written down before the call that it is for.
+        row = await begin_within_cap(self.job, [self._beginning(each) for each in parts], self.tools)
+        if row.status is not TextractJobStatus.STARTING:
+            return row
         await asyncio.sleep(permit.wait_seconds)
         try:
             textract_job_id = await self.tools.ocr.start(
@@ -116,7 +169,6 @@ class Starting:
         except OcrUnavailable:
             raise  # whether it was started isn't known: the row and the slot stay until that is
         except QuireError as error:
-            await self.tools.ocr.pacer.release(self._lane, member)
             async with one_statement(self.tools.sessions) as session:
                 await textract_jobs.refused(session, row, error.detail)
             raise
@@ -126,15 +178,16 @@ class Starting:
         return row
 
     async def _check_object(self, part: Part) -> None:
-        """Textract would say no more of a missing object than that it can't be read."""
+        """Textract would say no more of a missing object than that it can't be read. Raises `PartMissing` for a part."""
         bucket = self.tools.bucket
         if part.source.bucket == bucket.name and await bucket.head(part.source.key) is None:
+            if self.job.parts:
+                raise PartMissing
             raise DocumentCorrupt("The document's bytes are gone from the bucket; submit it again.")
 
-    async def _begin(self, part: Part) -> TextractJob:
-        """Write the token down, before the call that it is for. Raises `DailyCostReached`."""
+    def _beginning(self, part: Part) -> Beginning:
         engine = self.choice.engine
-        beginning = Beginning(
+        return Beginning(
             part=part.number,
             first_page=part.first_page,
             page_count=part.page_count,
@@ -143,11 +196,6 @@ class Starting:
             token=textract_token(self.job, self.document, part.source, engine),
             price_microdollars=self.tools.ocr.prices.price_per_page(engine.name, self.request),
         )
-        try:
-            return await begin_within_cap(self.job, beginning, self.tools)
-        except QuireError:
-            await self.tools.ocr.pacer.release(self._lane, member_of(self.job.id, part.number))
-            raise
 
     @property
     def _lane(self) -> Lane:
@@ -157,15 +205,17 @@ class Starting:
     def _prefers_a_job(self) -> bool:
         return self.document.media_type is not MediaType.PDF or self.tools.settings.textract_use_async_for_pdf
 
-    async def _may_read_at_once(self) -> bool:
-        """Whether the document is one for the synchronous call, and that has room now."""
-        fits = self.job.pages_total == 1 and not self.job.parts and self.document.size_bytes <= SYNCHRONOUS_BYTES
-        return fits and (await self.tools.ocr.pacer.read(self._lane)).refusal is None
+    async def _permit_at_once(self) -> Permit | None:
+        """A permit for the synchronous call; None where the document isn't one for it, or it has no room now."""
+        if self.job.pages_total != 1 or self.job.parts or self.document.size_bytes > SYNCHRONOUS_BYTES:
+            return None
+        permit = await self.tools.ocr.pacer.read(self._lane)
+        return permit if permit.refusal is None else None
 
-    async def _read_at_once(self, error: QuireError | None = None) -> Outcome:
-        return await ReadingAtOnce(
-            self.job, self.document, self.request, self.choice, self.tools, instead_of=error
-        ).run()
+    async def _read_at_once(self, permit: Permit, error: QuireError | None = None) -> Outcome:
+        paid = sum(row.cost_microdollars for row in self.ever)
+        told = (self.job, self.document, self.request, self.choice, self.tools, permit)
+        return await ReadingAtOnce(*told, paid_microdollars=paid, instead_of=error).run()
 
 
 def _reason(refusal: Refusal) -> str:
