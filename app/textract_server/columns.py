@@ -12,6 +12,7 @@ from statistics import fmean, median
 
 from app.textract_server.drafts import DraftCell, DraftTable, is_figure, share_of_figures
 from app.textract_server.sheet import Placed, Row, phrase_gap, phrases_of, rows_of
+from app.textract_server.side_by_side import parted
 
 FIRST_PITCH = 4.0
 """Text heights from one row to the next, at most, while there is no telling how far apart they are."""
@@ -69,7 +70,7 @@ def borderless_tables(words: Sequence[Placed]) -> list[DraftTable]:
         starts = [tried[first] for first in range(row, row + STARTS) if first in tried]
         found = [table for table, its_end in starts if table and its_end == end]
         if found and tried[row][0]:
-            tables.append(max(found, key=_fullness))
+            tables += parted(max(found, key=_fullness))
             row = end
         else:
             row += 1
@@ -154,16 +155,21 @@ def _is_header_line(block: _Block, row: Row) -> bool:
 def _take(block: _Block, row: Row, *, above: bool = False) -> bool:
     """Take a row in, if each of its words keeps to one column, or stands apart from all of them.
 
-    One that goes above the others may not bring columns of its own.
+    One that goes above the others may not bring columns of its own. A long text may reach into a second column that is
+    empty, in a row that has enough others, below rows enough to tell the columns.
     """
     columns = list(block.columns)
     placed: list[Row] = [[] for _ in columns]
+    wide: Row = []
+    may_be_wide = not above and len(block.rows) >= FEWEST_ROWS
     for phrase in phrases_of(row, COLUMN_MARGIN * 2):
         reach = _reach(phrase)
         over = _columns_of(columns, reach, COLUMN_MARGIN) or _columns_of(columns, reach, NEAREST)[:1]
-        if len(over) > 1:
-            return False
-        if not over and above:
+        if len(over) == 2 and may_be_wide and not wide and not any(placed[number] for number in over):  # noqa: PLR2004
+            wide = placed[over[0]]
+            wide.extend(phrase)
+            continue
+        if len(over) > 1 or (not over and above) or (over and placed[over[0]] is wide):
             return False
         if not over:
             number = sum(column[0] < reach[0] for column in columns)
@@ -175,7 +181,9 @@ def _take(block: _Block, row: Row, *, above: bool = False) -> bool:
             return False
         placed[number].extend(phrase)
         columns[number] = (min(columns[number][0], reach[0]), max(columns[number][1], reach[1]))
-    if sum(map(bool, placed)) < 2 or any(right + CLEAR > left for (_, right), (left, _) in pairwise(columns)):  # noqa: PLR2004
+    if sum(map(bool, placed)) < (4 if wide else 2) or any(
+        right + CLEAR > left for (_, right), (left, _) in pairwise(columns)
+    ):
         return False
     _accept(block, columns, placed, 0 if above else len(block.rows))
     return True

@@ -138,6 +138,36 @@ def test_labels_and_amounts_are_a_table() -> None:
     assert rows_of(table) == [["Subtotal", "$10.00"], ["Tax", "$1.00"], ["Total", "$11.00"]]
 
 
+EARNINGS = [["Earnings", "Rate", "Total"], ["Regular", "10.00", "320.00"], ["Overtime", "15.00", "15.00"]]
+BENEFITS = [["Benefits", "Period", "Year"], ["Life", "0.51", "27.00"], ["Loan", "3.10", "840.00"]]
+
+
+def test_tables_beside_each_other_are_two() -> None:
+    """Where labels begin anew; and a text that reaches into an empty column stays in its own."""
+    page = Drawing(size=26)
+    for row, line in enumerate(zip(EARNINGS, BENEFITS, strict=True)):
+        for column, text in enumerate([*line[0], *line[1]]):
+            page.text((100, 400, 600, 900, 1200, 1450)[column], 400 + 60 * row, text)
+    for left, text in ((400, "All of the gross pay"), (900, "Holidays"), (1200, "1.00"), (1450, "40.00")):
+        page.text(left, 580, text)
+    earnings, benefits = page.analysed().tables
+    assert rows_of(earnings) == [*EARNINGS, ["", "All of the gross pay", ""]]
+    assert rows_of(benefits) == [*BENEFITS, ["Holidays", "1.00", "40.00"]]
+    assert earnings.box().right < benefits.box().left
+
+
+def test_one_table_with_a_text_between_its_figures_stays_one() -> None:
+    """As long as it doesn't begin with a label, too, there is no second one."""
+    page = Drawing(size=26)
+    texts = [["Pieces", "Price", "What", "Net", "Gross"], ["3", "1.50", "Paper", "4.50", "5.00"]]
+    texts += [["2", "9.00", "Ink", "18.00", "20.00"], ["7", "2.00", "Clips", "14.00", "16.00"]]
+    for row, line in enumerate(texts):
+        for column, text in enumerate(line):
+            page.text((100, 400, 700, 1100, 1400)[column], 400 + 60 * row, text)
+    (table,) = page.analysed().tables
+    assert rows_of(table) == texts
+
+
 def prose() -> Drawing:
     page = Drawing()
     for line in range(20):
