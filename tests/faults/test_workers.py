@@ -22,9 +22,9 @@ from workers.main import serving
 
 
 async def submitted(bench: Bench, count: int, stage: Stage = Stage.JOB_VALIDATED, *, after: int = 0) -> list[Job]:
-    """Jobs over a document of two pages, each with a Textract token of its own."""
-    document = await bench.rows.document(letter("one", "two"))
-    return [await bench.rows.job(stage, document=document, pages_total=2) for number in range(after, after + count)]
+    """Jobs over documents of two pages, each with a text of its own."""
+    documents = [await bench.rows.document(letter(f"one of {number}", "two")) for number in range(after, after + count)]
+    return [await bench.rows.job(stage, document=document, pages_total=2) for document in documents]
 
 
 async def each_ends_once(bench: Bench, fake: FakeTextract, jobs: Sequence[Job]) -> None:

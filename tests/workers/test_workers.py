@@ -36,10 +36,9 @@ async def fake() -> AsyncIterator[FakeTextract]:
 
 @pytest.fixture
 def told(quick: Settings, fake: FakeTextract) -> Settings:
-    """Settings that lead to it, with everything soon."""
-    return quick.model_copy(
-        update={"ocr_engines": "textract", "aws_endpoint_url_textract": fake.url, "ring_again_seconds": 1.0}
-    )
+    """Settings that lead to it, with everything soon, and more starts a second than any test has jobs."""
+    soon = {"ring_again_seconds": 1.0, "textract_start_per_second": 100.0}
+    return quick.model_copy(update=soon | {"ocr_engines": "textract", "aws_endpoint_url_textract": fake.url})
 
 
 @pytest.fixture
@@ -159,8 +158,7 @@ async def test_doubled_tasks_run_a_job_once(bench: Bench, told: Settings, fake: 
 
 async def test_an_emptied_redis_loses_nothing(bench: Bench, told: Settings) -> None:
     """Twenty jobs are rung for and forgotten by Redis, before and while a worker runs: all end."""
-    document = await bench.rows.document()
-    jobs = [await bench.rows.job(Stage.JOB_VALIDATED, document=document, pages_total=1) for _ in range(20)]
+    jobs = [await bench.rows.job(Stage.JOB_VALIDATED, pages_total=1) for _ in range(20)]
     await bench.sweep.sweep()
     assert await bench.queue.redis.zcard(queue_key(QueueName.OCR)) == 20
     await bench.queue.redis.flushdb()
