@@ -23,4 +23,5 @@ def test_every_log_event_is_explained() -> None:
 
 
 def test_every_metric_is_explained() -> None:
-    assert explained("quire_[a-z_]+") == found_in_code(METRIC)
+    # A counter is shown with an ending that its definition leaves out.
+    assert {name.removesuffix("_total") for name in explained("quire_[a-z_]+")} == found_in_code(METRIC)

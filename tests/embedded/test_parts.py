@@ -42,6 +42,8 @@ def environment_of(tmp_path: Path, settings: Settings, parts: frozenset[Part]) -
         ("AWS_ENDPOINT_URL_S3", "http://elsewhere:9000", Part.S3),
         ("S3_BUCKET", "a-bucket-on-aws", Part.S3),
         ("AWS_ENDPOINT_URL_TEXTRACT", "https://textract.eu-west-1.amazonaws.com", Part.TEXTRACT),
+        ("LOCAL_TEXTRACT_ENDPOINT_URL", "http://elsewhere:8020", Part.TEXTRACT),
+        ("OCR_ENGINES", "textract", Part.TEXTRACT),
     ],
 )
 def test_a_part_is_left_out_where_its_setting_points_elsewhere(
@@ -55,6 +57,29 @@ def test_a_part_is_left_out_where_its_setting_points_elsewhere(
     parts = parts_to_run(settings)
     assert EVERYTHING - parts == {left_out}
     assert environment_of(tmp_path, settings, parts)[setting] == value
+
+
+@pytest.mark.parametrize(
+    ("said", "engines"),
+    [
+        ({}, "local"),
+        ({"AWS_ENDPOINT_URL_TEXTRACT": "http://elsewhere"}, "textract"),
+        ({"LOCAL_TEXTRACT_ENDPOINT_URL": "http://elsewhere"}, "local"),
+        ({"OCR_ENGINES": "textract,local"}, "textract,local"),
+    ],
+)
+def test_the_engines_of_a_stack(
+    said: dict[str, str], engines: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those that are named; else Textract where it was said where that is, and our own server where nothing was said."""
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    environment = environment_of(tmp_path, settings, parts_to_run(settings))
+    assert environment["OCR_ENGINES"] == engines
+    if "local" in engines:
+        expected = said.get("LOCAL_TEXTRACT_ENDPOINT_URL", "http://127.0.0.1:4")
+        assert environment["LOCAL_TEXTRACT_ENDPOINT_URL"] == expected
 
 
 def test_s3_on_aws_is_asked_without_an_endpoint_and_with_the_keys_that_were_set(tmp_path: Path) -> None:
