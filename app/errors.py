@@ -33,8 +33,10 @@ class QuireError(Exception):
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
     retryable: ClassVar[bool] = False
-    costs_attempt: ClassVar[bool] = True
-    """Whether a stage that ends with it has used up one of its attempts; waiting for a slot or a slower pace has not."""
+    costs_attempt: bool = True
+    """Whether a stage that ends with it has used up one of its attempts; waiting for a slot or a slower pace has not.
+
+    Nor has a call to an engine that is known to be away."""
     retry_after_seconds: ClassVar[int | None] = None
     message: ClassVar[str] = "Something went wrong on our side; it has been logged under this request id."
 

@@ -1,6 +1,6 @@
 """The backlog: jobs that are due, jobs whose worker is gone, and Textract jobs to ask about. Nothing here commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -32,13 +32,6 @@ class DueJob:
     rings: int
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingStart(DueJob):
-    """A job whose OCR is to be started, in so many parts."""
-
-    parts: int
-
-
 async def try_sweep_lock(session: AsyncSession) -> bool:
     """Whether this transaction may sweep; the lock ends with it."""
     return bool(await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SWEEP_LOCK}))
@@ -54,33 +47,22 @@ async def take_due(session: AsyncSession, stages: Sequence[str], *, room: int, a
     return [DueJob(row.id, Stage(row.stage), row.fence, row.rings) for row in rows]
 
 
-async def count_waiting_starts(
-    session: AsyncSession, lane: Lane, engines: Sequence[EngineName], *, takes_all: bool, limit: int = 2000
-) -> int:
-    """How many jobs wait for their OCR to be started in a lane, up to a limit."""
-    told = _lane_parameters(lane, engines, takes_all=takes_all)
-    return int(await session.scalar(_COUNT_STARTS, {**told, "limit": limit}) or 0)
-
-
-async def waiting_starts(
-    session: AsyncSession, lane: Lane, engines: Sequence[EngineName], *, takes_all: bool, room: int
-) -> list[WaitingStart]:
-    """The jobs whose OCR should be started next, in the order of `take_due`; none of them is marked."""
-    told = _lane_parameters(lane, engines, takes_all=takes_all)
-    rows = await session.execute(_WAITING_STARTS, {**told, "room": room})
-    return [WaitingStart(row.id, Stage.JOB_VALIDATED, row.fence, row.rings, row.parts) for row in rows]
-
-
 async def mark_rung(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
     """Write down that jobs are being rung for, so that they aren't again at once."""
     if job_ids:
         await session.execute(_MARK_RUNG, {"ids": [str(each) for each in job_ids]})
 
 
-async def due_polls(session: AsyncSession, *, most: int) -> list[tuple[Lane, int]]:
-    """In which lanes OCR jobs are to be asked about now, and how many, up to a number."""
-    rows = await session.execute(_DUE_POLLS, {"most": most})
+async def due_polls(session: AsyncSession, engines: Collection[EngineName], *, most: int) -> list[tuple[Lane, int]]:
+    """In which lanes of some engines OCR jobs are to be asked about now, and in each how many, up to a number."""
+    rows = await session.execute(_DUE_POLLS, {"engines": [str(name) for name in engines], "most": most})
     return [(Lane(EngineName(row.engine), Operation(row.operation)), row.number) for row in rows]
+
+
+async def put_off_polls(session: AsyncSession, lane: Lane, *, seconds: float) -> None:
+    """Leave the due jobs of a lane alone for a while, whose engine is away; what they lose of their time is given back."""
+    wait = timedelta(seconds=seconds)
+    await session.execute(_PUT_OFF_POLLS, {"engine": lane.engine, "operation": lane.operation, "wait": wait})
 
 
 async def take_due_polls(session: AsyncSession, lane: Lane, *, limit: int, lease: timedelta) -> list[Job]:
@@ -211,32 +193,6 @@ _TAKE_DUE = text("""
     SELECT id, stage, fence, rings FROM rung ORDER BY place
 """).bindparams(bindparam("stages", type_=ARRAY(TEXT)), bindparam("again", type_=Interval))
 
-_OF_LANE = """
-    stage = 'job_validated' AND state IN ('queued', 'retryable') AND next_attempt_at <= now()
-      AND (rung_at IS NULL OR rung_at < now() - interval '10 seconds') AND operation = :operation
-      AND (options ->> 'engine' = :engine OR (:takes_all AND coalesce(options ->> 'engine', '') <> ALL(:engines)))
-"""
-
-_COUNT_STARTS = text(
-    f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_OF_LANE} ORDER BY next_attempt_at LIMIT :limit) waiting"  # noqa: S608 (no outside text)
-).bindparams(bindparam("engines", type_=ARRAY(TEXT)))
-
-_WAITING_STARTS = text(f"""
-    WITH due AS (
-        SELECT j.* FROM projects p
-        CROSS JOIN unnest(ARRAY['high', 'normal', 'low']) AS of(priority)
-        CROSS JOIN LATERAL (
-            SELECT id, priority, project_id, created_at, fence, rings, parts FROM jobs
-            WHERE project_id = p.id AND priority = of.priority AND {_OF_LANE}
-            ORDER BY created_at LIMIT :room
-        ) j
-    ), turns AS (
-        SELECT *, row_number() OVER (PARTITION BY priority, project_id ORDER BY created_at) AS turn FROM due
-    )
-    SELECT id, fence, rings, greatest(1, jsonb_array_length(parts)) AS parts FROM turns
-    ORDER BY array_position(ARRAY['high', 'normal', 'low'], priority), turn, created_at LIMIT :room
-""").bindparams(bindparam("engines", type_=ARRAY(TEXT)))  # noqa: S608 (no outside text)
-
 _MARK_RUNG = text("""
     UPDATE jobs SET rung_at = now() WHERE id = ANY(CAST(:ids AS uuid[])) AND state IN ('queued', 'retryable')
 """)
@@ -246,11 +202,24 @@ _POLLED = """
       AND textract_job_status = 'IN_PROGRESS' AND cancel_requested_at IS NULL
 """
 
+# Each lane by itself: one whose jobs are due faster than it may ask must not hide the others'.
 _DUE_POLLS = text(f"""
-    SELECT engine, operation, count(*) AS number
-    FROM (SELECT engine, operation FROM jobs WHERE {_POLLED} ORDER BY next_attempt_at LIMIT :most) due
-    GROUP BY engine, operation
-""")  # noqa: S608 (no outside text)
+    SELECT lane.engine, lane.operation, due.number
+    FROM (SELECT * FROM unnest(:engines) AS of(engine), unnest(ARRAY['detection', 'analysis']) AS by(operation)) lane
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS number FROM (
+            SELECT 1 FROM jobs WHERE {_POLLED} AND engine = lane.engine AND operation = lane.operation
+            ORDER BY next_attempt_at LIMIT :most
+        ) jobs
+    ) due
+    WHERE due.number > 0
+""").bindparams(bindparam("engines", type_=ARRAY(TEXT)))  # noqa: S608 (no outside text)
+
+_PUT_OFF_POLLS = text(f"""
+    UPDATE jobs SET next_attempt_at = now() + :wait, rung_at = NULL,
+        textract_deadline = textract_deadline + (now() + :wait - next_attempt_at)
+    WHERE {_POLLED} AND engine = :engine AND operation = :operation
+""").bindparams(bindparam("wait", type_=Interval))  # noqa: S608 (no outside text)
 
 _TAKE_POLLS = (
     text(f"""
@@ -270,14 +239,5 @@ _ASK_AGAIN = text("""
         textract_deadline = waits.deadline
     FROM unnest(CAST(:ids AS uuid[]), CAST(:fences AS bigint[]), CAST(:seconds AS float8[]),
                 CAST(:deadlines AS timestamptz[])) AS waits(id, fence, seconds, deadline)
-    WHERE jobs.id = waits.id AND jobs.fence = waits.fence AND jobs.state = 'queued'
+    WHERE jobs.id = waits.id AND jobs.fence = waits.fence AND jobs.state IN ('queued', 'retryable')
 """)
-
-
-def _lane_parameters(lane: Lane, engines: Sequence[EngineName], *, takes_all: bool) -> dict[str, Any]:
-    return {
-        "engine": lane.engine,
-        "operation": lane.operation,
-        "engines": [str(name) for name in engines],
-        "takes_all": takes_all,
-    }

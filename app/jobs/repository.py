@@ -31,6 +31,7 @@ from app.errors import JobNotFound, LeaseLost, StateConflict
 from app.events import Event, EventDraft, EventType, request_id
 from app.jobs.models import Job
 from app.jobs.states import SOURCES, TERMINAL_STATES, WAITING_STATES, JobState, Stage
+from app.ocr.engine import OcrStatus
 
 jobs = table_of(Job)
 events = table_of(Event)
@@ -255,6 +256,8 @@ _CLAIM = _with_event(
     update(jobs)
     .where(jobs.c.id == bindparam("job_id"), jobs.c.stage == bindparam("at_stage"))
     .where(jobs.c.state.in_(WAITING_STATES), jobs.c.next_attempt_at <= func.now(), jobs.c.cancel_requested_at.is_(None))
+    # While its OCR job runs there is nothing to work on, whoever rang: the polls move it on.
+    .where((jobs.c.stage != Stage.PARSING) | jobs.c.textract_job_status.is_distinct_from(OcrStatus.IN_PROGRESS))
     .values(
         _common_values()
         | {

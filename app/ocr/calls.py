@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import structlog
 
-from app.errors import OcrJobLost, OcrThrottled, QuireError
-from app.ocr.breaker import Change
+from app.errors import OcrEnginesAway, OcrJobLost, OcrThrottled, OcrUnavailable, QuireError
+from app.ocr.breaker import Change, Gate, Position
 from app.ocr.engine import Engine, EngineName, Operation, ReadRequest, ResultPart, Source
 from app.ocr.pacing import Call, Lane, Pacer
 from app.ocr.pricing import Prices
-from app.ocr.router import Choice, Router
+from app.ocr.router import AGAINST_THE_ENGINE, Choice, Router
 from app.ocr.telemetry import Telemetry
 
 log = structlog.get_logger(__name__)
@@ -52,10 +53,21 @@ class Ocr:
         self.telemetry.job_started(lane.engine, lane.operation)
         return engine_job_id
 
-    async def ask(self, lane: Lane, engine_job_id: str) -> ResultPart:
+    async def gate(self, name: EngineName) -> Gate:
+        """Whether an engine may be asked about jobs now; whoever is let through as the probe asks, or gives it back."""
+        gate = await self.router.breakers[name].allow()
+        await self._tell_change(gate.change)
+        return gate
+
+    async def give_back(self, name: EngineName, gate: Gate) -> None:
+        """For a gate that nothing came of: where it let a probe through, another may be. One that was used is none any more."""
+        if gate.probe:
+            await self.router.breakers[name].give_back()
+
+    async def ask(self, lane: Lane, engine_job_id: str, *, probe: bool = False) -> ResultPart:
         """How a job is doing, and the first portion of its result once it has ended; there is a budget for it."""
         engine = self.engine(lane.engine)
-        return await self._call(lane, "get", lambda: engine.get(engine_job_id, lane.operation))
+        return await self._call(lane, "get", lambda: engine.get(engine_job_id, lane.operation), probe=probe)
 
     async def read(self, choice: Choice, document: Source | bytes, request: ReadRequest) -> ResultPart:
         """Read a page at once; there is a permit for it."""
@@ -82,9 +94,15 @@ class Ocr:
         return self.engines[name]
 
     async def _portion(self, lane: Lane, engine_job_id: str, next_token: str | None) -> ResultPart:
-        engine = self.engine(lane.engine)
-        await asyncio.sleep(await self.pacer.get(lane))
-        return await self._call(lane, "get", lambda: engine.get(engine_job_id, lane.operation, next_token))
+        engine, gate = self.engine(lane.engine), await self.gate(lane.engine)
+        if not gate.allowed:
+            raise OcrEnginesAway(retry_in_seconds=gate.retry_in_seconds)
+        try:
+            await asyncio.sleep(await self.pacer.get(lane))
+            call = partial(engine.get, engine_job_id, lane.operation, next_token)
+            return await self._call(lane, "get", call, probe=gate.probe)
+        finally:
+            await self.give_back(lane.engine, gate)
 
     async def _call(
         self, lane: Lane, kind: Call, call: Callable[[], Awaitable[Result]], *, probe: bool = False
@@ -97,10 +115,27 @@ class Ocr:
                 self.telemetry.throttled(lane.engine, lane.operation, kind)
                 await self.pacer.throttled(lane, kind)
             await self._tell_change(await self.router.report(lane.engine, error, probe=probe))
+            if isinstance(error, AGAINST_THE_ENGINE):
+                await self._excuse(lane.engine, kind, error)
             raise
         self.telemetry.call(_name(lane, kind), "ok")
         await self._tell_change(await self.router.report(lane.engine, None, probe=probe))
         return result
+
+    async def _excuse(self, name: EngineName, kind: Call, error: QuireError) -> None:
+        """What an engine does that is away is no fault of the job's: it costs no attempt, and the job waits.
+
+        Raises `OcrEnginesAway` in the place of an error that would be the job's end.
+        """
+        states = await self.router.states()
+        if states[name].state is Position.CLOSED:
+            return
+        others = any(state.state is Position.CLOSED for other, state in states.items() if other is not name)
+        # A start may go to another engine at once; a result is where it is.
+        wait = 0.0 if others and kind != "get" else max(1.0, states[name].retry_in_seconds)
+        if not isinstance(error, OcrUnavailable):
+            raise OcrEnginesAway(f"{error.detail} The document waits.", retry_in_seconds=wait) from error
+        error.costs_attempt, error.retry_in_seconds = False, wait
 
     async def _tell_change(self, change: Change | None) -> None:
         if change is not None:

@@ -1,5 +1,7 @@
 """OCR jobs that run on for jobs that were cancelled, given up or deleted: asked about now and then, for their slots' sake."""
 
+from datetime import UTC, datetime, timedelta
+
 import structlog
 
 from app.errors import OcrJobLost, QuireError
@@ -13,26 +15,47 @@ from app.pipeline.polling import record_end
 
 log = structlog.get_logger(__name__)
 
-AT_A_TIME = 5
-ABANDONED_SECONDS = 10.0
+AT_A_TIME = 20
+LOOKED_AT = 200
+ABANDONED_SECONDS = 2.0
 """How often some are asked about."""
+PATIENCE_SECONDS = 5.0
+"""After how long a job is asked about for the second time, a quarter of that for the third, and so on: ever more rarely."""
 
 
 async def ask_about_abandoned(tools: Tools) -> None:
-    """Ask about a few OCR jobs that nobody waits for, as far as the Get budget has something to spare.
+    """Ask about some OCR jobs that nobody waits for, as far as the Get budget has something to spare.
 
     Their slots are taken until they end, and what they cost is known only then.
     """
     async with tools.sessions() as session:
-        rows = await textract_jobs.abandoned(session, within=RESULTS_KEPT, limit=AT_A_TIME)
-    for row in rows:
-        lane = Lane(row.engine, row.operation)
-        if lane.engine in tools.ocr.engines and not await tools.ocr.pacer.gets(lane, 1):
-            continue
-        await _ask(row, lane, tools)
+        rows = await textract_jobs.abandoned(session, within=RESULTS_KEPT, limit=LOOKED_AT)
+    for row in [row for row in rows if _is_due(row)][:AT_A_TIME]:
+        await _ask_in_turn(row, Lane(row.engine, row.operation), tools)
+
+
+def _is_due(row: TextractJob) -> bool:
+    """Whether enough time has passed since the start, by the Gets that were spent on the job."""
+    age = datetime.now(UTC) - (row.started_at or row.created_at)
+    return age >= timedelta(seconds=PATIENCE_SECONDS) * row.gets**2
+
+
+async def _ask_in_turn(row: TextractJob, lane: Lane, tools: Tools) -> None:
+    """Ask, unless the engine is away or the budget is needed for others; engines that are away are probed by others too."""
+    if lane.engine not in tools.ocr.engines:
+        await _ask(row, lane, tools)  # no call is made: its engine is gone
+        return
+    gate = await tools.ocr.gate(lane.engine)
+    try:
+        if gate.allowed and not gate.probe and await tools.ocr.pacer.gets(lane, 1):
+            await _ask(row, lane, tools)
+    finally:
+        await tools.ocr.give_back(lane.engine, gate)
 
 
 async def _ask(row: TextractJob, lane: Lane, tools: Tools) -> None:
+    async with tools.sessions.begin() as session:
+        await textract_jobs.count_gets(session, {row.id: 1})
     try:
         portion = await tools.ocr.ask(lane, row.textract_job_id or "")
     except OcrJobLost as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from app.config import Settings
 from app.db import Sessions
 from app.jobs.textract_jobs import Duration, recent_durations
+from app.ocr.engine import EngineName
 from app.ocr.pacing import Lane, LaneState, Pacer
 
 KEPT_SECONDS = 10.0
@@ -21,6 +22,12 @@ FIRST_POLL_SHARE = 0.95
 """A little before the end that is expected: what is seen at the first poll would else never be found to take less."""
 GROWTH = 0.25
 """For how much longer a job is left alone, by how long it has run."""
+NET_SHARE = 2.0
+"""Where ends are announced, the first poll comes when a job has taken this many times what is expected."""
+NET_SECONDS = 60.0
+"""The same where nothing is known of how long jobs take."""
+NET_INTERVAL_SECONDS = 30.0
+"""The least time between two polls of a job whose end is announced."""
 POLLING_SHARE = 0.5
 """The share of the Get budget that asking for status may take; the rest is for results."""
 
@@ -36,9 +43,14 @@ class Estimates:
     _states: dict[Lane, tuple[float, LaneState]] = field(default_factory=dict)
 
     async def first_poll(self, lane: Lane, pages: int) -> float:
-        """From a start to the first poll: never less than TEXTRACT_ASYNC_INITIAL_DELAY_SECONDS."""
+        """From a start to the first poll: never less than TEXTRACT_ASYNC_INITIAL_DELAY_SECONDS.
+
+        Where the job's end is announced, polls only make up for notices that are lost, and the first comes late.
+        """
         least = self.settings.textract_async_initial_delay_seconds
         expected = _early(await self._durations(lane), pages)
+        if self._is_announced(lane):
+            return _jittered(max(least, NET_SECONDS if expected is None else NET_SHARE * expected))
         if expected is None:
             return _jittered(max(least, min(await self._pressure(lane), 60.0)))
         return max(least, expected * FIRST_POLL_SHARE * random.uniform(0.98, 1.02))  # noqa: S311 (spreads load)
@@ -49,7 +61,15 @@ class Estimates:
         And more where so many jobs run that asking about all of them as often would take the results' share of the calls.
         """
         least = self.settings.textract_async_polling_interval_seconds
+        if self._is_announced(lane):
+            least = max(least, NET_INTERVAL_SECONDS)
         return _jittered(max(least, GROWTH * elapsed, await self._pressure(lane)))
+
+    def _is_announced(self, lane: Lane) -> bool:
+        """Whether the engine says when a job of this lane has ended, and somebody listens."""
+        settings = self.settings
+        has_topic = settings.textract_sns_topic_arn and settings.textract_sns_role_arn
+        return bool(lane.engine is EngineName.TEXTRACT and settings.textract_sqs_queue_url and has_topic)
 
     async def _durations(self, lane: Lane) -> list[Duration]:
         at, durations = self._recent.get(lane, (float("-inf"), []))

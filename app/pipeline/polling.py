@@ -28,7 +28,7 @@ from app.jobs import backlog, textract_jobs
 from app.jobs.models import Job, TextractJob, TextractJobStatus
 from app.jobs.states import JobState
 from app.jobs.textract_jobs import member_of
-from app.ocr.engine import OcrStatus, ResultPart
+from app.ocr.engine import EngineName, OcrStatus, ResultPart
 from app.ocr.pacing import Lane
 from app.pipeline.collecting import keep_portion
 from app.pipeline.failures import CLEARED_ERROR, failure_of
@@ -38,20 +38,24 @@ from app.queue import Queue
 
 log = structlog.get_logger(__name__)
 
-POLL_LEASE = timedelta(seconds=60)
-"""For how long a job that is being asked about is left alone by others: longer than the SDK takes to give up."""
+POLL_LEASE = timedelta(seconds=120)
+"""For how long a job that is being asked about is left alone by others: longer than the SDK takes to give up, twice."""
 AT_ONCE = 32
 """Jobs that one process asks about at the same time."""
 MOST_AT_A_TIME = 100
 TURN_SECONDS = 1.0
 """How long one turn goes on asking; the budget is kept for a fifth of a second only, so a turn takes it bit by bit."""
 PAUSE_SECONDS = 0.05
+LEAST_WAIT_SECONDS = 0.5
+"""How long jobs are left alone at least whose engine is away."""
 
 
 @dataclass(slots=True)
 class Round:
     """What came of asking about some jobs, to be written down together."""
 
+    probe: bool = False
+    """Whether the one call that is made is to show if its engine is back."""
     gets: Counter[UUID] = field(default_factory=Counter)
     to_wait: list[tuple[Job, float]] = field(default_factory=list)
 
@@ -63,30 +67,40 @@ class Polling:
     tools: Tools
     queue: Queue
 
-    async def poll_textract_jobs(self) -> int:
-        """Ask about due jobs for a turn, or until none is due; returns how many were asked about."""
+    async def poll_textract_jobs(self, engines: Sequence[EngineName] = tuple(EngineName)) -> int:
+        """Ask some engines about due jobs for a turn, or until none is due; returns how many were asked about."""
         asked, began = 0, time.monotonic()
         while time.monotonic() - began < TURN_SECONDS:
             async with self.tools.sessions() as session:
-                due = await backlog.due_polls(session, most=MOST_AT_A_TIME)
+                due = await backlog.due_polls(session, engines, most=MOST_AT_A_TIME)
             if not due:
                 break
-            now = sum([await self._poll_lane(lane, count) for lane, count in due])
+            now = sum(await asyncio.gather(*(self._poll_lane(lane, count) for lane, count in due)))
             asked += now
             await asyncio.sleep(0 if now else PAUSE_SECONDS)
         return asked
 
     async def _poll_lane(self, lane: Lane, due: int) -> int:
-        if lane.engine not in self.tools.ocr.engines:
-            allowed = due  # no call is made: they are told that their engine is gone
-        else:
-            allowed = await self.tools.ocr.pacer.gets(lane, due)
-        if not allowed:
+        """Ask about a lane's jobs as far as its budget goes; while its engine is away, about one now and then."""
+        ocr = self.tools.ocr
+        if lane.engine not in ocr.engines:
+            return await self._ask_about(lane, due)  # no call is made: they are told that their engine is gone
+        gate = await ocr.gate(lane.engine)
+        if not gate.allowed:
+            async with self.tools.sessions.begin() as session:
+                await backlog.put_off_polls(session, lane, seconds=max(LEAST_WAIT_SECONDS, gate.retry_in_seconds))
             return 0
+        try:
+            allowed = await ocr.pacer.gets(lane, 1 if gate.probe else due)
+            return await self._ask_about(lane, allowed, probe=gate.probe) if allowed else 0
+        finally:
+            await ocr.give_back(lane.engine, gate)
+
+    async def _ask_about(self, lane: Lane, allowed: int, *, probe: bool = False) -> int:
         async with self.tools.sessions.begin() as session:
             jobs = await backlog.take_due_polls(session, lane, limit=allowed, lease=POLL_LEASE)
             rows = await textract_jobs.of_jobs(session, [job.id for job in jobs])
-        done, gate = Round(), asyncio.Semaphore(AT_ONCE)
+        done, gate = Round(probe), asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(*(self._poll(job, rows[job.id], done, gate) for job in jobs))
         async with self.tools.sessions.begin() as session:
             await textract_jobs.count_gets(session, done.gets)
@@ -111,25 +125,24 @@ class Polling:
 
     async def _ask_and_record(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
         if not rows:
-            await self._fail(job, rows, OcrJobLost())
+            await self._fail(job, rows, OcrJobLost(), done)
             return
         try:
             for row in rows:
                 if row.status not in ENDED:
                     await self._ask(row, done)
         except QuireError as error:
-            await self._fail(job, rows, error)
+            await self._fail(job, rows, error, done)
             return
         except (SQLAlchemyError, OSError):
             raise
         except Exception as error:
             log.exception("poll_crashed")
-            await self._fail(
-                job, rows, InternalError(f"poll_textract_jobs failed unexpectedly ({type(error).__name__}).")
-            )
+            defect = InternalError(f"poll_textract_jobs failed unexpectedly ({type(error).__name__}).")
+            await self._fail(job, rows, defect, done)
             return
         if all(row.status in ENDED for row in rows):
-            await self._collect(job, rows)
+            await self._collect(job, rows, done)
         else:
             await self._wait_on(job, rows, done)
 
@@ -139,14 +152,14 @@ class Polling:
         if row.part > 1:
             await asyncio.sleep(await self.tools.ocr.pacer.get(lane))
         done.gets[row.id] += 1
-        portion = await self.tools.ocr.ask(lane, textract_job_id)
+        portion = await self.tools.ocr.ask(lane, textract_job_id, probe=done.probe)
         if portion.status is OcrStatus.IN_PROGRESS:
             return
         if portion.status is not OcrStatus.FAILED and not self.tools.ocr.engine(row.engine).stores_results:
             await keep_portion(self.tools.redis, textract_job_id, portion)
         await record_end(self.tools, row, portion)
 
-    async def _collect(self, job: Job, rows: Sequence[TextractJob]) -> None:
+    async def _collect(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
         """All parts have ended: have the result fetched, if there is any."""
         status, pages = _status_of(rows), sum(row.page_count or 0 for row in rows)
         ended: dict[str, Any] = {"textract_job_status": status, "textract_end_time": datetime.now(UTC)}
@@ -154,7 +167,7 @@ class Polling:
         if status is OcrStatus.FAILED:
             message = next((row.message for row in rows if row.message), None)
             error = OcrFailed(f"The OCR engine could not read the document: {message or 'no reason given'}.")
-            await self._fail(job, rows, error, textract_error_message=message, **ended)
+            await self._fail(job, rows, error, done, textract_error_message=message, **ended)
             return
         event = EventDraft(EventType.PROGRESS, {"textract_job_status": status, "pages": pages})
         moved = await move(
@@ -166,7 +179,7 @@ class Polling:
     async def _wait_on(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
         now = datetime.now(UTC)
         if job.textract_deadline is not None and now > job.textract_deadline:
-            await self._fail(job, rows, OcrTimeout())
+            await self._fail(job, rows, OcrTimeout(), done)
             return
         row = next(row for row in rows if row.status not in ENDED)
         elapsed = (now - (row.started_at or job.updated_at)).total_seconds()
@@ -180,16 +193,24 @@ class Polling:
         job.textract_deadline = deadline
         done.to_wait.append((job, seconds))
 
-    async def _fail(self, job: Job, rows: Sequence[TextractJob], error: QuireError, **changes: Any) -> None:
+    async def _fail(
+        self, job: Job, rows: Sequence[TextractJob], error: QuireError, done: Round, **changes: Any
+    ) -> None:
         failure = failure_of(job, error, self.tools.settings)
         log.warning("poll_failed", code=failure.event.code, state=failure.state)
+        if failure.state is JobState.QUEUED:  # throttled, or the engine is away: no failure, and nothing to tell of
+            if job.textract_deadline is not None:
+                job.textract_deadline += failure.delay
+            done.to_wait.append((job, failure.delay.total_seconds()))
+            return
         if isinstance(error, OcrJobLost):
             async with self.tools.sessions.begin() as session:
                 for row in rows:
                     if row.status not in ENDED:
                         await textract_jobs.end(session, row, TextractJobStatus.LOST, pages=None, message=error.detail)
             for row in rows:
-                await self.tools.ocr.pacer.release(Lane(row.engine, row.operation), member_of(job.id, row.part))
+                if row.engine in self.tools.ocr.engines:
+                    await self.tools.ocr.pacer.release(Lane(row.engine, row.operation), member_of(job.id, row.part))
         await move(
             self.tools, job, failure.state, failure.event, delay=failure.delay, **(dict(failure.changes) | changes)
         )

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
-from app.jobs import backlog
+from app.jobs import backlog, waiting_starts
 from app.jobs.backlog import DueJob
 from app.jobs.models import Job
 from app.jobs.presence import Presence
@@ -29,7 +29,8 @@ from tests.bench import WORKER, Bench, eventually, open_bench
 STAGES_OF_OCR = stages_of(ROUTES, QueueName.OCR)
 AGAIN = timedelta(seconds=10)
 LANE = Lane(EngineName.TEXTRACT, Operation.DETECTION)
-TYPES: dict[str, Any] = {"stages": ARRAY(TEXT), "again": Interval, "lease": Interval, "engines": ARRAY(TEXT)}
+ARRAYS = dict.fromkeys(("stages", "engines", "left_to"), ARRAY(TEXT))
+TYPES: dict[str, Any] = ARRAYS | dict.fromkeys(("again", "lease", "wait"), Interval)
 
 
 async def take(bench: Bench, room: int = 100, stages: Sequence[str] = STAGES_OF_OCR) -> list[DueJob]:
@@ -139,8 +140,9 @@ async def test_the_cost_does_not_follow_the_backlog(bench: Bench) -> None:
         )
         await session.execute(text("ANALYZE jobs"))
     said = {"stages": list(STAGES_OF_OCR), "room": 100, "again": AGAIN, "limit": 25, "lease": AGAIN, "most": 100}
-    said |= {"engine": "textract", "operation": "detection", "engines": ["textract"], "takes_all": True}
-    hot = (backlog._DUE_POLLS, backlog._TAKE_POLLS, backlog._COUNT_STARTS, backlog._WAITING_STARTS)
+    said |= {"engine": "textract", "operation": "detection", "engines": ["textract"], "wait": AGAIN}
+    said |= {"finds": '["TEXT"]', "left_to": ['["TABLES"]']}
+    hot = (backlog._DUE_POLLS, backlog._TAKE_POLLS, waiting_starts._COUNT_STARTS, waiting_starts._WAITING_STARTS)
     for statement in (backlog._TAKE_DUE, backlog._LOST, *hot):
         plan, milliseconds = await explained(bench, str(statement), said)
         assert "Seq Scan on jobs" not in plan, plan

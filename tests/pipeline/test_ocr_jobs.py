@@ -178,20 +178,22 @@ async def test_waiting_for_textract_costs_no_attempt(bench: Bench, fake: FakeTex
     assert (job.stage, job.state, job.attempts) == (Stage.PARSING, JobState.QUEUED, 0)
 
 
-async def test_polls_that_fail_are_counted_until_one_succeeds(bench: Bench, fake: FakeTextract) -> None:
+async def test_polls_that_fail_are_counted_until_one_succeeds(told: Settings, fake: FakeTextract) -> None:
     """While Textract is away a job is retryable as ocr_unavailable; its first answer clears that, and the attempts."""
-    job = await started(bench)
     fake.status = "IN_PROGRESS"
-    for attempt in (1, 2, 3):
-        fake.before = [Refusal("InternalServerError", 500)] * 2
+    # So long that none is asked again within the turn of its last poll.
+    async with open_bench(told.model_copy(update={"retry_base_seconds": 5000, "retry_max_seconds": 5000})) as bench:
+        job = await started(bench)
+        for attempt in (1, 2, 3):
+            fake.before = [Refusal("InternalServerError", 500)] * 2
+            job = await bench.poll(job)
+            assert (job.state, job.attempts, job.error_code) == (JobState.RETRYABLE, attempt, "ocr_unavailable")
         job = await bench.poll(job)
-        assert (job.state, job.attempts, job.error_code) == (JobState.RETRYABLE, attempt, "ocr_unavailable")
-    job = await bench.poll(job)
-    assert (job.state, job.stage, job.attempts, job.error_code) == (JobState.QUEUED, Stage.PARSING, 0, None)
-    for _ in range(4):
-        fake.before = [Refusal("InternalServerError", 500)] * 2
-        job = await bench.poll(job)
-    assert (job.state, job.attempts, job.error_code) == (JobState.DEADLETTER, 4, "ocr_unavailable")
+        assert (job.state, job.stage, job.attempts, job.error_code) == (JobState.QUEUED, Stage.PARSING, 0, None)
+        for _ in range(4):
+            fake.before = [Refusal("InternalServerError", 500)] * 2
+            job = await bench.poll(job)
+        assert (job.state, job.attempts, job.error_code) == (JobState.DEADLETTER, 4, "ocr_unavailable")
 
 
 async def test_an_answer_that_makes_no_sense_harms_one_job(bench: Bench, fake: FakeTextract) -> None:

@@ -1,0 +1,118 @@
+"""The jobs that wait for their OCR to be started: who is next, by lane and by what engines find. Nothing here commits."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Interval, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.jobs.backlog import DueJob
+from app.jobs.states import Stage
+from app.ocr.engine import EngineName, Feature
+from app.ocr.pacing import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingStart(DueJob):
+    """A job whose OCR is to be started, in so many parts."""
+
+    parts: int
+    reuses: bool
+    """Whether another job has read the same already, so that it needs no slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """Which waiting jobs an engine takes: those that name it, and of those that name none, what it is the one to find."""
+
+    named: Collection[EngineName]
+    """The engines that a job may name."""
+    finds: frozenset[Feature] = frozenset()
+    """What it finds on pages; nothing, where it takes only jobs that name it."""
+    left_to: Sequence[frozenset[Feature]] = ()
+    """What engines find that come first: their jobs are left to them."""
+    again: timedelta = timedelta(seconds=10)
+    """How long a ring is given to be heard before the next."""
+
+
+async def count_waiting_starts(session: AsyncSession, lane: Lane, takes: Takes, *, limit: int = 2000) -> int:
+    """How many jobs wait for their OCR to be started in a lane, up to a limit."""
+    return int(await session.scalar(_COUNT_STARTS, {**_lane_parameters(lane, takes), "limit": limit}) or 0)
+
+
+async def waiting_starts(session: AsyncSession, lane: Lane, takes: Takes, *, room: int) -> list[WaitingStart]:
+    """The jobs whose OCR should be started next, in the order of `take_due`; none of them is marked.
+
+    Those whose content another job is reading are not among them: they wait for its result.
+    """
+    rows = await session.execute(_WAITING_STARTS, {**_lane_parameters(lane, takes), "room": room})
+    return [WaitingStart(row.id, Stage.JOB_VALIDATED, row.fence, row.rings, row.parts, row.reuses) for row in rows]
+
+
+_READER = """
+    SELECT 1 FROM jobs reader WHERE reader.project_id = jobs.project_id AND reader.content_key = jobs.content_key
+      AND reader.reads AND reader.state IN ('queued', 'working', 'retryable')
+"""
+
+_FEATURES = "coalesce(nullif(options -> 'features', 'null'), '[]')"
+
+_OF_LANE = f"""
+    stage = 'job_validated' AND state IN ('queued', 'retryable') AND next_attempt_at <= now()
+      AND (rung_at IS NULL OR rung_at < now() - :again) AND operation = :operation
+      AND (options ->> 'engine' = :engine
+           OR (coalesce(options ->> 'engine', '') <> ALL(:engines) AND {_FEATURES} <@ CAST(:finds AS jsonb)
+               AND NOT {_FEATURES} <@ ANY(CAST(:left_to AS jsonb[]))))
+      AND (reads OR options ->> 'force_reprocess' = 'true' OR NOT EXISTS ({_READER}))
+"""
+
+_OF_LANE_TYPES = (
+    bindparam("engines", type_=ARRAY(TEXT)),
+    bindparam("left_to", type_=ARRAY(TEXT)),
+    bindparam("again", type_=Interval),
+)
+
+_COUNT_STARTS = text(
+    f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_OF_LANE} ORDER BY next_attempt_at LIMIT :limit) waiting"  # noqa: S608 (no outside text)
+).bindparams(*_OF_LANE_TYPES)
+
+# One that has begun to read has found no result to take over, whatever there seems to be.
+_WAITING_STARTS = text(f"""
+    WITH due AS (
+        SELECT j.* FROM projects p
+        CROSS JOIN unnest(ARRAY['high', 'normal', 'low']) AS of(priority)
+        CROSS JOIN LATERAL (
+            SELECT id, priority, project_id, created_at, fence, rings, parts, content_key, reads, options FROM jobs
+            WHERE project_id = p.id AND priority = of.priority AND {_OF_LANE}
+            ORDER BY created_at LIMIT :room
+        ) j
+    ), turns AS (
+        SELECT *, row_number() OVER (PARTITION BY priority, project_id ORDER BY created_at) AS turn FROM due
+    ), chosen AS (
+        SELECT *, row_number() OVER (
+            ORDER BY array_position(ARRAY['high', 'normal', 'low'], priority), turn, created_at
+        ) AS place FROM turns ORDER BY place LIMIT :room
+    )
+    SELECT id, fence, rings, greatest(1, jsonb_array_length(parts)) AS parts,
+        NOT reads AND coalesce(options ->> 'force_reprocess', '') <> 'true' AND EXISTS (
+            SELECT 1 FROM jobs earlier
+            WHERE earlier.project_id = chosen.project_id AND earlier.content_key = chosen.content_key
+              AND earlier.result_key IS NOT NULL AND earlier.textract_job_status = 'SUCCEEDED'
+        ) AS reuses
+    FROM chosen ORDER BY place
+""").bindparams(*_OF_LANE_TYPES)  # noqa: S608 (no outside text)
+
+
+def _lane_parameters(lane: Lane, takes: Takes) -> dict[str, Any]:
+    return {
+        "engine": lane.engine,
+        "operation": lane.operation,
+        "engines": [str(name) for name in takes.named],
+        # TEXT alone is written as no features at all, which even an empty list contains.
+        "finds": orjson.dumps(sorted(takes.finds)).decode() if takes.finds else "null",
+        "left_to": [orjson.dumps(sorted(finds)).decode() for finds in takes.left_to],
+        "again": takes.again,
+    }
