@@ -5,6 +5,7 @@ many rows of short texts in at least three columns, is what tells.
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -38,6 +39,9 @@ HEADER_LINES = 2
 STARTS = 3
 """Rows in a row that a table is tried to begin with."""
 CONFIDENCE = (60.0, 92.0)
+
+ENUMERATOR = re.compile(r"\(?\d{1,2}[.)]")
+"""What numbers paragraphs: a column of these tells of no table."""
 
 Interval = tuple[float, float]
 
@@ -223,8 +227,9 @@ def _table(block: _Block) -> DraftTable | None:
     filled = [text for row in texts for text in row if text]
     share = len(filled) / (len(texts) * len(block.columns))
     words = fmean(len(text.split()) for text in filled)
-    figures = _figures(texts)
-    if len(texts) < FEWEST_ROWS or not _is_tabular(len(texts), len(block.columns), figures, share, words):
+    columns = _telling(texts)
+    figures = _figures(columns)
+    if len(texts) < FEWEST_ROWS or not _is_tabular(len(texts), len(columns), figures, share, words):
         return None
     low, high = CONFIDENCE
     confidence = low + (high - low) * min(1.0, share * (0.5 + figures / 2))
@@ -245,10 +250,15 @@ def _is_tabular(rows: int, columns: int, figures: float, filled: float, words: f
     return enough and filled >= LEAST_FILLED_TEXT and words <= MOST_WORDS_TEXT
 
 
-def _figures(texts: Sequence[Sequence[str]]) -> float:
+def _telling(texts: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the columns without their header, and without those that only number paragraphs."""
+    columns = [[row[column] for row in texts[1:]] for column in range(len(texts[0]))]
+    return [column for column in columns if not all(ENUMERATOR.fullmatch(text) for text in column if text)]
+
+
+def _figures(columns: Sequence[Sequence[str]]) -> float:
     """Return the largest share of figures in a column that isn't the first and is filled in half of the rows."""
-    columns = [[row[column] for row in texts[1:]] for column in range(1, len(texts[0]))]
-    full = [column for column in columns if sum(map(bool, column)) * 2 >= len(column)]
+    full = [column for column in columns[1:] if sum(map(bool, column)) * 2 >= len(column)]
     return max((share_of_figures(column) for column in full), default=0.0)
 
 

@@ -127,8 +127,12 @@ def _labelled(words: Sequence[Placed]) -> Iterator[Pair]:
                 key, value = phrase[begin:end], _without_leaders(phrase[end:until])
                 if not value and end == len(phrase):
                     value = _beside(phrases, place) or (_below(rows[number + 1 :], key, gap) if begin == 0 else [])
-                if value and len(value) <= MOST_VALUE_WORDS and not _runs_on(value, rows[number + 1 :], gap):
+                if _is_value(value) and not _runs_on(value, rows[number + 1 :], gap):
                     yield Pair(key, value, BY_COLON)
+
+
+def _is_value(value: Row) -> bool:
+    return len(value) <= MOST_VALUE_WORDS and any(map(str.isalnum, _text(value)))
 
 
 def _is_running(phrase: Row) -> bool:
@@ -137,9 +141,11 @@ def _is_running(phrase: Row) -> bool:
 
 def _runs_on(value: Row, below: Sequence[Row], gap: float) -> bool:
     """Tell whether a value is the first line of a paragraph: the line under it has as many words, and no label."""
-    if len(value) < PARAGRAPH_WORDS or not below or below[0][0].down - value[-1].down > BELOW:
+    if len(value) < PARAGRAPH_WORDS:
         return False
-    beneath = (phrase for phrase in phrases_of(below[0], gap) if phrase[0].left < value[-1].right)
+    # What stands in the margin may be a row of its own, between two lines of a paragraph.
+    near = [row for row in below[:2] if row[0].down - value[-1].down < BELOW]
+    beneath = [phrase for row in near for phrase in phrases_of(row, gap) if phrase[0].left < value[-1].right]
     under = [phrase for phrase in beneath if phrase[-1].right > value[0].left]
     return any(len(phrase) > PARAGRAPH_WORDS and not _labels(phrase) for phrase in under)
 

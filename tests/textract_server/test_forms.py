@@ -128,6 +128,7 @@ def test_forms_are_found_without_asking_for_tables() -> None:
         ["Formally speaking, one thing: another"],
         ["1: one"],
         ["The following items:"],
+        ["Attachments: -", "Fax: ("],
     ],
 )
 def test_running_text_is_no_form(texts: list[str]) -> None:

@@ -201,6 +201,16 @@ def numbered_list() -> Drawing:
     return page
 
 
+def manual() -> Drawing:
+    """Headings in the margin, and numbered paragraphs beside them."""
+    page = Drawing()
+    for line, heading in enumerate(["2.3.1", "Scope and", "purpose", "2.3.2", "Terms"]):
+        page.text(100, 300 + 60 * line, heading)
+        page.text(420, 300 + 60 * line, f"({line + 1})")
+        page.text(520, 300 + 60 * line, SENTENCE[: 20 + 3 * line])
+    return page
+
+
 def pleading() -> Drawing:
     page = Drawing()
     page.rule(180, 100, 180, 2000)
@@ -226,7 +236,7 @@ def squared_paper() -> Drawing:
 
 @pytest.mark.parametrize(
     "draw",
-    [prose, article, addresses, numbered_list, pleading, one_frame, squared_paper],
+    [prose, article, addresses, numbered_list, manual, pleading, one_frame, squared_paper],
     ids=lambda draw: draw.__name__,
 )
 def test_what_is_no_table(draw: type[Drawing]) -> None:
