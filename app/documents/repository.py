@@ -1,11 +1,12 @@
 """Reading and writing documents, pages and idempotency keys. Nothing here commits."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Interval, bindparam, delete, func, insert, literal, literal_column, select, update
+from sqlalchemy import Interval, bindparam, delete, exists, func, insert, literal, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +15,7 @@ from app.documents.models import Document, IdempotencyKey, Page, PageStatus
 from app.errors import DocumentNotFound, IdempotencyInProgress, OcrFailed, OcrResultInvalid, PageFailed, PageNotFound
 from app.events import EventDraft, EventType, Severity
 from app.jobs import repository as jobs_repository
-from app.jobs.models import Job
+from app.jobs.models import Job, TextractJob
 from app.jobs.states import JobState, Stage
 from app.ocr.blocks import PageText
 
@@ -104,6 +105,29 @@ async def find_result(session: AsyncSession, job: Job, content_key: str) -> Job 
     return None if row is None else Job(**row._mapping)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What there is to look for before a document is read."""
+
+    begun: bool
+    """Whether the job has had OCR jobs."""
+    elsewhere: bool
+    """Whether other jobs of the project are about the same content."""
+    paid_elsewhere: bool
+    """Whether there are OCR jobs of the same content that are not this job's."""
+
+
+async def look_before_reading(session: AsyncSession, job: Job) -> tuple[Document, Known]:
+    """A job's document, and what else is known of its content, in one look. Raises `DocumentNotFound`."""
+    told = {"document": job.document_id, "job": job.id, "project": job.project_id, "content": job.content_key}
+    row = (await session.execute(_LOOK, told)).one_or_none()
+    if row is None:
+        raise DocumentNotFound
+    *columns, begun, elsewhere, paid_elsewhere = row
+    document = _document(dict(zip(documents.c.keys(), columns, strict=True)))
+    return document, Known(begun, elsewhere, paid_elsewhere)
+
+
 async def copy_pages(session: AsyncSession, earlier: Job, job: Job) -> int:
     """Give a job the pages of another, in place of those that it may have; returns how many there are."""
     await session.execute(delete(pages).where(pages.c.job_id == job.id))
@@ -160,6 +184,11 @@ async def fail_pages(session: AsyncSession, job: Job, numbers: Sequence[int], co
         for number in sorted(failed)
     ]
     return await jobs_repository.append_events(session, job, drafts)
+
+
+async def forget_failed_pages(session: AsyncSession, job_id: UUID) -> None:
+    """Forget the pages of a run that could not be read, for they are read anew."""
+    await session.execute(delete(pages).where(pages.c.job_id == job_id, pages.c.status == PageStatus.FAILED))
 
 
 async def page_counts(session: AsyncSession, job_id: UUID) -> dict[PageStatus, int]:
@@ -262,3 +291,18 @@ def _page_row(job: Job, text: PageText) -> dict[str, Any]:
 
 def _page_event(text: PageText) -> EventDraft:
     return EventDraft(EventType.PAGE, {"page": text.number, "words": text.word_count, "confidence": text.confidence})
+
+
+_JOBS, _OCR_JOBS = jobs_repository.jobs, table_of(TextractJob)
+_LOOK = select(
+    documents,
+    exists().where(_OCR_JOBS.c.job_id == bindparam("job")).label("begun"),
+    exists()
+    .where(_JOBS.c.project_id == bindparam("project"), _JOBS.c.content_key == bindparam("content"))
+    .where(_JOBS.c.id != bindparam("job"))
+    .label("elsewhere"),
+    exists()
+    .where(_OCR_JOBS.c.project_id == bindparam("project"), _OCR_JOBS.c.content_key == bindparam("content"))
+    .where(_OCR_JOBS.c.job_id.is_distinct_from(bindparam("job")))
+    .label("paid_elsewhere"),
+).where(documents.c.id == bindparam("document"))

@@ -39,6 +39,9 @@ from app.pipeline.tokens import textract_token
 SYNCHRONOUS_BYTES = 10 * 1024 * 1024
 """Textract's own limit of a document that is read while the caller waits."""
 
+JUST_SEEN = timedelta(seconds=10)
+"""How long after a job's first stage began its document counts as seen."""
+
 READ_AT_ONCE_INSTEAD = (WaitsForTurn, OcrSlotsFull, DocumentUnreachable, OcrRequestInvalid)
 """What keeps a job from starting and not a synchronous call: that has quotas of its own, no topic and no output bucket,
 and can be given the bytes."""
@@ -50,11 +53,8 @@ class PartMissing(Exception):
 
 async def start_textract_job(job: Job, tools: Tools) -> Outcome:
     """Start reading a document, unless it has been read or is being read already. Raises a `Parked` where it has to wait."""
-    async with tools.sessions() as session:
-        document = await documents.get(session, job.document_id)
-        ever = await textract_jobs.ever_of_job(session, job.id)
     try:
-        outcome = await _start(job, document, ever, tools)
+        outcome = await _start(job, tools)
     except QuireError as error:
         if job.parts or not isinstance(error, WaitsForTurn):  # else it has no slot
             await _free_slots(job, tools)
@@ -64,12 +64,19 @@ async def start_textract_job(job: Job, tools: Tools) -> Outcome:
     return outcome
 
 
-async def _start(job: Job, document: Document, ever: Sequence[TextractJob], tools: Tools) -> Outcome:
-    if (reused := await reuse(job, document, job.content_key or "", tools)) is not None:
+async def _start(job: Job, tools: Tools) -> Outcome:
+    # Before anything is looked for: whoever read the same until now has left its result behind by then.
+    await take_reading(job, tools)
+    async with one_statement(tools.sessions) as session:
+        document, known = await documents.look_before_reading(session, job)
+    if known.elsewhere and (reused := await reuse(job, document, job.content_key or "", tools)) is not None:
         await delete_parts(job, tools)
         return reused
-    await take_reading(job, tools)
-    if (paid := await take_over_paid(job, ever, tools)) is not None:
+    ever: Sequence[TextractJob] = ()
+    if known.begun:
+        async with one_statement(tools.sessions) as session:
+            ever = await textract_jobs.ever_of_job(session, job.id)
+    if known.paid_elsewhere and (paid := await take_over_paid(job, ever, tools)) is not None:
         return paid
     request = ReadRequest.from_options(job.options)
     if request.queries and len(job.parts) > 1:
@@ -112,6 +119,9 @@ class Starting:
         rows = {number: row for number, row in begun.items() if self._counts(row)}
         if not begun and not self._prefers_a_job and (permit := await self._permit_at_once()):
             return await self._read_at_once(permit)
+        if self.job.textract_generation:
+            async with one_statement(self.tools.sessions) as session:
+                await documents.forget_failed_pages(session, self.job.id)
         to_start = [part for part in parts_of(self.job, self.document) if part.number not in rows]
         try:
             while to_start:
@@ -178,8 +188,13 @@ class Starting:
         return row
 
     async def _check_object(self, part: Part) -> None:
-        """Textract would say no more of a missing object than that it can't be read. Raises `PartMissing` for a part."""
+        """Textract would say no more of a missing object than that it can't be read. Raises `PartMissing` for a part.
+
+        What was validated a moment ago was there then, and isn't asked for again.
+        """
         bucket = self.tools.bucket
+        if self.job.started_at is not None and datetime.now(UTC) - self.job.started_at < JUST_SEEN:
+            return
         if part.source.bucket == bucket.name and await bucket.head(part.source.key) is None:
             if self.job.parts:
                 raise PartMissing
