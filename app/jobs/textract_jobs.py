@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Interval, Uuid, bindparam, case, func, literal, select, text, update
+from sqlalchemy import Integer, Interval, Uuid, bindparam, case, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT, distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -72,48 +72,27 @@ async def begin(session: AsyncSession, job: Any, beginning: Beginning) -> Textra
         "price_microdollars": beginning.price_microdollars,
         "cost_microdollars": beginning.price_microdollars * beginning.page_count,
     }
-    statement = upsert(textract_jobs).values(row)
-    # What is tried again is of now: its slot, its cost on the day's account, and its place among a part's jobs.
-    unstarted = textract_jobs.c.status.in_((TextractJobStatus.STARTING, TextractJobStatus.REFUSED))
-    again: dict[str, Any] = {"status": TextractJobStatus.STARTING, "message": None, "created_at": func.now()}
-    again["cost_microdollars"] = statement.excluded.cost_microdollars
-    written = statement.on_conflict_do_update(
-        constraint="uq_textract_jobs_engine_operation_token",
-        set_={name: case((unstarted, value), else_=textract_jobs.c[name]) for name, value in again.items()}
-        | {"job_id": statement.excluded.job_id},
-    ).returning(*textract_jobs.c)
-    held = (jobs.c.id == job.id) & (jobs.c.fence == job.fence) & (jobs.c.state == JobState.WORKING)
-    if await session.scalar(select(jobs.c.id).where(held).with_for_update()) is None:
+    found = (await session.execute(_BEGIN, {**row, "fence": job.fence})).one_or_none()
+    if found is None:
         raise LeaseLost
-    return TextractJob(**(await session.execute(written)).one()._mapping)
+    return TextractJob(**found._mapping)
 
 
 async def started(session: AsyncSession, row: TextractJob, textract_job_id: str) -> None:
     """Write the engine's id of an OCR job down."""
-    values = {
-        "textract_job_id": textract_job_id,
-        "status": TextractJobStatus.IN_PROGRESS,
-        "started_at": func.coalesce(textract_jobs.c.started_at, func.now()),
-    }
-    await session.execute(update(textract_jobs).where(textract_jobs.c.id == row.id).values(values))
+    await session.execute(_STARTED, {"row": row.id, "id_there": textract_job_id})
 
 
 async def refused(session: AsyncSession, row: TextractJob, message: str) -> None:
     """Write down that the engine would not start an OCR job: it costs nothing."""
-    values = {"status": TextractJobStatus.REFUSED, "message": message, "cost_microdollars": 0}
-    await session.execute(update(textract_jobs).where(textract_jobs.c.id == row.id).values(values))
+    await session.execute(_REFUSED, {"row": row.id, "why": message})
 
 
 async def end(
     session: AsyncSession, row: TextractJob, status: TextractJobStatus, *, pages: int | None, message: str | None = None
 ) -> None:
     """Write down how an OCR job has ended, and what it costs by the pages that were read, on its job as well."""
-    values: dict[str, Any] = {"status": status, "message": message, "ended_at": func.now()}
-    values["started_at"] = func.coalesce(textract_jobs.c.started_at, func.now())
-    if pages is not None:
-        values |= {"page_count": pages, "cost_microdollars": textract_jobs.c.price_microdollars * pages}
-    change = update(textract_jobs).where(textract_jobs.c.id == row.id).values(values)
-    job_id = await session.scalar(change.returning(textract_jobs.c.job_id))
+    job_id = await session.scalar(_END, {"row": row.id, "ended_as": status, "why": message, "pages": pages})
     if job_id is not None and pages is not None:
         await session.execute(_COUNT_COST, {"job": job_id})
 
@@ -251,6 +230,52 @@ async def recent_durations(
     )
     return [Duration(row[0], float(row[1])) for row in await session.execute(query)]
 
+
+_UNSTARTED = textract_jobs.c.status.in_((TextractJobStatus.STARTING, TextractJobStatus.REFUSED))
+# What is tried again is of now: its slot, its cost on the day's account, and its place among a part's jobs.
+_BEGUN_COLUMNS = tuple(
+    name
+    for name in textract_jobs.c.keys()  # noqa: SIM118 (its columns, by name)
+    if name not in {"textract_job_id", "status", "message", "gets", "created_at", "started_at", "ended_at"}
+)
+_HELD = (
+    select(jobs.c.id)
+    .where(jobs.c.id == bindparam("job_id", type_=Uuid()), jobs.c.fence == bindparam("fence"))
+    .where(jobs.c.state == JobState.WORKING)
+    .with_for_update()
+    .cte("held")
+)
+_ROW = upsert(textract_jobs).from_select(
+    _BEGUN_COLUMNS,
+    select(*(bindparam(name, type_=textract_jobs.c[name].type) for name in _BEGUN_COLUMNS)).select_from(_HELD),
+)
+_BEGIN = _ROW.on_conflict_do_update(
+    constraint="uq_textract_jobs_engine_operation_token",
+    set_={
+        "job_id": _ROW.excluded.job_id,
+        "status": case((_UNSTARTED, TextractJobStatus.STARTING), else_=textract_jobs.c.status),
+        "message": case((_UNSTARTED, None), else_=textract_jobs.c.message),
+        "created_at": case((_UNSTARTED, func.now()), else_=textract_jobs.c.created_at),
+        "cost_microdollars": case(
+            (_UNSTARTED, _ROW.excluded.cost_microdollars), else_=textract_jobs.c.cost_microdollars
+        ),
+    },
+).returning(*textract_jobs.c)
+_CHANGE = update(textract_jobs).where(textract_jobs.c.id == bindparam("row"))
+_NOW_STARTED = func.coalesce(textract_jobs.c.started_at, func.now())
+_STARTED = _CHANGE.values(
+    textract_job_id=bindparam("id_there"), status=TextractJobStatus.IN_PROGRESS, started_at=_NOW_STARTED
+)
+_REFUSED = _CHANGE.values(status=TextractJobStatus.REFUSED, message=bindparam("why"), cost_microdollars=0)
+_PAGES = bindparam("pages", type_=Integer)
+_END = _CHANGE.values(
+    status=bindparam("ended_as"),
+    message=bindparam("why"),
+    ended_at=func.now(),
+    started_at=_NOW_STARTED,
+    page_count=func.coalesce(_PAGES, textract_jobs.c.page_count),
+    cost_microdollars=func.coalesce(_PAGES * textract_jobs.c.price_microdollars, textract_jobs.c.cost_microdollars),
+).returning(textract_jobs.c.job_id)
 
 _COUNT_GETS = text("""
     UPDATE textract_jobs SET gets = gets + more.count

@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlalchemy.exc import IntegrityError
 
 from app import events
+from app.db import one_statement
 from app.documents import repository as documents
 from app.documents.models import Document
 from app.errors import LeaseLost, ReadElsewhere
@@ -40,7 +41,7 @@ async def reuse(job: Job, document: Document, content_key: str, tools: Tools) ->
     """Take over what another job of the project has read from the same bytes; None where there is nothing to take."""
     if reads_anew(job):
         return None
-    async with tools.sessions() as session:
+    async with one_statement(tools.sessions) as session:
         earlier = await documents.find_result(session, job, content_key)
     if earlier is None or earlier.result_key is None:
         return None
@@ -78,11 +79,9 @@ async def take_reading(job: Job, tools: Tools) -> None:
     """Become the one job of the project that reads this content. Raises `ReadElsewhere` while another one does."""
     if reads_anew(job) or job.reads:
         return
-    held = (repository.jobs.c.id == job.id) & (repository.jobs.c.fence == job.fence)
-    change = update(repository.jobs).where(held, repository.jobs.c.state == JobState.WORKING).values(reads=True)
     try:
-        async with tools.sessions.begin() as session:
-            if await session.scalar(change.returning(repository.jobs.c.id)) is None:
+        async with one_statement(tools.sessions) as session:
+            if await session.scalar(_TAKE_READING, {"job": job.id, "held": job.fence}) is None:
                 raise LeaseLost
     except IntegrityError as error:
         again = ASK_AGAIN_SECONDS * random.uniform(0.7, 1.3)  # noqa: S311 (spreads load, guards nothing)
@@ -129,3 +128,12 @@ async def tell_waiting(job: Job, tools: Tools) -> None:
     """Have the jobs that wait for this one's result look for it now."""
     async with tools.sessions.begin() as session:
         await documents.wake_waiting(session, job)
+
+
+_TAKE_READING = (
+    update(repository.jobs)
+    .where(repository.jobs.c.id == bindparam("job"), repository.jobs.c.fence == bindparam("held"))
+    .where(repository.jobs.c.state == JobState.WORKING)
+    .values(reads=True)
+    .returning(repository.jobs.c.id)
+)
