@@ -12,9 +12,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.textract_server.admin import Admin, admin_routes
+from app.textract_server.capacity import asks_second_opinions
 from app.textract_server.faults import Faults
 from app.textract_server.jobs import JobTable
 from app.textract_server.notices import PUBLISHERS, Notifier
+from app.textract_server.opinions import SecondOpinions
 from app.textract_server.output import OutputWriter
 from app.textract_server.paging import ResultTokens
 from app.textract_server.pool import Slot
@@ -31,6 +33,7 @@ from app.textract_server.statistics import Statistics
 from app.textract_server.store import JobStore
 from app.textract_server.tesseract import TesseractEngine
 from app.textract_server.topics import Topics
+from app.textract_server.tracing import PageTrace
 
 SWEEP_SECONDS = 600
 
@@ -103,7 +106,11 @@ async def _tesseract(
     store = await JobStore.open(settings.textract_server_data_dir / "jobs.sqlite3")
     stack.push_async_callback(store.close)
     source = await stack.enter_async_context(open_source(settings))
-    scheduler = PageScheduler([Slot(settings.slot_limits) for _ in range(page_processes)])
+    opinions = None
+    if asks_second_opinions(settings):
+        opinions = SecondOpinions(Slot(settings.slot_limits), settings.ocr_second_opinion_confidence)
+    slots = [Slot(settings.slot_limits) for _ in range(page_processes)]
+    scheduler = PageScheduler(slots, opinions, PageTrace(settings.textract_server_trace_file))
     stack.push_async_callback(scheduler.close)
     active = asyncio.Semaphore(settings.textract_server_max_active_jobs)
 

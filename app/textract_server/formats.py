@@ -20,8 +20,6 @@ POINTS_PER_INCH = 72
 SHEET_INCHES = 11.0
 """The long side that a picture without a believable resolution is taken to show: a sheet of letter paper."""
 BELIEVABLE_SHEET_INCHES = (5.0, 17.0)
-SMALL_SIDE_PIXELS = 1500
-"""Pictures with a shorter long side are enlarged: their letters are smaller than Tesseract's models were trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ class PictureDocument:
             raise DocumentError(FailureCode.BAD_DOCUMENT, "The image is damaged.") from error
 
     def raster(self, page: int, limits: ReadingLimits) -> Raster:
-        """Decode one frame in grey, upright by its EXIF orientation, shrunk or enlarged to suit Tesseract."""
+        """Decode one frame in grey, upright by its EXIF orientation, shrunk to the wanted resolution."""
         try:
             self._picture.seek(page - 1)
             if max(self._picture.size) > IMAGE_SIDE_PIXELS:
@@ -112,7 +110,7 @@ class PictureDocument:
             grey = _on_white(upright if upright is not None else self._picture)
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
             raise PageError(FailureCode.BAD_PAGE, "The image is damaged.") from error
-        scale = _affordable(_picture_scale(grey.size, dpi, limits.dpi), *grey.size, limits.max_page_pixels)
+        scale = _affordable(min(1.0, limits.dpi / dpi), *grey.size, limits.max_page_pixels)
         return Raster(_scaled(grey, scale), max(70, round(dpi * scale)))
 
     def text(self, page: int) -> PageReading | None:  # noqa: ARG002 - as every document
@@ -168,12 +166,6 @@ def _resolution(picture: Image.Image) -> float:
         if dpi > 0 and low <= side / dpi <= high:
             return dpi
     return side / SHEET_INCHES
-
-
-def _picture_scale(size: tuple[int, int], dpi: float, wanted_dpi: int) -> float:
-    if max(size) < SMALL_SIDE_PIXELS:
-        return 2.0
-    return min(1.0, wanted_dpi / dpi)
 
 
 def _affordable(scale: float, width: float, height: float, pixels: int) -> float:

@@ -1,5 +1,6 @@
 """Places on a page: boxes and polygons from 0 to 1, and what turning a page does to them."""
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -33,6 +34,10 @@ class Box:
     def polygon(self) -> Polygon:
         """Corners from the top left, clockwise."""
         return (self.left, self.top), (self.right, self.top), (self.right, self.bottom), (self.left, self.bottom)
+
+    def sides(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom."""
+        return self.left, self.top, self.right, self.bottom
 
 
 WHOLE_PAGE = Box(0.0, 0.0, 1.0, 1.0)
@@ -68,6 +73,29 @@ def turned(box: Box, turns: QuarterTurns) -> Box:
     back = QuarterTurns(-turns % 4)
     first, second, third, fourth = (_turned_back(point, back) for point in box.polygon())
     return bounds((first, second, third, fourth))
+
+
+@dataclass(frozen=True, slots=True)
+class Tilt:
+    """How a levelled picture of a page stands on the tilted one: degrees, and the sizes of both in pixels."""
+
+    degrees: float
+    level_size: tuple[int, int]
+    tilted_size: tuple[int, int]
+
+    def box(self, box: Box) -> Box:
+        """Map a box of the levelled picture to the smallest one around it on the tilted picture."""
+        first, second, third, fourth = (self._point(point) for point in box.polygon())
+        around = bounds((first, second, third, fourth))
+        left, top, right, bottom = (min(1.0, max(0.0, each)) for each in around.sides())
+        return Box(left, top, right, bottom)
+
+    def _point(self, point: Point) -> Point:
+        across = (point[0] - 0.5) * self.level_size[0]
+        down = (point[1] - 0.5) * self.level_size[1]
+        sine, cosine = math.sin(math.radians(self.degrees)), math.cos(math.radians(self.degrees))
+        width, height = self.tilted_size
+        return 0.5 + (across * cosine - down * sine) / width, 0.5 + (across * sine + down * cosine) / height
 
 
 def _turned_back(point: Point, turns: QuarterTurns) -> Point:

@@ -1,6 +1,7 @@
 """Textract's documented limits, and what a page process may spend. Plain figures, so that both sides can hold them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 MEBIBYTE = 1024 * 1024
 
@@ -20,3 +21,5 @@ class ReadingLimits:
     dpi: int = 200
     max_page_pixels: int = 12_000_000
     uses_text_layer: bool = True
+    language_data: Path | None = None
+    """A folder of Tesseract's language data; None for that of the installed packages."""

@@ -12,7 +12,7 @@ import sys
 
 from setproctitle import setproctitle
 
-from app.textract_server.readings import DocumentFile, Inspection, PageBlocks, PageRequest
+from app.textract_server.readings import DocumentFile, Inspection, PageBlocks, PageRequest, ReadingFacts
 
 TITLE = "quire-textract page reader"
 PR_SET_PDEATHSIG = 1
@@ -45,6 +45,13 @@ def read_page(request: PageRequest) -> PageBlocks:
     from app.textract_server import reading  # noqa: PLC0415 - see the module's docstring
 
     return reading.read_page(request)
+
+
+def second_opinion(request: PageRequest, first: ReadingFacts) -> PageBlocks | None:
+    """Read one page again by another engine; None where that is no better, ReadingError where it can't be done."""
+    from app.textract_server import reading  # noqa: PLC0415 - see the module's docstring
+
+    return reading.second_opinion(request, first)
 
 
 def _die_with_parent(parent_pid: int) -> None:

@@ -40,6 +40,11 @@ class Slot:
     _pid: int | None = None
     _idle: asyncio.TimerHandle | None = field(default=None, repr=False)
 
+    @property
+    def pid(self) -> int | None:
+        """The page process's id; None where there is none now."""
+        return self._pid
+
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in the slot's process; PageError where it takes too long or the process dies of it."""
         if self._idle is not None:

@@ -1,35 +1,30 @@
 """Reading a raster with Tesseract: its words in reading order, with their places and how sure the engine is."""
 
 import csv
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import tesserocr  # type: ignore[import-untyped]  # it ships no types, and no stubs exist
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageFilter
 
 from app.textract_server.formats import Raster
-from app.textract_server.geometry import Box, QuarterTurns, turned
+from app.textract_server.geometry import Box, QuarterTurns, Tilt, turned
+from app.textract_server.languages import language_data
+from app.textract_server.limits import ReadingLimits
+from app.textract_server.page_image import evened, is_blank, levelled, sized, tilt, turned_image
 from app.textract_server.readings import Line, PageReading, Word
 
 DOUBTFUL_CONFIDENCE = 75.0
 """Pages under this mean confidence (0, where nothing was read) stand on their head, are covered in specks, or are handwriting: measured."""
-UNSURE_CONFIDENCE = 88.0
-"""Pages under this mean confidence have small print, or are bad receipts: enlarged, small print reads far better."""
-ENLARGED = 1.5
-ENLARGED_PIXELS = 16_000_000
-"""A page that would have more pixels than this isn't enlarged."""
+HOPELESS_CONFIDENCE = 65.0
+"""Pages under this one are read once more as they came, and without their specks; bad receipts are above it."""
 FEW_WORDS = 5
 """On a page with fewer words the orientation detector has too little to go by."""
 ORIENTATION_CONFIDENCE = 1.0
 """How sure the orientation detector must be to be believed."""
-EVEN_TONES = 24
-"""Paper whose grey levels differ by less is even. Beyond that, Tesseract loses whole halves of shaded pages without
-losing confidence in the rest."""
 TELLING_LETTERS = 4
 """A word of so many letters is wider than high, where it stands upright."""
 
@@ -37,12 +32,18 @@ TELLING_LETTERS = 4
 class PageReader:
     """Tesseract with its language data loaded. Use as a context manager; not for more than one thread."""
 
-    def __init__(self, languages: str) -> None:
-        path = str(_language_data())
+    def __init__(self, limits: ReadingLimits) -> None:
+        path = str(language_data(limits.languages, limits.language_data))
         self._engine = tesserocr.PyTessBaseAPI(
-            path=path, lang=languages, psm=tesserocr.PSM.AUTO, oem=tesserocr.OEM.LSTM_ONLY
+            path=path,
+            lang=limits.languages,
+            psm=tesserocr.PSM.AUTO,
+            oem=tesserocr.OEM.LSTM_ONLY,
+            # Words that earlier pages had would be preferred: a page's text may not depend on what was read before it.
+            variables={"tessedit_enable_doc_dict": "0"},
         )
         self._data_path = path
+        self._most_pixels = limits.max_page_pixels
         self._detector: tesserocr.PyTessBaseAPI | None = None
 
     def __enter__(self) -> Self:
@@ -63,25 +64,36 @@ class PageReader:
         """Read a page as it stands; where that reads badly, turned upright, and where it still does, without its specks.
 
         Orientation is asked about only after a bad reading: asking costs 0.4 s, and nearly all pages stand upright.
-        One that is not bad, and not good either, is read once more, enlarged.
         """
-        if _is_even(raster.image):
-            return PageReading()
-        page = Raster(_evened(raster.image), raster.dpi)
-        best = self._recognise(page, QuarterTurns.NONE)
-        if _is_doubtful(best):
+        if is_blank(raster.image):
+            return PageReading(is_blank=True)
+        page = sized(Raster(evened(raster.image), raster.dpi), self._most_pixels)
+        best = self._read_levelled(page, QuarterTurns.NONE)
+        if best.confidence < DOUBTFUL_CONFIDENCE:
             for turns in self._likely_turns(page, best):
-                best = _better(best, self._recognise(page, turns))
-        if best.confidence < UNSURE_CONFIDENCE and (large := _enlarged(page)) is not None:
-            best = _better(best, self._recognise(large, best.turns))
-        if _is_doubtful(best):
+                best = _better(best, self._read_levelled(page, turns))
+        if best.confidence < HOPELESS_CONFIDENCE:
             for image in (raster.image, page.image.filter(ImageFilter.MedianFilter(3))):
                 if image is not page.image:
                     best = _better(best, self._recognise(Raster(image, raster.dpi), best.turns))
         return best
 
+    def _read_levelled(self, page: Raster, turns: QuarterTurns) -> PageReading:
+        """Read a page turned upright; where its lines are tilted, from a levelled copy."""
+        image = turned_image(page.image, turns)
+        degrees = tilt(image)
+        if not degrees:
+            return self._recognise(page, turns)
+        level = levelled(image, degrees)
+        reading = self._recognise(Raster(level, page.dpi), QuarterTurns.NONE)
+        if reading.turns:
+            return self._recognise(page, turns)  # The tilt was that of lines which run up or down the page.
+        frame = Tilt(degrees, (level.width, level.height), (image.width, image.height))
+        lines = tuple(tuple(replace(word, box=frame.box(word.box)) for word in line) for line in reading.lines)
+        return replace(reading, lines=lines, turns=turns)
+
     def _recognise(self, raster: Raster, turns: QuarterTurns) -> PageReading:
-        image = _turned(raster.image, turns)
+        image = turned_image(raster.image, turns)
         _hand_over(self._engine, image, raster.dpi)
         self._engine.Recognize()
         lines = _lines(self._engine.GetTSVText(0), image.width, image.height)
@@ -113,55 +125,9 @@ def _better(first: PageReading, second: PageReading) -> PageReading:
     return second if second.evidence > first.evidence else first
 
 
-def _language_data() -> Path:
-    """Where the environment's packages have put Tesseract's data."""
-    return Path(sys.prefix) / "share" / "tessdata"
-
-
 def _hand_over(engine: tesserocr.PyTessBaseAPI, image: Image.Image, dpi: int) -> None:
     engine.SetImageBytes(image.tobytes(), image.width, image.height, 1, image.width)
     engine.SetSourceResolution(dpi)
-
-
-def _turned(image: Image.Image, turns: QuarterTurns) -> Image.Image:
-    """Turn an image clockwise by quarter turns."""
-    methods = {
-        QuarterTurns.ONE: Image.Transpose.ROTATE_270,
-        QuarterTurns.TWO: Image.Transpose.ROTATE_180,
-        QuarterTurns.THREE: Image.Transpose.ROTATE_90,
-    }
-    return image.transpose(methods[turns]) if turns in methods else image
-
-
-def _is_doubtful(reading: PageReading) -> bool:
-    return reading.confidence < DOUBTFUL_CONFIDENCE
-
-
-def _spread(image: Image.Image) -> float:
-    darkest, lightest = image.getextrema()
-    return float(lightest) - float(darkest)  # type: ignore[arg-type]  # one band has plain numbers
-
-
-def _is_even(image: Image.Image) -> bool:
-    """Tell whether a page is blank: one tone all over."""
-    return _spread(image.reduce(2)) < EVEN_TONES
-
-
-def _evened(image: Image.Image) -> Image.Image:
-    """Take shading and stains out of the paper, where there are any."""
-    paper = image.reduce(8).filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.MedianFilter(5))
-    if _spread(paper) < EVEN_TONES:
-        return image
-    smooth = paper.filter(ImageFilter.GaussianBlur(5)).resize(image.size, Image.Resampling.BILINEAR)
-    return ImageChops.invert(ImageChops.subtract(smooth, image))
-
-
-def _enlarged(page: Raster) -> Raster | None:
-    """Enlarge a page for its small print; None where that would take too many pixels."""
-    size = (round(page.image.width * ENLARGED), round(page.image.height * ENLARGED))
-    if size[0] * size[1] > ENLARGED_PIXELS:
-        return None
-    return Raster(page.image.resize(size, Image.Resampling.BICUBIC), round(page.dpi * ENLARGED))
 
 
 def _set_upright(reading: PageReading, aspect: float) -> PageReading:

@@ -1,7 +1,7 @@
 """A page process's work: opening documents, reading their pages, and telling failures in words that cross processes."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, lru_cache, partial
@@ -11,11 +11,11 @@ from PIL import Image
 
 from app.textract_server.blocks import pack, page_blocks
 from app.textract_server.failures import DocumentError, FailureCode, PageError, ReadingError
-from app.textract_server.formats import Document, open_document
+from app.textract_server.formats import Document, Raster, open_document
 from app.textract_server.kinds import DocumentKind
-from app.textract_server.limits import IMAGE_SIDE_PIXELS
+from app.textract_server.limits import IMAGE_SIDE_PIXELS, ReadingLimits
 from app.textract_server.reader import PageReader
-from app.textract_server.readings import DocumentFile, Inspection, PageBlocks, PageRequest
+from app.textract_server.readings import DocumentFile, Inspection, PageBlocks, PageReading, PageRequest, ReadingFacts
 from app.textract_server.repair import repaired_copy
 
 
@@ -38,19 +38,33 @@ def read_page(request: PageRequest) -> PageBlocks:
         render = cache(partial(document.raster, request.page, limits))
         reading = document.text(request.page) if limits.uses_text_layer else None
         if reading is None:
-            reading = _reader(limits.languages).read(render())
-        if request.features:
-            from app.textract_server.analysis import analysed  # noqa: PLC0415 - numpy takes 30 MB, and text needs none
+            reading = _reader(limits).read(render())
+        return _blocks(request, reading, render)
 
-            reading = analysed(reading, render, request.features)
-        blocks = pack(page_blocks(reading, request.page if request.numbered else None))
-        return replace(blocks, read_by=reading.read_by, confidence=reading.confidence)
+
+def second_opinion(request: PageRequest, first: ReadingFacts) -> PageBlocks | None:
+    """Read one page again by another engine; None where that is no better."""
+    from app.textract_server.second_opinion import second_reading  # noqa: PLC0415 - an extra, in one process only
+
+    with _told_as(PageError):
+        render = cache(partial(_document(request.file.path, request.file.kind).raster, request.page, request.limits))
+        reading = second_reading(render(), first)
+        return None if reading is None else _blocks(request, reading, render)
+
+
+def _blocks(request: PageRequest, reading: PageReading, render: Callable[[], Raster]) -> PageBlocks:
+    if request.features:
+        from app.textract_server.analysis import analysed  # noqa: PLC0415 - what text alone doesn't need
+
+        reading = analysed(reading, render, request.features)
+    blocks = pack(page_blocks(reading, request.page if request.numbered else None))
+    return replace(blocks, facts=reading.facts)
 
 
 # A process reads page after page of few documents: it keeps the engine, and the document it read last.
 @lru_cache(maxsize=1)
-def _reader(languages: str) -> PageReader:
-    return PageReader(languages)
+def _reader(limits: ReadingLimits) -> PageReader:
+    return PageReader(limits)
 
 
 @lru_cache(maxsize=1)

@@ -96,6 +96,12 @@ class PageReading:
     key_values: tuple[KeyValue, ...] = ()
     selections: tuple[Selection, ...] = ()
     read_by: ReadBy = ReadBy.TESSERACT
+    is_blank: bool = False
+
+    @property
+    def facts(self) -> "ReadingFacts":
+        """What is said about the reading without its words."""
+        return ReadingFacts(self.read_by, self.confidence, self.evidence, self.turns, self.is_blank)
 
     @property
     def word_count(self) -> int:
@@ -146,10 +152,20 @@ class PageRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingFacts:
+    """How a page was read and how well, for those who don't see its words; as the members of `PageReading` of the same names."""
+
+    read_by: ReadBy
+    confidence: float
+    evidence: float
+    turns: QuarterTurns
+    is_blank: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PageBlocks:
     """The blocks of one page as compressed JSON lines, so that the parent holds and stores them without parsing."""
 
     packed: bytes
     block_count: int
-    read_by: ReadBy | None = None
-    confidence: float = 0.0
+    facts: ReadingFacts | None = None

@@ -1,13 +1,18 @@
 """Who is read next: pages of all jobs take turns, so that one page never waits behind four hundred."""
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar, cast
 
+from app.textract_server.failures import ReadingError
+from app.textract_server.opinions import SecondOpinions
 from app.textract_server.pool import Slot
+from app.textract_server.readings import PageBlocks, PageRequest
+from app.textract_server.tracing import PageEvent, PageTrace
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -15,7 +20,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Request:
+    owner: str
     call: Callable[[], object]
+    page: PageRequest | None
+    queued_at: float
     answer: asyncio.Future[object]
 
 
@@ -43,7 +51,11 @@ class _Turns:
 class PageScheduler:
     """Hands requests to free slots: urgent ones first, then one of each owner in turn."""
 
-    def __init__(self, slots: Sequence[Slot]) -> None:
+    def __init__(
+        self, slots: Sequence[Slot], opinions: SecondOpinions | None = None, trace: PageTrace | None = None
+    ) -> None:
+        self._opinions = opinions
+        self._trace = trace or PageTrace()
         self.slot_count = len(slots)
         self._slots = tuple(slots)
         self._free = list(slots)
@@ -71,9 +83,12 @@ class PageScheduler:
         await asyncio.gather(*self._running, return_exceptions=True)
         for slot in self._slots:
             slot.stop()
+        if self._opinions is not None:
+            self._opinions.slot.stop()
 
-    async def _enqueue(self, turns: _Turns, owner: str, call: Callable[[], object]) -> object:
-        request = _Request(call, asyncio.get_running_loop().create_future())
+    async def _enqueue(self, turns: _Turns, owner: str, call: partial[T]) -> object:
+        page = next((each for each in call.args if isinstance(each, PageRequest)), None)
+        request = _Request(owner, call, page, time.monotonic(), asyncio.get_running_loop().create_future())
         turns.add(owner, request)
         self._dispatch()
         return await request.answer
@@ -90,7 +105,7 @@ class PageScheduler:
 
     async def _serve(self, slot: Slot, request: _Request) -> None:
         try:
-            result = await slot.call(request.call)
+            result = await self._read(slot, request)
         except asyncio.CancelledError:
             request.answer.cancel()
             raise
@@ -100,6 +115,51 @@ class PageScheduler:
         else:
             if not request.answer.done():
                 request.answer.set_result(result)
+
+    async def _read(self, slot: Slot, request: _Request) -> object:
+        started_at = time.monotonic()
+        result: object = None
+        error: Exception | None = None
+        pid = None
+        try:
+            try:
+                result = await slot.call(request.call)
+            finally:
+                pid = slot.pid
+                self._free.append(slot)
+                self._dispatch()
+            if self._opinions is not None and request.page is not None and isinstance(result, PageBlocks):
+                result = await self._opinions.consider(request.page, result)
+        except ReadingError as failure:
+            error = failure
+            raise
         finally:
-            self._free.append(slot)
-            self._dispatch()
+            if request.page is not None:
+                self._tell(request, request.page, pid, started_at, result, error)
+        return result
+
+    def _tell(
+        self,
+        request: _Request,
+        page: PageRequest,
+        pid: int | None,
+        started_at: float,
+        result: object,
+        error: Exception | None,
+    ) -> None:
+        ended_at = time.monotonic()
+        facts = result.facts if isinstance(result, PageBlocks) else None
+        self._trace.tell(
+            PageEvent(
+                owner=request.owner,
+                page=page.page,
+                pid=pid,
+                queued_at=request.queued_at,
+                started_at=started_at,
+                ended_at=ended_at,
+                seconds=round(ended_at - started_at, 4),
+                read_by=facts.read_by if facts else None,
+                confidence=round(facts.confidence, 2) if facts else None,
+                error=error.code if isinstance(error, ReadingError) else None,
+            )
+        )

@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     textract_server_max_waiting_detections: int = Field(
         64, ge=1, description="Synchronous calls that may be waiting; more are answered with a throttling error."
     )
+    textract_server_trace_file: Path | None = Field(
+        None, description="A file that gets a line of JSON for every page that was read; the log gets it in any case."
+    )
     textract_server_retention_seconds: float = Field(
         7 * 24 * 3600, gt=0, description="How long after its Start a job, its results and its token are kept."
     )
@@ -107,12 +110,22 @@ class Settings(BaseSettings):
     ocr_languages: str = Field(
         "eng", pattern=r"^[a-z_]+(\+[a-z_]+)*$", description="Tesseract languages, as in `eng+deu`."
     )
+    tessdata_prefix: Path | None = Field(
+        None, description="A folder of Tesseract's language data, with `osd`, instead of the installed `eng` and `deu`."
+    )
     ocr_dpi: int = Field(200, ge=70, le=600, description="The resolution that pages are read at.")
     max_page_pixels: int = Field(
         12_000_000, ge=100_000, description="Larger pages are read at a lower resolution, to have no more pixels."
     )
     ocr_text_layer: Literal["auto", "never"] = Field(
         "auto", description="Whether born-digital pages are read from their own text, where it can be trusted."
+    )
+    ocr_second_opinion: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether pages that Tesseract is unsure of are read again by RapidOCR; `auto`: where it is installed.",
+    )
+    ocr_second_opinion_confidence: float = Field(
+        85.0, ge=0, le=100, description="Pages read with less confidence than this get a second opinion."
     )
     ocr_page_seconds: float = Field(60.0, gt=0, description="How long reading a page may take before it is given up.")
     ocr_process_memory_bytes: int = Field(
@@ -149,7 +162,11 @@ class Settings(BaseSettings):
     def reading_limits(self) -> ReadingLimits:
         """How pages are read."""
         return ReadingLimits(
-            self.ocr_languages, self.ocr_dpi, self.max_page_pixels, uses_text_layer=self.ocr_text_layer == "auto"
+            self.ocr_languages,
+            self.ocr_dpi,
+            self.max_page_pixels,
+            uses_text_layer=self.ocr_text_layer == "auto",
+            language_data=self.tessdata_prefix,
         )
 
     @property
