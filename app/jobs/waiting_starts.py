@@ -45,7 +45,9 @@ async def count_waiting_starts(session: AsyncSession, lane: Lane, takes: Takes, 
 
 
 async def waiting_starts(session: AsyncSession, lane: Lane, takes: Takes, *, room: int) -> list[WaitingStart]:
-    """The jobs whose OCR should be started next, in the order of `take_due`; none of them is marked.
+    """The jobs whose OCR should be started next, in order; none of them is marked.
+
+    By priority, then by turns between projects, those with fewer running OCR jobs first, then by age.
 
     Those whose content another job is reading are not among them: they wait for its result.
     """
@@ -79,7 +81,8 @@ _COUNT_STARTS = text(
     f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {_OF_LANE} ORDER BY next_attempt_at LIMIT :limit) waiting"  # noqa: S608 (no outside text)
 ).bindparams(*_OF_LANE_TYPES)
 
-# One that has begun to read has found no result to take over, whatever there seems to be.
+# Whose turn it is goes by what a project has running too: slots become free one by one, and then the oldest backlog
+# would have them all. One that has begun to read has found no result to take over, whatever there seems to be.
 _WAITING_STARTS = text(f"""
     WITH due AS (
         SELECT j.* FROM projects p
@@ -89,8 +92,13 @@ _WAITING_STARTS = text(f"""
             WHERE project_id = p.id AND priority = of.priority AND {_OF_LANE}
             ORDER BY created_at LIMIT :room
         ) j
+    ), running AS (
+        SELECT project_id, count(*) AS number FROM textract_jobs
+        WHERE engine = :engine AND operation = :operation AND status IN ('STARTING', 'IN_PROGRESS') GROUP BY project_id
     ), turns AS (
-        SELECT *, row_number() OVER (PARTITION BY priority, project_id ORDER BY created_at) AS turn FROM due
+        SELECT due.*, coalesce(running.number, 0)
+            + row_number() OVER (PARTITION BY priority, project_id ORDER BY created_at) AS turn
+        FROM due LEFT JOIN running USING (project_id)
     ), chosen AS (
         SELECT *, row_number() OVER (
             ORDER BY array_position(ARRAY['high', 'normal', 'low'], priority), turn, created_at
