@@ -23,6 +23,8 @@ FEW_RUNS = 20
 MOST_ENLARGED = 2.5
 SMEAR_PIXELS = 16
 INK_TONES = 30
+SIDEWAYS_SHARE = 1.1
+"""Upright pages have a share of 0.2 to 1.0, and pages on their sides of 0.9 to 5."""
 LEVEL_DEGREES = 1.0
 """Lines tilted by less are read as they are: Tesseract follows them by itself."""
 STEEPEST_DEGREES = 6.0
@@ -88,6 +90,17 @@ def tilt(image: Image.Image) -> float:
     coarse = max(np.arange(-STEEPEST_DEGREES, STEEPEST_DEGREES + 0.5, 0.5), key=sharpness)
     best = float(max(np.arange(coarse - 0.4, coarse + 0.5, 0.1), key=sharpness))
     return best if abs(best) > LEVEL_DEGREES and sharpness(best) > CLEARLY_LEVELLER * sharpness(0.0) else 0.0
+
+
+def lies_on_its_side(image: Image.Image) -> bool:
+    """Tell whether ink comes and goes faster across the page than down it, as it does where lines run up or down."""
+    small = np.asarray(image.reduce(4), dtype=np.int16)
+    ink = small < _paper_tone(small) - INK_TONES
+    rows, columns = (ink.sum(axis=axis, dtype=np.int64) for axis in (1, 0))
+    if len(rows) < FEW_RUNS or len(columns) < FEW_RUNS or not ink.any():
+        return False
+    changes = [float(np.abs(np.diff(each)).mean() / each.mean()) for each in (rows, columns)]
+    return changes[1] > SIDEWAYS_SHARE * changes[0]
 
 
 def levelled(image: Image.Image, degrees: float) -> Image.Image:
