@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 POLL_LEASE = timedelta(seconds=120)
 """For how long a job that is being asked about is left alone by others: longer than the SDK takes to give up, twice."""
-AT_ONCE = 32
+AT_ONCE = 8
 """Jobs that one process asks about at the same time."""
 MOST_AT_A_TIME = 100
 TURN_SECONDS = 1.0
