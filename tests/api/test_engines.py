@@ -1,0 +1,161 @@
+"""What clients and operators see of OCR engines: whether they are away, what they did, what it cost, and what was reused."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.config import Settings
+from app.errors import OcrUnavailable
+from app.ocr.engine import EngineName
+from app.resources import open_resources
+from tests.api.running import client_with, until
+from tests.api.test_operations import metrics_of
+from tests.documents import letter
+from tests.ocr.textract import FakeTextract, running_fake
+from tests.service import Client
+from workers.main import serving
+
+NOWHERE = "http://127.0.0.1:1"
+DETECTION = (("engine", "local"), ("operation", "detection"))
+SUCCEEDED = (*DETECTION, ("status", "SUCCEEDED"))
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeTextract]:
+    """A Textract account of the test's own."""
+    async with running_fake() as fake:
+        yield fake
+
+
+@pytest.fixture
+def both(quick: Settings, fake: FakeTextract) -> Settings:
+    """Settings with Textract before the engine of one's own."""
+    changes = {
+        "ocr_engines": "textract,local",
+        "aws_endpoint_url_textract": fake.url,
+        "ocr_breaker_open_seconds": 300.0,
+    }
+    return quick.model_copy(update=changes)
+
+
+async def take_away(settings: Settings, engine: EngineName) -> None:
+    """Have the fleet find an engine away."""
+    async with open_resources(settings) as resources:
+        for _ in range(settings.ocr_breaker_failures):
+            await resources.ocr.router.report(engine, OcrUnavailable())
+
+
+async def test_ready_while_one_engine_of_two_answers(quick: Settings, worker: str) -> None:
+    """Documents can be read while one engine answers, and the check of the other says that it doesn't."""
+    async with client_with(quick, ocr_engines="textract,local", aws_endpoint_url_textract=NOWHERE) as client:
+        answer = await client.get("/health/ready")
+    assert (answer.status_code, answer.json()["ready"]) == (200, True), answer.text
+    checks = answer.json()["checks"]
+    assert (checks["engine_textract"]["ok"], checks["engine_local"]["ok"]) == (False, True)
+
+
+async def test_an_engine_that_is_left_alone_is_not_ready(both: Settings, worker: str) -> None:
+    """An engine whose breaker is open is away, though its server answers; with all of them away, nothing is ready."""
+    async with client_with(both) as client:
+        await take_away(both, EngineName.TEXTRACT)
+        answer = await client.get("/health/ready")
+        assert answer.status_code == 200, answer.text
+        check = answer.json()["checks"]["engine_textract"]
+        assert not check["ok"]
+        assert "ocr_unavailable" in check["detail"]
+        metrics = await metrics_of(client)
+        assert metrics["quire_ocr_engine_away", (("engine", "textract"),)] == 1
+        assert metrics["quire_ocr_engine_away", (("engine", "local"),)] == 0
+        await take_away(both, EngineName.LOCAL)
+        answer = await client.get("/health/ready")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert [name for name, check in answer.json()["checks"].items() if not check["ok"]] == [
+        "engine_textract",
+        "engine_local",
+    ]
+
+
+async def test_metrics_count_what_engines_did(client: Client, worker: str) -> None:
+    """After a document was read there is one OCR job, its page and its calls, and its slot is free again."""
+    await client.ended((await client.submit(letter("Hello")))["job"]["id"])
+    metrics = await metrics_of(client)
+    assert metrics["quire_textract_jobs", SUCCEEDED] == 1
+    assert metrics["quire_textract_pages", SUCCEEDED] == 1
+    assert 1 <= metrics["quire_textract_gets", SUCCEEDED] < 20
+    assert 0 < metrics["quire_textract_seconds", SUCCEEDED] < 60
+    assert metrics["quire_textract_cost_microdollars", SUCCEEDED] == 0
+    assert metrics["quire_textract_oldest_seconds", SUCCEEDED] == 0
+    assert metrics["quire_ocr_slots", DETECTION] == 600
+    assert metrics["quire_ocr_slots_taken", DETECTION] == 0
+    assert metrics["quire_ocr_in_line", DETECTION] == 0
+    assert metrics["quire_ocr_calls_per_second", (("call", "start"), *DETECTION)] == 100
+    # The worker of this test is in the same process; elsewhere these are on its own port.
+    assert metrics["quire_ocr_jobs_started_total", DETECTION] >= 1
+    assert metrics["quire_ocr_calls_total", (("call", "local.detection.start"), ("code", "ok"))] >= 1
+
+
+async def test_metrics_show_what_runs(both: Settings, fake: FakeTextract) -> None:
+    """A running OCR job holds a slot, has an age, and is counted at its price."""
+    fake.status = "IN_PROGRESS"
+    running = (("engine", "textract"), ("operation", "detection"), ("status", "IN_PROGRESS"))
+    async with client_with(both) as client, serving(both):
+        await client.submit(letter("one", "two"))
+
+        async def runs() -> bool:
+            return ("quire_textract_jobs", running) in await metrics_of(client)
+
+        await until(runs, within_seconds=30)
+        metrics = await metrics_of(client)
+    assert metrics["quire_textract_jobs", running] == 1
+    assert metrics["quire_textract_oldest_seconds", running] > 0
+    assert metrics["quire_textract_cost_microdollars", running] == 2 * 1500
+    assert metrics["quire_ocr_slots_taken", running[:2]] == 1
+
+
+async def test_a_job_says_what_read_it_and_what_it_cost(both: Settings) -> None:
+    """Textract's pages have their price, on the job and on the document."""
+    async with client_with(both) as client, serving(both):
+        submitted = await client.submit(letter("Hello"))
+        job = await client.ended(submitted["job"]["id"])
+        document = (await client.get(f"/v1/documents/{submitted['document']['id']}")).json()
+    assert (job["state"], job["engine"], job["fallback_reason"], job["reused_job_id"]) == (
+        "done",
+        "textract",
+        None,
+        None,
+    )
+    assert (job["cost_microdollars"], document["cost_microdollars"]) == (1500, 1500)
+    assert document["job"]["engine"] == "textract"
+
+
+async def test_a_job_that_fell_back_says_why(both: Settings, fake: FakeTextract) -> None:
+    """While Textract is left alone, the next engine reads; it costs nothing, and Textract is not asked."""
+    async with client_with(both) as client, serving(both):
+        await take_away(both, EngineName.TEXTRACT)
+        job = await client.ended((await client.submit(letter("Hello")))["job"]["id"])
+    assert (job["state"], job["engine"], job["cost_microdollars"]) == ("done", "local", 0)
+    assert job["fallback_reason"] == "textract is away: ocr_unavailable"
+    assert fake.asked == []
+
+
+async def test_the_same_bytes_are_read_once(both: Settings, fake: FakeTextract) -> None:
+    """A second submission takes over the first one's result, at no cost, unless it is told to read anew."""
+    content = letter("Hello")
+    async with client_with(both) as client, serving(both):
+        first, second = [await client.submit(content) for _ in range(2)]
+        read, reused = [await client.ended(each["job"]["id"]) for each in (first, second)]
+        texts = [await client.get(f"/v1/documents/{each['document']['id']}/text") for each in (first, second)]
+        assert len(fake.starts) == 1
+        anew = await client.ended((await client.submit(content, options='{"force_reprocess": true}'))["job"]["id"])
+    assert (read["state"], reused["state"], anew["state"]) == ("done", "done", "done")
+    assert (reused["reused_job_id"], reused["cost_microdollars"]) == (read["id"], 0)
+    assert (reused["engine"], reused["progress"]) == (read["engine"], read["progress"])
+    assert texts[0].text == texts[1].text != ""
+    assert (anew["reused_job_id"], anew["cost_microdollars"], len(fake.starts)) == (None, 1500, 2)
+
+
+async def test_an_engine_that_is_not_set_up_is_refused_for_good(client: Client, worker: str) -> None:
+    """A job that names an engine which this deployment hasn't got is given up, and says which there are."""
+    job = await client.ended((await client.submit(letter("Hello"), options='{"engine": "textract"}'))["job"]["id"])
+    assert (job["state"], job["error"]["code"]) == ("deadletter", "ocr_request_invalid")
+    assert "OCR_ENGINES has local" in job["error"]["message"]
