@@ -75,17 +75,21 @@ def _taken_over(job: Job, earlier: Job, content_key: str) -> dict[str, Any]:
     }
 
 
-async def take_reading(job: Job, tools: Tools) -> None:
-    """Become the one job of the project that reads this content. Raises `ReadElsewhere` while another one does."""
+async def take_reading(job: Job, tools: Tools) -> ReadElsewhere | None:
+    """Become the one job of the project that reads this content; the reason to wait, where another one is.
+
+    That may only be taking over a result that is there for all.
+    """
     if reads_anew(job) or job.reads:
-        return
+        return None
     try:
         async with one_statement(tools.sessions) as session:
             if await session.scalar(_TAKE_READING, {"job": job.id, "held": job.fence}) is None:
                 raise LeaseLost
-    except IntegrityError as error:
+    except IntegrityError:
         again = ASK_AGAIN_SECONDS * random.uniform(0.7, 1.3)  # noqa: S311 (spreads load, guards nothing)
-        raise ReadElsewhere(retry_in_seconds=again) from error
+        return ReadElsewhere(retry_in_seconds=again)
+    return None
 
 
 async def take_over_paid(job: Job, ever: Sequence[TextractJob], tools: Tools) -> Outcome | None:
@@ -125,7 +129,9 @@ def reading_changes(rows: Sequence[TextractJob], ever: Iterable[TextractJob]) ->
 
 
 async def tell_waiting(job: Job, tools: Tools) -> None:
-    """Have the jobs that wait for this one's result look for it now."""
+    """Have the jobs that wait for this one's result look for it now; who took one over was never waited for."""
+    if job.reused_job_id is not None:
+        return
     async with tools.sessions.begin() as session:
         await documents.wake_waiting(session, job)
 

@@ -66,12 +66,14 @@ async def start_textract_job(job: Job, tools: Tools) -> Outcome:
 
 async def _start(job: Job, tools: Tools) -> Outcome:
     # Before anything is looked for: whoever read the same until now has left its result behind by then.
-    await take_reading(job, tools)
+    elsewhere = await take_reading(job, tools)
     async with one_statement(tools.sessions) as session:
         document, known = await documents.look_before_reading(session, job)
     if known.elsewhere and (reused := await reuse(job, document, job.content_key or "", tools)) is not None:
         await delete_parts(job, tools)
         return reused
+    if elsewhere is not None:
+        raise elsewhere
     ever: Sequence[TextractJob] = ()
     if known.begun:
         async with one_statement(tools.sessions) as session:
