@@ -14,7 +14,7 @@ PageRange = Annotated[str, StringConstraints(pattern=r"^[0-9*-]+$", min_length=1
 QueryText = Annotated[str, StringConstraints(pattern=r"^[\t\n\r -~]+$", min_length=1, max_length=200)]
 """Plain ASCII, as Textract's API model has it: anything else would be refused once the document has been taken in."""
 
-QUERY_EXAMPLE = {"text": "What is the invoice number?", "alias": "INVOICE_NUMBER", "pages": ["1"]}
+QUERY_EXAMPLE: dict[str, Any] = {"text": "What is the invoice number?", "alias": "INVOICE_NUMBER", "pages": ["1"]}
 
 
 class QueryOption(BaseModel):
