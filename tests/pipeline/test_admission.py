@@ -78,7 +78,7 @@ async def all_done(bench: Bench, jobs: list[Job]) -> list[Job]:
         now = [await bench.rows.find(job.id) for job in jobs]
         return now if all(job.finished_at is not None for job in now) else None
 
-    now = await eventually(ended, within_seconds=60)
+    now = await eventually(ended, within_seconds=60) or []
     assert {job.state for job in now} == {JobState.DONE}, [(job.error_code, job.error_message) for job in now]
     return now
 
