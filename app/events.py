@@ -14,11 +14,11 @@ from uuid import UUID
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint, func, text
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint, func, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, EnumText, one_of
+from app.db import Base, EnumText, one_of, table_of
 
 log = structlog.get_logger(__name__)
 
@@ -81,9 +81,9 @@ class EventDraft:
 
 async def note(session: AsyncSession, draft: EventDraft) -> None:
     """Write an event that is about the whole service, and about no job of anybody's. Doesn't commit."""
-    session.add(
-        Event(type=draft.type, severity=draft.severity, code=draft.code, payload=dict(draft.payload), request_id=None)
-    )
+    values = {"type": draft.type, "severity": draft.severity, "code": draft.code, "payload": dict(draft.payload)}
+    # Not through the ORM, which would want to know all tables that this one points to: a worker knows none of projects.
+    await session.execute(insert(table_of(Event)).values(values))
 
 
 def request_id() -> str | None:
