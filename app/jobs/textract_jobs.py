@@ -202,7 +202,7 @@ async def abandoned(session: AsyncSession, *, within: timedelta, limit: int) -> 
 
 
 async def make_due(session: AsyncSession, textract_job_ids: Sequence[str]) -> set[str]:
-    """Have jobs looked at now whose OCR jobs are said to have ended; returns those that are known."""
+    """Have jobs looked at now whose OCR jobs are said to have ended; returns those that needn't be told of again."""
     rows = await session.execute(_MAKE_DUE, {"ids": list(textract_job_ids)})
     return {row.textract_job_id for row in rows}
 
@@ -312,12 +312,21 @@ _PAID_BEFORE = text("""
     ORDER BY t.part, t.created_at DESC
 """).bindparams(bindparam("kept", type_=Interval), bindparam("job", type_=Uuid()))
 
+# Too early for one that is still being started, and for one that is being asked about this moment: the answer may be
+# from just before its end. Both are to be told of again.
 _MAKE_DUE = text("""
-    WITH known AS (SELECT job_id, textract_job_id FROM textract_jobs WHERE textract_job_id = ANY(:ids)),
-    due AS (
-        UPDATE jobs SET next_attempt_at = now() FROM known
-        WHERE jobs.id = known.job_id AND jobs.stage = 'parsing' AND jobs.state IN ('queued', 'retryable')
-          AND jobs.textract_job_status = 'IN_PROGRESS' AND jobs.next_attempt_at > now() AND jobs.rung_at IS NULL
+    WITH told AS (
+        SELECT t.job_id, t.textract_job_id, coalesce(
+            t.status = 'IN_PROGRESS' AND j.state IN ('queued', 'working', 'retryable') AND (
+                j.stage = 'job_validated'
+                OR (j.stage = 'parsing' AND j.textract_job_status = 'IN_PROGRESS' AND j.rung_at IS NOT NULL)
+            ), false) AS too_early
+        FROM textract_jobs t LEFT JOIN jobs j ON j.id = t.job_id WHERE t.textract_job_id = ANY(:ids)
+    ), due AS (
+        UPDATE jobs SET next_attempt_at = now() FROM told
+        WHERE jobs.id = told.job_id AND NOT told.too_early AND jobs.stage = 'parsing'
+          AND jobs.state IN ('queued', 'retryable') AND jobs.textract_job_status = 'IN_PROGRESS'
+          AND jobs.next_attempt_at > now() AND jobs.rung_at IS NULL
     )
-    SELECT textract_job_id FROM known
+    SELECT textract_job_id FROM told WHERE NOT too_early
 """).bindparams(bindparam("ids", type_=ARRAY(TEXT)))
