@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -72,7 +73,13 @@ async def every(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
         try:
             await do()
         except (SQLAlchemyError, OSError, QuireError) as error:
-            log.warning("periodic_task_failed", task=getattr(do, "__name__", str(do)), error=str(error))
+            log.warning("periodic_task_failed", task=_name(do), error=str(error))
         except Exception:  # a defect must not end what repairs everything else
-            log.exception("periodic_task_crashed", task=getattr(do, "__name__", str(do)))
+            log.exception("periodic_task_crashed", task=_name(do))
         await asyncio.sleep(seconds)
+
+
+def _name(do: Callable[[], Awaitable[object]]) -> str:
+    """What a task is called in the log: never its `repr`, which would tell its arguments, settings and passwords with them."""
+    called = do.func if isinstance(do, partial) else do
+    return getattr(called, "__name__", type(called).__name__)

@@ -5,6 +5,7 @@ import pickle
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ import pytest
 from arq.connections import ArqRedis
 from arq.worker import func
 from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
 
 from app.config import Settings
 from app.db import new_id
 from app.events import EventType
 from app.jobs.presence import live_workers
 from app.jobs.states import JobState, Stage
+from app.pipeline.sweep import every
 from app.queue import QueueName, TaskName, open_redis, queue_key
+from app.stopping import end
 from tests.bench import Bench, eventually, open_bench
 from tests.ocr.textract import FakeTextract, running_fake
 from tests.workers.running import a_worker
@@ -289,3 +293,23 @@ async def test_the_sweep_looks_after_itself(bench: Bench) -> None:
     after = await bench.rows.find(lost.id)
     assert (after.state, after.attempts) == (JobState.QUEUED, 1)
     assert await bench.queue.redis.zcard(queue_key(QueueName.TEXT)) == 1
+
+
+@pytest.mark.parametrize("error", [OSError("away"), ZeroDivisionError()])
+async def test_a_periodic_task_that_fails_is_logged_by_name_and_goes_on(error: Exception) -> None:
+    """What it was given, settings with passwords among it, stays out of the log."""
+    came_again = asyncio.Event()
+    calls = []
+
+    async def look_at(what: str) -> None:
+        calls.append(what)
+        if len(calls) > 1:
+            came_again.set()
+        raise error
+
+    with capture_logs() as logs:
+        task = asyncio.create_task(every(0.01, partial(look_at, "postgresql://quire:secret@localhost")))
+        await asyncio.wait_for(came_again.wait(), 10)
+        await end([task])
+    assert logs[0]["task"] == "look_at"
+    assert "secret" not in str([{**line, "exc_info": None} for line in logs])
