@@ -112,6 +112,15 @@ async def test_metrics_show_what_runs(both: Settings, fake: FakeTextract) -> Non
     assert metrics["quire_ocr_slots_taken", running[:2]] == 1
 
 
+async def test_metrics_without_redis(quick: Settings) -> None:
+    """While Redis is away the page is there all the same, with what Postgres and this process know."""
+    async with client_with(quick, redis_url=NOWHERE.replace("http", "redis")) as client:
+        metrics = await metrics_of(client)
+    assert metrics["quire_workers", ()] == 0
+    assert metrics["quire_ocr_engine_away", (("engine", "local"),)] == 0
+    assert metrics["quire_ocr_slots_taken", DETECTION] == 0
+
+
 async def test_a_job_says_what_read_it_and_what_it_cost(both: Settings) -> None:
     """Textract's pages have their price, on the job and on the document."""
     async with client_with(both) as client, serving(both):
