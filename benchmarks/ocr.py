@@ -1,203 +1,155 @@
-"""(3) Pages per second of the Textract-compatible server against the `tesseract` command line, two processes each.
+"""Reading pages: the Textract-compatible server against `tesseract`, OCRmyPDF and xberg, two processes each.
 
-Both read the same pictures of pages: those of the documents in QUIRE_CORPUS that have a ground truth, PDFs rendered
-at 200 dpi beforehand. The server is driven as a Textract client would: documents in S3, Start, Get. The command line
-runs on one thread each, which is its fastest with two at once on two cores.
+All read the same pictures of pages: those of the documents in QUIRE_CORPUS that have a ground truth, PDFs rendered at 200 dpi
+beforehand. The server is driven as a Textract client would: documents in S3, Start for all, Get. Then the same for
+born-digital PDFs, which it reads from their own text, and its words against those that AWS Textract gave for its samples.
 """
 
-import asyncio
+import json
 import os
 import shutil
+import statistics
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import pypdfium2 as pdfium  # type: ignore[import-untyped]  # it ships no types
-from PIL import Image, ImageSequence
-from rapidfuzz.distance import Levenshtein
-
-from app.ocr.textract import client_config
-from app.resources import aws_session
 from benchmarks.figures import ratio
+from benchmarks.ocr_corpus import BORN_DIGITAL, Sheets, character_errors, recall_and_precision, sheets, words_of
+from benchmarks.ocr_readers import PROCESSES, Texts, lines_of, others, running_server, tesseract
 from benchmarks.running import RunningStack
 
-FOLDERS = (
-    "legal",
-    "scanned_print",
-    "low_quality",
-    "typewritten",
-    "tables",
-    "multicol",
-    "multipage_tiff",
-    "forms_receipts",
-)
-DPI = 200
-ROUNDS = 3
-PROCESSES = 2
+ROUNDS = 2
+DIGITAL_ROUNDS = 3
+COPIES = 8
+"""How often each born-digital document is read: one alone is over before it can be timed."""
+SERVER, ALONE = "server", "tesseract"
+TARGET, DIGITAL_TARGET = 1.3, 50.0
+DETECTIONS = {
+    "in-table-title.png": "test_detect_no_duplicate_words_in-table-title.png.json",
+    "paystub_tables.png": "test_detect_no_duplicate_words_paystub_tables.png.json",
+    "reading_order.pdf": "test_detect_no_duplicate_words_reading_order.pdf.json",
+    "receipt.jpg": "test_detect_no_duplicate_words_receipt.jpg.json",
+    "sample-invoice.pdf": "test_detect_no_duplicate_words_sample-invoice.pdf.json",
+    "single-page-1.png": "test_detect_document_text.json",
+    "textractor-multipage-doc.pdf": "test_textractor_start_document_text_detection_multipage_pdf_s3.json",
+    "signature.jpg": "test_signature.json",
+    "financial-document.png": "financial-document-response.json",
+    "twocol-header-footer-test-document.png": "test-twocol-header-footer-response.json",
+    "multicol-test-document.png": "test-multicol-response.json",
+}
+
+Read = Callable[[Sequence[Path]], Awaitable[Texts]]
 
 
-@dataclass(frozen=True, slots=True)
-class Sheets:
-    """A document's pages as picture files, and what stands on them."""
+@dataclass(slots=True)
+class Runs:
+    """What one reader took, run by run, and what it read last."""
 
-    name: str
-    pictures: tuple[Path, ...]
-    truth: str
+    seconds: list[float] = field(default_factory=list)
+    texts: Texts = field(default_factory=dict)
 
-
-Read = Callable[[Path], Awaitable[str]]
+    async def add(self, read: Read, pictures: Sequence[Path]) -> None:
+        """Read all pictures once more."""
+        began = time.perf_counter()
+        self.texts = await read(pictures)
+        self.seconds.append(time.perf_counter() - began)
 
 
 async def run(stack: RunningStack) -> None:
-    """Read all pages both ways, in turns, and compare speed and errors."""
-    print("\n(3) pages per second against the tesseract command line, two processes each")
+    """Compare speed and errors on pictures, on born-digital documents, and with Textract's own answers."""
+    print(f"\n(4) reading pages, {PROCESSES} processes each")
     corpus = os.environ.get("QUIRE_CORPUS")
     if corpus is None or shutil.which("tesseract") is None:
         print("  skipped: it needs QUIRE_CORPUS, and tesseract on the PATH")
         return
     with tempfile.TemporaryDirectory() as folder:
-        documents = _sheets(Path(corpus) / "documents", Path(folder))
-        pages = [picture for document in documents for picture in document.pictures]
-        async with _server(stack, pages) as server:
-            await server(pages[0])  # its page processes are started before anything counts
-            await asyncio.gather(*(server(page) for page in pages[:PROCESSES]))
-            ours: list[float] = []
-            theirs: list[float] = []
-            texts: dict[str, dict[Path, str]] = {}
-            for _ in range(ROUNDS):
-                for name, read, seconds in (("server", server, ours), ("command line", _command_line, theirs)):
-                    took, texts[name] = await _read_all(pages, read, at_once=PROCESSES if name != "server" else 8)
-                    seconds.append(took)
-    for name, seconds in (("server", ours), ("command line", theirs)):
-        median = sorted(seconds)[len(seconds) // 2]
-        errors = _character_error_rate(documents, texts[name])
+        documents = sheets(Path(corpus) / "documents", Path(folder))
+        await _pictures(stack, documents)
+        await _born_digital(stack, [each for each in documents if each.name in BORN_DIGITAL], Path(folder))
+    await _textract_pairs(stack, Path(corpus) / "textract" / "pairs")
+
+
+async def _pictures(stack: RunningStack, documents: list[Sheets]) -> None:
+    pictures = [picture for document in documents for picture in document.pictures]
+    runs = {SERVER: Runs(), ALONE: Runs()}
+    async with running_server(stack, OCR_SECOND_OPINION="off") as server:
+        await server.store(pictures)
+        await server.texts(pictures[: 2 * PROCESSES])  # its page processes are started before anything counts
+        for _ in range(ROUNDS):
+            await runs[SERVER].add(server.texts, pictures)
+            await runs[ALONE].add(tesseract, pictures)
+    for name, read in others().items():
+        runs[name] = Runs()
+        await runs[name].add(read, pictures)
+    async with running_server(stack, OCR_SECOND_OPINION="auto") as server:
+        await server.texts(pictures[: 2 * PROCESSES])
+        runs["server, with second opinions"] = Runs()
+        await runs["server, with second opinions"].add(server.texts, pictures)
+    _tell_pictures(documents, runs)
+
+
+def _tell_pictures(documents: list[Sheets], runs: dict[str, Runs]) -> None:
+    count = sum(len(document.pictures) for document in documents)
+    for name, each in runs.items():
+        speed, errors = count / statistics.median(each.seconds), character_errors(documents, each.texts)
         print(
-            f"  {name:14} {len(pages) / median:5.2f} pages/s   character errors {errors:6.2%}   ({len(pages)} pages, median of {ROUNDS})"
+            f"  {name:30} {speed:5.2f} pages/s   character errors {errors:6.2%}   ({len(each.seconds)} runs of {count})"
         )
-    print(f"  ratio of pages per second   {1 / ratio(ours, theirs):.2f} (target: at least 1)")
+    faster = 1 / ratio(runs[SERVER].seconds, runs[ALONE].seconds)
+    print(f"  pages per second by those of tesseract   {faster:.2f} (target: {TARGET}) {_verdict(faster >= TARGET)}")
+    ours = character_errors(documents, runs[SERVER].texts)
+    fewest = min(character_errors(documents, runs[name].texts) for name in runs if not name.startswith(SERVER))
+    print(f"  fewest errors of the others   {fewest:.2%} (ours: {ours:.2%}) {_verdict(ours < fewest)}")
     for document in documents:
-        rates = [f"{name} {_character_error_rate([document], texts[name]):6.2%}" for name in texts]
+        rates = [f"{name} {character_errors([document], each.texts):6.2%}" for name, each in runs.items()]
         print(f"    {document.name:50} {'   '.join(rates)}")
 
 
-def _sheets(corpus: Path, folder: Path) -> list[Sheets]:
-    found = []
-    for path in sorted(path for name in FOLDERS for path in (corpus / name).iterdir()):
-        truth = corpus / "gt" / path.parent.name / f"{path.name}.txt"
-        if truth.exists():
-            name = f"{path.parent.name}/{path.name}"
-            found.append(Sheets(name, tuple(_pictures(path, folder)), truth.read_text(errors="replace")))
-    return found
+async def _born_digital(stack: RunningStack, documents: list[Sheets], folder: Path) -> None:
+    """The PDFs as they are against pictures of their pages."""
+    pictures = [picture for document in documents for picture in document.pictures]
+    copies = [folder / f"{copy}-{each.path.name}" for each in documents for copy in range(COPIES)]
+    for each, copy in zip((each for each in documents for _ in range(COPIES)), copies, strict=True):
+        shutil.copyfile(each.path, copy)
+    ours, theirs = Runs(), Runs()
+    await theirs.add(tesseract, pictures)
+    async with running_server(stack, OCR_SECOND_OPINION="off") as server:
+        await server.store(copies)
+        await server.texts(copies[:PROCESSES])
+        for _ in range(DIGITAL_ROUNDS):
+            await ours.add(server.texts, copies)
+    speeds = len(pictures) * COPIES / statistics.median(ours.seconds), len(pictures) / theirs.seconds[0]
+    texts = {each.pictures[0]: ours.texts[folder / f"0-{each.path.name}"] for each in documents}
+    rest = {picture: "" for each in documents for picture in each.pictures[1:]}
+    times = speeds[0] / speeds[1]
+    print(f"  born-digital: server {speeds[0]:.1f} pages/s, tesseract {speeds[1]:.2f} pages/s on their pictures")
+    print(f"    {times:.0f} times as fast (target: {DIGITAL_TARGET:.0f}) {_verdict(times >= DIGITAL_TARGET)}")
+    print(f"    character errors: server {character_errors(documents, texts | rest):.2%}", end="")
+    print(f", tesseract {character_errors(documents, theirs.texts):.2%}")
 
 
-def _pictures(path: Path, folder: Path) -> list[Path]:
-    pictures = []
-    for number, image in enumerate(_images(path), start=1):
-        picture = folder / f"{path.parent.name}-{path.name}-{number}.png"
-        image.save(picture, dpi=(DPI, DPI) if path.suffix == ".pdf" else image.info.get("dpi", (DPI, DPI)))
-        pictures.append(picture)
-    return pictures
+async def _textract_pairs(stack: RunningStack, folder: Path) -> None:
+    print("  words against AWS Textract's own answers (recall, precision)")
+    paths = [folder / name for name in DETECTIONS if (folder / name).exists()]
+    async with running_server(stack, OCR_SECOND_OPINION="auto") as server:
+        await server.store(paths)
+        results = await server.read(paths)
+    truths: list[str] = []
+    found: list[str] = []
+    for path, blocks in zip(paths, results, strict=True):
+        real = json.loads((folder / DETECTIONS[path.name]).read_text())
+        truth, read = words_of(lines_of(real["Blocks"])), words_of(lines_of(blocks))
+        truths, found = truths + truth, found + read
+        _tell_pair(path.name, truth, read)
+    _tell_pair("all", truths, found)
 
 
-def _images(path: Path) -> list[Image.Image]:
-    if path.suffix == ".pdf":
-        return [page.render(scale=DPI / 72).to_pil() for page in pdfium.PdfDocument(path)]
-    with Image.open(path) as image:
-        return [frame.copy() for frame in ImageSequence.Iterator(image)]
+def _tell_pair(name: str, truth: list[str], read: list[str]) -> None:
+    recall, precision = recall_and_precision(truth, read)
+    print(f"    {name:50} {recall:6.1%}   {precision:6.1%}   ({len(truth)} words)")
 
 
-class _server:  # noqa: N801 (reads as the statement it is used in)
-    """The Textract-compatible server, driven by an unmodified client."""
-
-    def __init__(self, stack: RunningStack, pages: list[Path]) -> None:
-        self.settings, self.pages = stack.settings, pages
-
-    async def __aenter__(self) -> Read:
-        session, settings = aws_session(self.settings), self.settings
-        s3 = session.client("s3", endpoint_url=settings.aws_endpoint_url_s3)
-        textract = session.client(
-            "textract", endpoint_url=settings.aws_endpoint_url_textract, config=client_config(settings)
-        )
-        self.clients = [s3, textract]
-        store, self.client = await s3.__aenter__(), await textract.__aenter__()
-        for page in self.pages:
-            await store.put_object(Bucket=settings.s3_bucket, Key=page.name, Body=page.read_bytes())
-        return self.read
-
-    async def __aexit__(self, *exception: object) -> None:
-        for client in self.clients:
-            await client.__aexit__(None, None, None)
-
-    async def read(self, page: Path) -> str:
-        """One page's text."""
-        place: Any = {"S3Object": {"Bucket": self.settings.s3_bucket, "Name": page.name}}
-        job = (await self.client.start_document_text_detection(DocumentLocation=place))["JobId"]
-        answer: Any = {"JobStatus": "IN_PROGRESS"}
-        while answer["JobStatus"] == "IN_PROGRESS":
-            await asyncio.sleep(0.1)
-            answer = await self.client.get_document_text_detection(JobId=job)
-        blocks = answer["Blocks"]
-        while token := answer.get("NextToken"):
-            answer = await self.client.get_document_text_detection(JobId=job, NextToken=token)
-            blocks += answer["Blocks"]
-        return "\n".join(block["Text"] for block in blocks if block["BlockType"] == "LINE")
-
-
-async def _command_line(page: Path) -> str:
-    process = await asyncio.create_subprocess_exec(
-        "tesseract",
-        str(page),
-        "stdout",
-        env={**os.environ, "OMP_THREAD_LIMIT": "1"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    output, _ = await process.communicate()
-    return output.decode()
-
-
-async def _read_all(pages: list[Path], read: Read, *, at_once: int) -> tuple[float, dict[Path, str]]:
-    slots, texts = asyncio.Semaphore(at_once), {}
-
-    async def one(page: Path) -> None:
-        async with slots:
-            texts[page] = await read(page)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(one(page) for page in pages))
-    return time.perf_counter() - began, texts
-
-
-def _character_error_rate(documents: list[Sheets], texts: dict[Path, str]) -> float:
-    """Wrong, missing and extra characters by those of the truth; words are matched as a bag, so order is no error.
-
-    Neither is case, for some of the truths were written in capitals throughout, nor the underscores that forms draw
-    their lines with.
-    """
-    wrong = total = 0
-    for document in documents:
-        truth = _words(document.truth)
-        read = _words(" ".join(texts[picture] for picture in document.pictures))
-        wrong += _bag_distance(truth, read)
-        total += sum(map(len, truth))
-    return wrong / total
-
-
-def _words(text: str) -> list[str]:
-    return text.casefold().replace("_", " ").split()
-
-
-def _bag_distance(truth: list[str], read: list[str]) -> int:
-    missed, extra = Counter(truth) - Counter(read), Counter(read) - Counter(truth)
-    left, wrong = list(extra.elements()), 0
-    for word in sorted(missed.elements(), key=len, reverse=True):
-        nearest = min(left, key=lambda other: Levenshtein.distance(word, other), default="")
-        distance = Levenshtein.distance(word, nearest)
-        if distance < len(word):
-            left.remove(nearest)
-        wrong += min(distance, len(word))
-    return wrong + sum(map(len, left))
+def _verdict(holds: bool) -> str:
+    return "holds" if holds else "FALLS SHORT"
