@@ -107,6 +107,7 @@ class Rows:
             sha256=hashlib.sha256(content or document_id.bytes).hexdigest(),
             s3_bucket=self.bucket.name,
             s3_key=f"documents/{document_id}.pdf",
+            details={},
         )
         await self.bucket.put(document.s3_key, content or b"?", MediaType.PDF)
         async with self.sessions.begin() as session:

@@ -125,26 +125,39 @@ class Polling:
 
     async def _ask_and_record(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
         if not rows:
-            await self._fail(job, rows, OcrJobLost(), done)
+            await self._fail(job, OcrJobLost(), done)
             return
         try:
-            for row in rows:
-                if row.status not in ENDED:
-                    await self._ask(row, done)
+            await self._ask_all([row for row in rows if row.status not in ENDED], job, done)
         except QuireError as error:
-            await self._fail(job, rows, error, done)
+            await self._fail(job, error, done)
             return
         except (SQLAlchemyError, OSError):
             raise
         except Exception as error:
             log.exception("poll_crashed")
             defect = InternalError(f"poll_textract_jobs failed unexpectedly ({type(error).__name__}).")
-            await self._fail(job, rows, defect, done)
+            await self._fail(job, defect, done)
             return
         if all(row.status in ENDED for row in rows):
             await self._collect(job, rows, done)
         else:
             await self._wait_on(job, rows, done)
+
+    async def _ask_all(self, rows: Sequence[TextractJob], job: Job, done: Round) -> None:
+        """Ask about a job's OCR jobs. Raises `OcrJobLost` after all of them where one is lost: the others stand."""
+        lost: OcrJobLost | None = None
+        for row in rows:
+            try:
+                await self._ask(row, done)
+            except OcrJobLost as error:
+                lost = error
+                async with self.tools.sessions.begin() as session:
+                    await textract_jobs.end(session, row, TextractJobStatus.LOST, pages=None, message=error.detail)
+                if row.engine in self.tools.ocr.engines:
+                    await self.tools.ocr.pacer.release(Lane(row.engine, row.operation), member_of(job.id, row.part))
+        if lost is not None:
+            raise lost
 
     async def _ask(self, row: TextractJob, done: Round) -> None:
         """Ask about one OCR job; what is new is in its row afterwards. The budget is for one: further parts wait for theirs."""
@@ -163,11 +176,10 @@ class Polling:
         """All parts have ended: have the result fetched, if there is any."""
         status, pages = _status_of(rows), sum(row.page_count or 0 for row in rows)
         ended: dict[str, Any] = {"textract_job_status": status, "textract_end_time": datetime.now(UTC)}
-        ended |= {"cost_microdollars": sum(row.cost_microdollars for row in rows)}
         if status is OcrStatus.FAILED:
             message = next((row.message for row in rows if row.message), None)
             error = OcrFailed(f"The OCR engine could not read the document: {message or 'no reason given'}.")
-            await self._fail(job, rows, error, done, textract_error_message=message, **ended)
+            await self._fail(job, error, done, textract_error_message=message, **ended)
             return
         event = EventDraft(EventType.PROGRESS, {"textract_job_status": status, "pages": pages})
         moved = await move(
@@ -179,7 +191,7 @@ class Polling:
     async def _wait_on(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
         now = datetime.now(UTC)
         if job.textract_deadline is not None and now > job.textract_deadline:
-            await self._fail(job, rows, OcrTimeout(), done)
+            await self._fail(job, OcrTimeout(), done)
             return
         row = next(row for row in rows if row.status not in ENDED)
         elapsed = (now - (row.started_at or job.updated_at)).total_seconds()
@@ -193,9 +205,7 @@ class Polling:
         job.textract_deadline = deadline
         done.to_wait.append((job, seconds))
 
-    async def _fail(
-        self, job: Job, rows: Sequence[TextractJob], error: QuireError, done: Round, **changes: Any
-    ) -> None:
+    async def _fail(self, job: Job, error: QuireError, done: Round, **changes: Any) -> None:
         failure = failure_of(job, error, self.tools.settings)
         log.warning("poll_failed", code=failure.event.code, state=failure.state)
         if failure.state is JobState.QUEUED:  # throttled, or the engine is away: no failure, and nothing to tell of
@@ -203,14 +213,6 @@ class Polling:
                 job.textract_deadline += failure.delay
             done.to_wait.append((job, failure.delay.total_seconds()))
             return
-        if isinstance(error, OcrJobLost):
-            async with self.tools.sessions.begin() as session:
-                for row in rows:
-                    if row.status not in ENDED:
-                        await textract_jobs.end(session, row, TextractJobStatus.LOST, pages=None, message=error.detail)
-            for row in rows:
-                if row.engine in self.tools.ocr.engines:
-                    await self.tools.ocr.pacer.release(Lane(row.engine, row.operation), member_of(job.id, row.part))
         await move(
             self.tools, job, failure.state, failure.event, delay=failure.delay, **(dict(failure.changes) | changes)
         )
