@@ -49,16 +49,22 @@ async def waiting_starts(session: AsyncSession, lane: Lane, takes: Takes, *, roo
 
     By priority, then by turns between projects, those with fewer running OCR jobs first, then by age.
 
-    Those whose content another job is reading are not among them: they wait for its result.
+    Those whose content another job is reading are among them only when there is a result to take over.
     """
     rows = await session.execute(_WAITING_STARTS, {**_lane_parameters(lane, takes), "room": room})
     return [WaitingStart(row.id, Stage.JOB_VALIDATED, row.fence, row.rings, row.parts, row.reuses) for row in rows]
 
 
-_READER = """
-    SELECT 1 FROM jobs reader WHERE reader.project_id = jobs.project_id AND reader.content_key = jobs.content_key
-      AND reader.reads AND reader.state IN ('queued', 'working', 'retryable')
-"""
+# Each looks for one row by an index; as EXISTS they might be planned as one look at all of them.
+_READER = """(
+    SELECT reader.id FROM jobs reader WHERE reader.project_id = jobs.project_id
+      AND reader.content_key = jobs.content_key AND reader.reads AND reader.state IN ('queued', 'working', 'retryable')
+    LIMIT 1)"""
+
+_RESULT = """(
+    SELECT earlier.id FROM jobs earlier WHERE earlier.project_id = {job}.project_id
+      AND earlier.content_key = {job}.content_key
+      AND earlier.result_key IS NOT NULL AND earlier.textract_job_status = 'SUCCEEDED' LIMIT 1)"""
 
 _FEATURES = "coalesce(nullif(options -> 'features', 'null'), '[]')"
 
@@ -68,7 +74,8 @@ _OF_LANE = f"""
       AND (options ->> 'engine' = :engine
            OR (coalesce(options ->> 'engine', '') <> ALL(:engines) AND {_FEATURES} <@ CAST(:finds AS jsonb)
                AND NOT {_FEATURES} <@ ANY(CAST(:left_to AS jsonb[]))))
-      AND (reads OR options ->> 'force_reprocess' = 'true' OR NOT EXISTS ({_READER}))
+      AND (reads OR options ->> 'force_reprocess' = 'true' OR {_READER} IS NULL
+           OR {_RESULT.format(job="jobs")} IS NOT NULL)
 """
 
 _OF_LANE_TYPES = (
@@ -105,11 +112,8 @@ _WAITING_STARTS = text(f"""
         ) AS place FROM turns ORDER BY place LIMIT :room
     )
     SELECT id, fence, rings, greatest(1, jsonb_array_length(parts)) AS parts,
-        NOT reads AND coalesce(options ->> 'force_reprocess', '') <> 'true' AND EXISTS (
-            SELECT 1 FROM jobs earlier
-            WHERE earlier.project_id = chosen.project_id AND earlier.content_key = chosen.content_key
-              AND earlier.result_key IS NOT NULL AND earlier.textract_job_status = 'SUCCEEDED'
-        ) AS reuses
+        NOT reads AND coalesce(options ->> 'force_reprocess', '') <> 'true' AND {_RESULT.format(job="chosen")} IS NOT NULL
+            AS reuses
     FROM chosen ORDER BY place
 """).bindparams(*_OF_LANE_TYPES)  # noqa: S608 (no outside text)
 

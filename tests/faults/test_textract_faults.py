@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from app.config import Settings
 from app.jobs.models import Job
@@ -55,11 +56,12 @@ async def documents(bench: Bench, count: int, pages: int) -> list[Job]:
 async def all_ended(bench: Bench, jobs: Sequence[Job], within_seconds: float) -> list[Job]:
     """The jobs once all have ended."""
 
-    async def ended() -> list[Job] | None:
-        now = [await bench.rows.find(job.id) for job in jobs]
-        return now if all(job.finished_at is not None for job in now) else None
+    async def none_is_left() -> bool:
+        async with bench.tools.sessions() as session:
+            return await session.scalar(select(func.count()).where(Job.finished_at.is_(None))) == 0
 
-    return await eventually(ended, within_seconds) or []
+    await eventually(none_is_left, within_seconds)
+    return [await bench.rows.find(job.id) for job in jobs]
 
 
 async def test_faults_of_all_kinds_lose_nothing_and_cost_nothing(

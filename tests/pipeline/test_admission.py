@@ -115,7 +115,7 @@ async def test_a_slot_that_becomes_free_goes_to_the_project_that_has_fewer(bench
 @pytest.mark.parametrize("fleets", [1, 2])
 async def test_no_worker_starts_one_too_many(three: Settings, bench: Bench, account: Account, fleets: int) -> None:
     """Every document is read, whoever starts it, and the account never has more than its three jobs."""
-    account.seconds = 0.5
+    account.seconds = 0.3
     jobs = await backlog_of_two(bench)
     async with AsyncExitStack() as stack:
         for _ in range(fleets):
