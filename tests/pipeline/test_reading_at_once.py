@@ -113,11 +113,9 @@ async def test_slots_that_the_account_has_none_of(jobs_first: Settings, fake: Fa
     async with open_bench(jobs_first) as bench:
         fake.before = [Refusal("LimitExceededException")] * 2  # the SDK itself asks twice
         job = await read(bench, await bench.advance(await validated(bench)))
+        rows = await bench.rows.textract_jobs(job.id)
     assert (operations(fake), job.cost_microdollars) == ([START, START, READ], 1500)
-    assert [(row.status, row.cost_microdollars) for row in await bench.rows.textract_jobs(job.id)] == [
-        ("REFUSED", 0),
-        ("SUCCEEDED", 1500),
-    ]
+    assert [(row.status, row.cost_microdollars) for row in rows] == [("REFUSED", 0), ("SUCCEEDED", 1500)]
 
 
 @pytest.mark.parametrize(
