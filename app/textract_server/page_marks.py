@@ -13,6 +13,8 @@ WHITE = 250
 GROUND_POINTS = 6.0
 """A coloured shape so thick may be the ground of white letters."""
 FIRST_SEGMENTS = 12
+POINTS_PER_INCH = 72
+WHOLE_SHARE = 0.9
 _SILENT_ANNOTATIONS = frozenset(
     {
         pdfium.FPDF_ANNOT_LINK,
@@ -33,6 +35,21 @@ def page_marks(sheet: pypdfium2.PdfPage) -> "PageMarks | None":
             return None
         marks.add(item)
     return marks
+
+
+def scan_dpi(sheet: pypdfium2.PdfPage) -> float | None:
+    """The resolution of the one picture that is all of a page; None where there's more on the page, or no such picture."""
+    found = None
+    for item in sheet.get_objects(max_depth=1):
+        if item.type != pdfium.FPDF_PAGEOBJ_IMAGE or found is not None:
+            return None
+        found = item
+    width, height = sheet.get_size()
+    if found is None or _area(found) < WHOLE_SHARE * width * height:
+        return None
+    pixels = pypdfium2.PdfImage.get_px_size(found)
+    inches = max(_sides(found)) / POINTS_PER_INCH
+    return float(max(pixels)) / inches
 
 
 @dataclass(slots=True)

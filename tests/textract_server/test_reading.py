@@ -14,8 +14,10 @@ import psutil
 import pytest
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
+from reportlab.lib.utils import ImageReader  # type: ignore[import-untyped]  # it ships no types
+from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]  # it ships no types
 
-from app.textract_server.formats import Raster
+from app.textract_server.formats import PdfDocument, Raster
 from app.textract_server.geometry import Box, Tilt
 from app.textract_server.languages import language_data, packaged_data
 from app.textract_server.limits import ReadingLimits
@@ -251,3 +253,17 @@ def test_small_print_is_read_as_well_as_a_reader_of_scans_should(reader: PageRea
 
 def test_text_of_the_server_is_that_of_the_reader(server: TextractServer, reader: PageReader) -> None:
     assert text_of(server.read(sheets.encoded(scan(), "PNG"))) == text(reader.read(Raster(scan(), 200)))
+
+
+def test_a_coarse_scan_is_drawn_at_its_own_resolution_and_a_fine_one_at_the_wanted(tmp_path: Path) -> None:
+    """A page that is one picture of 72 dpi isn't drawn at 200; with a stamp on it, which is sharper, it is."""
+    for dpi, stamped, drawn_at in ((72, False, 72), (300, False, 200), (72, True, 200)):
+        path = tmp_path / "scan.pdf"
+        canvas = Canvas(str(path), pagesize=(612, 396))
+        canvas.drawImage(ImageReader(sheets.picture().resize((612 * dpi // 72, 396 * dpi // 72))), 0, 0, 612, 396)
+        if stamped:
+            canvas.drawString(30, 380, "Case 2:12-cv-01234   Document 17   Filed 03/18/14   Page 1 of 9")
+        canvas.save()
+        document = PdfDocument(path)
+        assert document.raster(1, ReadingLimits()).dpi == drawn_at
+        document.close()
