@@ -146,7 +146,8 @@ class Ocr:
                 now=change.to_state,
                 reason=change.reason,
             )
-            await self.on_change(change)
+            if (change.from_state, change.to_state) != (Position.HALF_OPEN, Position.OPEN):  # still away is no news
+                await self.on_change(change)
 
 
 def _name(lane: Lane, kind: Call) -> str:

@@ -8,6 +8,7 @@ from app.errors import OcrJobLost, QuireError
 from app.jobs import textract_jobs
 from app.jobs.models import TextractJob, TextractJobStatus
 from app.jobs.textract_jobs import RESULTS_KEPT
+from app.ocr.breaker import Position
 from app.ocr.engine import OcrStatus
 from app.ocr.pacing import Lane
 from app.pipeline.outcome import Tools
@@ -30,27 +31,18 @@ async def ask_about_abandoned(tools: Tools) -> None:
     """
     async with tools.sessions() as session:
         rows = await textract_jobs.abandoned(session, within=RESULTS_KEPT, limit=LOOKED_AT)
+    states = await tools.ocr.router.states()
     for row in [row for row in rows if _is_due(row)][:AT_A_TIME]:
-        await _ask_in_turn(row, Lane(row.engine, row.operation), tools)
+        lane, state = Lane(row.engine, row.operation), states.get(row.engine)
+        # An engine that is away is left alone, and probed by others; of one that isn't configured any more nothing is asked.
+        if state is None or (state.state is Position.CLOSED and await tools.ocr.pacer.gets(lane, 1)):
+            await _ask(row, lane, tools)
 
 
 def _is_due(row: TextractJob) -> bool:
     """Whether enough time has passed since the start, by the Gets that were spent on the job."""
     age = datetime.now(UTC) - (row.started_at or row.created_at)
     return age >= timedelta(seconds=PATIENCE_SECONDS) * row.gets**2
-
-
-async def _ask_in_turn(row: TextractJob, lane: Lane, tools: Tools) -> None:
-    """Ask, unless the engine is away or the budget is needed for others; engines that are away are probed by others too."""
-    if lane.engine not in tools.ocr.engines:
-        await _ask(row, lane, tools)  # no call is made: its engine is gone
-        return
-    gate = await tools.ocr.gate(lane.engine)
-    try:
-        if gate.allowed and not gate.probe and await tools.ocr.pacer.gets(lane, 1):
-            await _ask(row, lane, tools)
-    finally:
-        await tools.ocr.give_back(lane.engine, gate)
 
 
 async def _ask(row: TextractJob, lane: Lane, tools: Tools) -> None:

@@ -134,6 +134,7 @@ async def test_a_probe_that_fails_falls_back_at_no_cost(both: Settings, account:
         probe = await bench.advance(job)
         assert (probe.state, probe.attempts, probe.stage) == (JobState.QUEUED, 0, Stage.JOB_VALIDATED)
         assert await position(bench) is Position.OPEN
+        assert await service_events(bench) == ["ocr_engine_probed"]  # that it is still away is no news
         again = await bench.advance(probe)
         assert (again.engine, again.stage, again.attempts) == (EngineName.LOCAL, Stage.PARSING, 0)
     assert (account.count(START), local.count(START)) == (2, 1)  # the SDK asks twice
