@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from itertools import chain, product
 from statistics import fmean
 from typing import Any
-from uuid import uuid4
 
 import orjson
+from uuid_utils import uuid4
 
 from app.textract_server.geometry import WHOLE_PAGE, Box, QuarterTurns, bounds, in_input_frame, union
 from app.textract_server.readings import Cell, KeyValue, Line, PageBlocks, PageReading, Selection, Table, Word

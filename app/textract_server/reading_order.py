@@ -1,5 +1,6 @@
 """The order in which a person reads lines: by columns where there are columns, else from row to row."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
@@ -74,10 +75,11 @@ def _gutter(lines: list[_Placed]) -> float | None:
         return None
     region = union([box for box, _ in lines])
     width = region.right - region.left
+    lefts, rights = sorted(box.left for box, _ in lines), sorted(box.right for box, _ in lines)
     best: tuple[int, float] | None = None
     for step in range(1, GUTTER_STEPS):
         across = region.left + width * step / GUTTER_STEPS
-        crossing = sum(_crosses(box, across) for box, _ in lines)
+        crossing = bisect_left(lefts, across) - bisect_right(rights, across)
         if crossing > CROSSING_SHARE * len(lines) or (best is not None and crossing >= best[0]):
             continue
         left = [each for each in lines if each[0].right <= across]

@@ -223,6 +223,8 @@ def _is_on_page(line: Line) -> bool:
 
 
 def _clipped(box: Box) -> Box:
+    if box.left >= 0.0 and box.top >= 0.0 and box.right <= 1.0 and box.bottom <= 1.0:
+        return box
     left, top, right, bottom = (min(1.0, max(0.0, side)) for side in (box.left, box.top, box.right, box.bottom))
     return Box(left, top, right, bottom)
 

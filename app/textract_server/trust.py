@@ -2,7 +2,9 @@
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 BAD_SHARE = 0.02
 """More characters than this without a meaning, and the rest can't be believed either."""
@@ -69,15 +71,17 @@ def has_content(text: str) -> bool:
 
 def is_language(text: str) -> bool:
     """Tell language from gibberish, by vowels and frequent words; text in other scripts than Latin is believed."""
-    words = [word.casefold() for word in _LETTERS.findall(text)]
-    letters = [letter for word in words for letter in unicodedata.normalize("NFD", word) if letter.isalpha()]
-    latin = [letter for letter in letters if "a" <= letter <= "z"]
-    if len(latin) < TELLING_LETTERS or 2 * len(latin) < len(letters):
+    folded = text.casefold()
+    counts = Counter(unicodedata.normalize("NFD", folded))
+    letters = sum(count for letter, count in counts.items() if letter.isalpha())
+    latin = sum(counts[letter] for letter in ascii_lowercase)
+    if latin < TELLING_LETTERS or 2 * latin < letters:
         return True
-    vowels = sum(letter in "aeiouy" for letter in latin) / len(latin)
+    vowels = sum(counts[letter] for letter in "aeiouy") / latin
     if not VOWEL_SHARES[0] <= vowels <= VOWEL_SHARES[1]:
         return False
+    words = _LETTERS.findall(folded)
     frequent = sum(word in _STOP_WORDS for word in words)
     if len(words) < TELLING_WORDS or frequent >= STOP_WORD_SHARE * len(words):
         return True
-    return sum(letter in COMMON_LETTERS for letter in latin) >= COMMON_LETTER_SHARE * len(latin)
+    return sum(counts[letter] for letter in COMMON_LETTERS) >= COMMON_LETTER_SHARE * latin
