@@ -244,12 +244,11 @@ async def test_a_refused_reader_lets_the_next_one_read(bench: Bench, fake: FakeT
 
 
 async def test_twenty_submissions_of_the_same_bytes_are_one_start(told: Settings, fake: FakeTextract) -> None:
-    """Through the API, with two workers: all end well, one of them has paid."""
+    """Through the API, with a worker: all end well, one of them has paid."""
     content = letter("the same")
     async with (
         running_api(told) as address,
         client_of(address, await make_key(told)) as client,
-        serving(told),
         serving(told),
     ):
         submitted = await asyncio.gather(*(client.submit(content, external_id=str(n)) for n in range(20)))
