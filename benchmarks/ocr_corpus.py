@@ -55,8 +55,9 @@ def sheets(corpus: Path, folder: Path) -> list[Sheets]:
 def _pictures(path: Path, folder: Path) -> list[Path]:
     pictures = []
     for number, image in enumerate(_images(path), start=1):
+        opaque = image.convert("RGB") if "A" in image.mode else image  # OCRmyPDF refuses what is transparent
         picture = folder / f"{path.parent.name}-{path.name}-{number}.png"
-        image.save(picture, dpi=(DPI, DPI) if path.suffix == ".pdf" else image.info.get("dpi", (DPI, DPI)))
+        opaque.save(picture, dpi=(DPI, DPI) if path.suffix == ".pdf" else image.info.get("dpi", (DPI, DPI)))
         pictures.append(picture)
     return pictures
 
