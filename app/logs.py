@@ -27,8 +27,11 @@ def configure_logs(settings: Settings) -> None:
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
     for chatty in ("botocore", "aiobotocore", "boto3", "urllib3", "httpx", "arq"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Changed in place: loggers that are in use already hold on to the list.
+    processors: list[structlog.typing.Processor] = structlog.get_config()["processors"]
+    processors[:] = [structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=processors,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
