@@ -126,7 +126,7 @@ def open_sessions(engine: AsyncEngine) -> Sessions:
 
 @asynccontextmanager
 async def one_statement(sessions: Sessions) -> AsyncIterator[AsyncSession]:
-    """A session for a single statement, which is a transaction by itself: no BEGIN and no COMMIT to wait for."""
+    """A session whose statements are transactions by themselves: no BEGIN and no COMMIT to wait for. For one, or for reads."""
     async with sessions() as session:
         await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         yield session

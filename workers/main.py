@@ -1,6 +1,7 @@
 """A worker process: one arq worker for each queue that it serves, on one event loop, with the sweep beside them."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -41,6 +42,9 @@ MODULES: Mapping[QueueName, ModuleType] = {
 }
 """Where the tasks of each queue are."""
 
+GARBAGE_THRESHOLDS = (50_000, 20, 20)
+"""A portion of a result is thousands of small objects: by Python's own thresholds, most time would go into looking for
+garbage among them."""
 POLL_DELAY_SECONDS = 0.5
 POLL_PAUSE_SECONDS = 0.5
 """Between two looks for OCR jobs to ask about, where none was due."""
@@ -50,6 +54,8 @@ REDIS_RETRIES = 20
 def run(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> None:
     """Serve queues until SIGTERM or SIGINT."""
     setproctitle.setproctitle("quire worker" if set(queues) == set(QUEUES) else f"quire worker {','.join(queues)}")
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve_until_told(settings, queues))
 

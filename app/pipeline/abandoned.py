@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from app.db import one_statement
 from app.errors import OcrJobLost, QuireError
 from app.jobs import textract_jobs
 from app.jobs.models import TextractJob, TextractJobStatus
@@ -29,7 +30,7 @@ async def ask_about_abandoned(tools: Tools) -> None:
 
     Their slots are taken until they end, and what they cost is known only then.
     """
-    async with tools.sessions() as session:
+    async with one_statement(tools.sessions) as session:
         rows = await textract_jobs.abandoned(session, within=RESULTS_KEPT, limit=LOOKED_AT)
     states = await tools.ocr.router.states()
     for row in [row for row in rows if _is_due(row)][:AT_A_TIME]:

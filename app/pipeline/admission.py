@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from app.db import one_statement
 from app.jobs import backlog, textract_jobs, waiting_starts
 from app.jobs.textract_jobs import RESULTS_KEPT, member_of
 from app.jobs.waiting_starts import Takes, WaitingStart
@@ -50,7 +51,7 @@ class Admission:
         return Takes(tuple(self.tools.ocr.engines), finds or frozenset(), tuple(left_to), again)
 
     async def _admit(self, lane: Lane, most: int | None, takes: Takes) -> None:
-        async with self.tools.sessions() as session:
+        async with one_statement(self.tools.sessions) as session:
             waiting = await waiting_starts.count_waiting_starts(session, lane, takes)
         waiting = waiting if most is None else min(waiting, most)
         await self._count(lane, waiting=waiting)
@@ -75,7 +76,7 @@ class Admission:
         return moments | {member_of(each.id, 1): 0.0 for each in candidates if each.reuses}
 
     async def _count(self, lane: Lane, *, waiting: int) -> None:
-        async with self.tools.sessions() as session:
+        async with one_statement(self.tools.sessions) as session:
             running = await textract_jobs.open_members(session, lane.engine, lane.operation, within=RESULTS_KEPT)
         await self.tools.ocr.pacer.reconcile(lane, running, waiting=waiting)
 

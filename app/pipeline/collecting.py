@@ -27,7 +27,7 @@ PART_FAILED = "PART_FAILED"
 
 async def collect_textract_result(job: Job, tools: Tools) -> Outcome:
     """Fetch an ended job's whole result. Raises `OcrJobLost` where the engine no longer has it."""
-    async with tools.sessions() as session:
+    async with one_statement(tools.sessions) as session:
         ever = await textract_jobs.ever_of_job(session, job.id)
     rows = list(textract_jobs.in_force(ever).values())
     if len(rows) < max(1, len(job.parts)):

@@ -1,5 +1,6 @@
 """`validate_parse`: pages add up, and those with nothing on them are named."""
 
+from app.db import one_statement
 from app.documents import repository as documents
 from app.documents.models import PageStatus
 from app.errors import OcrFailed, OcrResultInvalid
@@ -13,7 +14,7 @@ NAMED_PAGES = 100
 
 async def validate_parse(job: Job, tools: Tools) -> Outcome:
     """Check what was read against what was announced. Raises `OcrResultInvalid`, and `OcrFailed` where no page came out."""
-    async with tools.sessions() as session:
+    async with one_statement(tools.sessions) as session:
         counts = await documents.page_counts(session, job.id)
         empty = await documents.empty_pages(session, job.id)
     stored = sum(counts.values())

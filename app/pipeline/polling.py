@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Settings
+from app.db import one_statement
 from app.errors import (
     InternalError,
     JobNotFound,
@@ -71,7 +72,7 @@ class Polling:
         """Ask some engines about due jobs for a turn, or until none is due; returns how many were asked about."""
         asked, began = 0, time.monotonic()
         while time.monotonic() - began < TURN_SECONDS:
-            async with self.tools.sessions() as session:
+            async with one_statement(self.tools.sessions) as session:
                 due = await backlog.due_polls(session, engines, most=MOST_AT_A_TIME)
             if not due:
                 break

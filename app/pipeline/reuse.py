@@ -132,7 +132,7 @@ async def tell_waiting(job: Job, tools: Tools) -> None:
     """Have the jobs that wait for this one's result look for it now; who took one over was never waited for."""
     if job.reused_job_id is not None:
         return
-    async with tools.sessions.begin() as session:
+    async with one_statement(tools.sessions) as session:
         await documents.wake_waiting(session, job)
 
 

@@ -13,6 +13,7 @@ import anyio.to_process
 import structlog
 
 from app.config import Settings
+from app.db import one_statement
 from app.documents import repository as documents
 from app.documents.inspection import Inspection, PageLimits, inspect
 from app.documents.models import Document
@@ -33,7 +34,7 @@ async def validate_document(job: Job, tools: Tools) -> Outcome:
 
     What another job of the project has read from the same bytes is taken over, and nothing is fetched.
     """
-    async with tools.sessions() as session:
+    async with one_statement(tools.sessions) as session:
         document = await documents.get(session, job.document_id)
     key = content_key(document, job.options)
     if (reused := await reuse(job, document, key, tools)) is not None:
