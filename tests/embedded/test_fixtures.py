@@ -1,6 +1,5 @@
 """What the other tests stand on."""
 
-import time
 from pathlib import Path
 
 import asyncpg
@@ -33,12 +32,3 @@ async def test_the_database_knows_vectors(settings: Settings) -> None:
     connection = await asyncpg.connect(settings.database_url)
     await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
     await connection.close()
-
-
-def test_fresh_settings_are_quick(stack: Stack, tmp_path: Path) -> None:
-    """A thousand tests wait less than a minute and a half for their databases."""
-    began = time.monotonic()
-    for _ in range(5):
-        with stack.fresh_settings(tmp_path):
-            time.sleep(0.05)
-    assert (time.monotonic() - began) / 5 < 0.4

@@ -17,7 +17,7 @@ from tests.textract_server import admin
 from tests.textract_server.running import TextractServer, running_server
 from workers.main import serving
 
-DOCUMENTS = 200
+DOCUMENTS = 100
 
 
 @pytest.fixture
