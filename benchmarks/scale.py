@@ -113,14 +113,14 @@ async def _run(
     probe: Probe,
     count: int,
 ) -> None:
-    before = await account.stats()
+    await account.forget()
     resting, cpu = worker.look(), worker.cpu_seconds
     jobs = await validated_documents(stack, connection, count)
     began = time.monotonic()
     await _until_ended(connection, jobs, worker, probe)
     seconds = time.monotonic() - began
     after = await account.stats()
-    _tell(account, before, after, count, seconds)
+    _tell(account, after, count, seconds)
     print(f"  processor of the worker   {verdict((worker.cpu_seconds - cpu) / seconds, 1.0, ' cores')}")
     grown = (max(worker.resident) - resting) / count / 1000
     print(
@@ -131,15 +131,18 @@ async def _run(
     print(f"  p99  {verdict(percentile(waits, 0.99) * 1000, MOST_PROBE_MS, ' ms')}")
 
 
-def _tell(account: Account, before: dict[str, Any], after: dict[str, Any], count: int, seconds: float) -> None:
-    throttled = after["throttled"] + after["limit_exceeded"] - before["throttled"] - before["limit_exceeded"]
-    made = sum(after["jobs_made"].values()) - sum(before["jobs_made"].values())
-    gets = after["gets_per_job"]
+def _tell(account: Account, after: dict[str, Any], count: int, seconds: float) -> None:
+    throttled = after["throttled"] + after["limit_exceeded"]
+    made, gets = sum(after["jobs_made"].values()), after["gets_per_job"]
     print(f"  {count:,} documents in {seconds:.0f} s: {count / seconds:.1f} a second; {made:,} jobs were made")
-    print(f"  most open jobs at once    {after['most_open_jobs']:,} of {account.quotas.jobs:,}")
+    print(f"  most open jobs at once    {_sum(after['most_open_jobs']):,} of {account.quotas.jobs:,}")
     print(f"  throttled calls           {verdict(throttled, 0)}")
     print(f"  Get calls a job           mean {gets['mean']:.2f}, most {verdict(gets['most'], MOST_GETS)}")
     print(f"    {gets['distribution']}")
+
+
+def _sum(by_operation: dict[str, int]) -> int:
+    return sum(by_operation.values())
 
 
 async def _until_ended(
@@ -177,7 +180,7 @@ async def run_blocking(stack: RunningStack) -> None:
             jobs = await validated_documents(stack, connection, 2000)
             with running_worker(worker_settings(stack, account)):
                 await asyncio.sleep(PAGE_SECONDS)
-                ours = (await account.stats())["most_open_jobs"]
+                ours = _sum((await account.stats())["most_open_jobs"])
     with simulated_account(stack, quotas, PAGE_SECONDS) as account:
         theirs = await _blocking(stack, account, [str(job) for job in jobs])
     print(f"  Quire      {ours:,} at most within the first minute")
@@ -207,7 +210,7 @@ async def _blocking(stack: RunningStack, account: Account, names: Sequence[str],
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-    return int((await account.stats())["most_open_jobs"])
+    return _sum((await account.stats())["most_open_jobs"])
 
 
 async def run_faults(stack: RunningStack) -> None:

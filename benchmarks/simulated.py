@@ -53,6 +53,11 @@ class Account:
             counted: dict[str, Any] = (await client.get(f"{self.url}/admin/stats")).json()
             return counted
 
+    async def forget(self) -> None:
+        """Begin to count anew."""
+        async with httpx.AsyncClient(timeout=30) as client:
+            (await client.delete(f"{self.url}/admin/stats")).raise_for_status()
+
     async def order(self, *faults: dict[str, Any]) -> None:
         """Order faults."""
         async with httpx.AsyncClient(timeout=30) as client:

@@ -46,6 +46,8 @@ GARBAGE_THRESHOLDS = (50_000, 20, 20)
 """A portion of a result is thousands of small objects: by Python's own thresholds, most time would go into looking for
 garbage among them."""
 POLL_DELAY_SECONDS = 0.5
+START_POLL_DELAY_SECONDS = 0.1
+"""Of the queue whose tasks have moments: a Start that comes late has lost its own, and takes another's."""
 POLL_PAUSE_SECONDS = 0.5
 """Between two looks for OCR jobs to ask about, where none was due."""
 REDIS_RETRIES = 20
@@ -157,7 +159,7 @@ def _arq_worker(settings: Settings, queue: QueueName, context: Context) -> Wakin
         handle_signals=False,
         ctx=dict(context),
         max_jobs=settings.worker_max_jobs,
-        poll_delay=POLL_DELAY_SECONDS,
+        poll_delay=START_POLL_DELAY_SECONDS if queue is QueueName.OCR else POLL_DELAY_SECONDS,
         # Running tasks stay in the queue's set: a short read would see nothing but them (head-of-line starvation).
         queue_read_limit=max(5000, 4 * settings.fleet_slots_per_queue),
         job_timeout=settings.stage_timeout_seconds * len(STAGES),

@@ -15,6 +15,9 @@ from app.ocr.router import FOUND_BY
 from app.pipeline.outcome import Tools
 from app.queue import Queue, QueueName
 
+LEAD_SECONDS = 0.2
+"""How long before its moment a Start's task is to begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -67,7 +70,7 @@ class Admission:
             admitted = [each for each in candidates if member_of(each.id, 1) in moments]
             await backlog.mark_rung(session, [each.id for each in admitted])
         for each in admitted:
-            await self.queue.advance(each, in_seconds=moments[member_of(each.id, 1)])
+            await self.queue.advance(each, in_seconds=_early(moments[member_of(each.id, 1)]))
 
     async def _moments(self, lane: Lane, candidates: Sequence[WaitingStart]) -> dict[str, float]:
         """In how many seconds each may go on: at once where all it does is to take over a result, which takes no slot."""
@@ -91,3 +94,8 @@ def _may_start(state: BreakerState) -> int | None:
     if state.state is Position.CLOSED:
         return None
     return 0 if state.retry_in_seconds > 0 else 1
+
+
+def _early(seconds: float) -> float:
+    """When to ring for a moment: a little before it, for the task has a few things to look at before it starts."""
+    return max(0.0, seconds - LEAD_SECONDS)

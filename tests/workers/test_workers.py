@@ -156,7 +156,8 @@ async def test_doubled_tasks_run_a_job_once(bench: Bench, told: Settings, fake: 
     async with serving(told), serving(told):
         await ended(bench, job.id)
     assert (await bench.rows.find(job.id)).state is JobState.DONE
-    assert (sum(fake.starts.values()), len(await bench.rows.pages(job.id))) == (1, 1)
+    # Starts that were paid for: the SDK itself may send one twice, under its token.
+    assert (len(fake.jobs), len(await bench.rows.pages(job.id))) == (1, 1)
     assert [event.type for event in await bench.rows.events(job.id)].count(EventType.DONE) == 1
 
 
