@@ -10,13 +10,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Integer, Interval, Uuid, bindparam, case, func, literal, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY, TEXT, distinct_on
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import new_id, table_of
 from app.errors import LeaseLost
-from app.jobs.models import OPEN_STATUSES, TextractJob, TextractJobStatus
+from app.jobs.models import TextractJob, TextractJobStatus
 from app.jobs.repository import jobs
 from app.jobs.states import LIVE_STATES, JobState, Stage
 from app.ocr.engine import EngineName, Operation
@@ -105,27 +105,15 @@ async def count_gets(session: AsyncSession, counts: Mapping[UUID, int]) -> None:
 
 async def of_jobs(session: AsyncSession, job_ids: Collection[UUID]) -> dict[UUID, list[TextractJob]]:
     """The OCR jobs that jobs have now, in the order of their parts; those that came to nothing are left out."""
-    query = (
-        select(textract_jobs)
-        .where(textract_jobs.c.job_id.in_(job_ids), textract_jobs.c.status.not_in(GONE), ~textract_jobs.c.synchronous)
-        .ext(distinct_on(textract_jobs.c.job_id, textract_jobs.c.part))
-        .order_by(
-            textract_jobs.c.job_id,
-            textract_jobs.c.part,
-            textract_jobs.c.generation.desc(),
-            textract_jobs.c.created_at.desc(),
-        )
-    )
-    found: dict[UUID, list[TextractJob]] = {job_id: [] for job_id in job_ids}
-    for row in await session.execute(query):
-        found[row.job_id].append(TextractJob(**row._mapping))
-    return found
+    ever: dict[UUID, list[TextractJob]] = {job_id: [] for job_id in job_ids}
+    for row in await session.execute(_EVER.where(textract_jobs.c.job_id.in_(job_ids))):
+        ever[row.job_id].append(TextractJob(**row._mapping))
+    return {job_id: list(in_force(rows).values()) for job_id, rows in ever.items()}
 
 
 async def ever_of_job(session: AsyncSession, job_id: UUID) -> list[TextractJob]:
     """All OCR jobs and synchronous calls that a job ever had, those that count now after those that they replaced."""
-    order = (textract_jobs.c.part, textract_jobs.c.generation, textract_jobs.c.created_at)
-    rows = await session.execute(select(textract_jobs).where(textract_jobs.c.job_id == job_id).order_by(*order))
+    rows = await session.execute(_EVER.where(textract_jobs.c.job_id == job_id))
     return [TextractJob(**row._mapping) for row in rows]
 
 
@@ -173,13 +161,6 @@ async def open_members(session: AsyncSession, engine: EngineName, operation: Ope
     """Who holds a slot of an engine's operation; what has run for longer than any job is waited for does not."""
     rows = await session.scalars(_OPEN_MEMBERS, {"engine": engine, "operation": operation, "within": within})
     return list(rows)
-
-
-async def open_counts(session: AsyncSession) -> list[tuple[EngineName, Operation, int]]:
-    """How many OCR jobs are open, by engine and operation."""
-    by = (textract_jobs.c.engine, textract_jobs.c.operation)
-    query = select(*by, func.count()).where(textract_jobs.c.status.in_(OPEN_STATUSES)).group_by(*by)
-    return [(row[0], row[1], row[2]) for row in await session.execute(query)]
 
 
 async def abandoned(session: AsyncSession, *, within: timedelta, limit: int) -> list[TextractJob]:
@@ -231,6 +212,7 @@ async def recent_durations(
     return [Duration(row[0], float(row[1])) for row in await session.execute(query)]
 
 
+_EVER = select(textract_jobs).order_by(textract_jobs.c.part, textract_jobs.c.generation, textract_jobs.c.created_at)
 _UNSTARTED = textract_jobs.c.status.in_((TextractJobStatus.STARTING, TextractJobStatus.REFUSED))
 # What is tried again is of now: its slot, its cost on the day's account, and its place among a part's jobs.
 _BEGUN_COLUMNS = tuple(

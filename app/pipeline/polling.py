@@ -235,7 +235,6 @@ async def record_end(tools: Tools, row: TextractJob, portion: ResultPart) -> Non
         await textract_jobs.end(session, row, status, pages=pages, message=portion.message)
     row.status, row.message = status, portion.message
     row.page_count = pages or row.page_count
-    row.cost_microdollars = row.price_microdollars * (row.page_count or 0)
     lane = Lane(row.engine, row.operation)
     if row.job_id is not None:
         await tools.ocr.pacer.release(lane, member_of(row.job_id, row.part))
