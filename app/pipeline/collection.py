@@ -13,6 +13,7 @@ from app import events
 from app.documents import repository as documents
 from app.errors import OcrResultInvalid
 from app.jobs.models import Job
+from app.ocr.answers import MODEL_VERSION
 from app.ocr.blocks import PageAssembler, PageText, page_text
 from app.ocr.engine import Block, OcrStatus, Operation, PageWarning, ResultPart
 from app.pipeline.outcome import Tools
@@ -20,10 +21,6 @@ from app.pipeline.reuse import result_key
 from app.storage.upload import Upload
 
 PAGES_PER_COMMIT = 25
-MODEL_VERSIONS = {
-    Operation.DETECTION: "DetectDocumentTextModelVersion",
-    Operation.ANALYSIS: "AnalyzeDocumentModelVersion",
-}
 
 
 @dataclass(slots=True)
@@ -113,7 +110,7 @@ class Collection:
 
     def _raw_end(self) -> bytes:
         """What comes after the last block. Members without a value are left out, as Textract leaves them out."""
-        tail: dict[str, object] = {MODEL_VERSIONS[self.operation]: self._model_version}
+        tail: dict[str, object] = {MODEL_VERSION[self.operation]: self._model_version}
         if self._message:
             tail["StatusMessage"] = self._message
         if self._warnings:
