@@ -69,6 +69,8 @@ async def serve_until_told(settings: Settings, queues: Sequence[QueueName]) -> N
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serving(settings, queues) as worker_id:
         log.info("worker_started", worker=worker_id, queues=list(queues))
+        gc.collect()
+        gc.freeze()  # what is open now stays, the SDK's models of its services among it
         await stop.wait()
         log.info("worker_stopping", worker=worker_id)
 
@@ -77,7 +79,7 @@ async def serve_until_told(settings: Settings, queues: Sequence[QueueName]) -> N
 async def serving(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> AsyncIterator[str]:
     """A worker at work; leaving lets its tasks finish for a while, and gives back what is left. Yields its id."""
     async with open_resources(settings, redis_retries=REDIS_RETRIES) as resources, _metrics(settings):
-        pipeline = _pipeline(resources)
+        pipeline = _pipeline(resources, queues)
         workers = {queue: _arq_worker(settings, queue, {"pipeline": pipeline}) for queue in queues}
         presence = _presence(resources, pipeline, queues)
         await presence.beat()  # nothing is claimed before we are known
@@ -112,11 +114,11 @@ async def _metrics(settings: Settings) -> AsyncIterator[None]:
         thread.join()
 
 
-def _pipeline(resources: Resources) -> Pipeline:
+def _pipeline(resources: Resources, queues: Sequence[QueueName]) -> Pipeline:
     settings = resources.settings
     tools = open_tools(resources)
     queue = ArqQueue(resources.redis, ROUTES, window=2 * settings.fleet_slots_per_queue)
-    return Pipeline(tools, queue, new_worker_id())
+    return Pipeline(tools, queue, new_worker_id(), queues)
 
 
 def _presence(resources: Resources, pipeline: Pipeline, queues: Sequence[QueueName]) -> Presence:
@@ -137,9 +139,9 @@ def _background(resources: Resources, pipeline: Pipeline, queues: Sequence[Queue
     """The sweep runs beside every worker, and the polls beside those that serve `ocr`; Postgres keeps them apart."""
     seconds = resources.settings.sweep_interval_seconds
     sweep = Sweep(pipeline.tools, pipeline.queue, Admission(pipeline.tools, pipeline.queue))
-    tasks = [asyncio.create_task(every(seconds, sweep.sweep))]
+    tasks = [asyncio.create_task(every(seconds, sweep.sweep)), asyncio.create_task(pipeline.tools.turns.run())]
     if QueueName.OCR in queues:
-        polling = Polling(pipeline.tools, pipeline.queue)
+        polling = Polling(pipeline.tools, pipeline.queue, pipeline.advance_in_turn)
         pause = min(seconds, POLL_PAUSE_SECONDS)
         # Each engine by itself: one that answers slowly doesn't keep the others from being asked.
         polls = [partial(polling.poll_textract_jobs, [engine]) for engine in EngineName]

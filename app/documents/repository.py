@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Interval, bindparam, delete, exists, func, insert, literal, literal_column, select, update
+from sqlalchemy import Interval, Uuid, bindparam, delete, exists, func, insert, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,14 +17,10 @@ from app.events import EventDraft, EventType, Severity
 from app.jobs import repository as jobs_repository
 from app.jobs.models import Job, TextractJob
 from app.jobs.states import JobState, Stage
-from app.ocr.blocks import PageText
 
 documents = table_of(Document)
 pages = table_of(Page)
 keys = table_of(IdempotencyKey)
-
-ANALYSED = ("tables", "key_values", "queries", "signatures", "layout", "selections")
-"""What analysis may find on a page beside its text, by the names that it has everywhere."""
 
 READABLE_STAGES = tuple(stage for stage in Stage if stage not in {Stage.QUEUED, Stage.JOB_VALIDATED, Stage.PARSING})
 """From `parsed` on, a job's text is there, whatever becomes of the later stages."""
@@ -150,24 +146,6 @@ async def wake_waiting(session: AsyncSession, job: Job) -> None:
     await session.execute(update(jobs).where(waiting).values(next_attempt_at=func.now()))
 
 
-async def save_pages(session: AsyncSession, job: Job, texts: Sequence[PageText], *, pages_done: int) -> int:
-    """Write the pages of a run, over those that an earlier try of it wrote; each new one is an event, once.
-
-    Returns the number of the job's last event. Raises `LeaseLost`.
-    """
-    statement = upsert(pages).values([_page_row(job, text) for text in texts])
-    written = statement.on_conflict_do_update(
-        index_elements=[pages.c.job_id, pages.c.number],
-        set_={
-            name: statement.excluded[name]
-            for name in ("text", "confidence", "rotation_degrees", "word_count", "lines", "analysis")
-        },
-    ).returning(pages.c.number, literal_column("(pages.xmax = 0)").label("is_new"))
-    new = {row.number for row in await session.execute(written) if row.is_new}
-    drafts = [_page_event(text) for text in texts if text.number in new]
-    return await jobs_repository.append_events(session, job, drafts, pages_done=pages_done)
-
-
 async def fail_pages(session: AsyncSession, job: Job, numbers: Sequence[int], code: str) -> int:
     """Mark pages that the engine could not read; each is a warning event. Returns the job's last event number."""
     change = update(pages).where(
@@ -193,16 +171,13 @@ async def forget_failed_pages(session: AsyncSession, job_id: UUID) -> None:
 
 async def page_counts(session: AsyncSession, job_id: UUID) -> dict[PageStatus, int]:
     """How many pages of a run came out how."""
-    rows = await session.execute(
-        select(pages.c.status, func.count()).where(pages.c.job_id == job_id).group_by(pages.c.status)
-    )
-    return {PageStatus(status): count for status, count in rows}
+    return {status: count for status, (count, _) in (await pages_by_status(session, job_id)).items()}
 
 
-async def empty_pages(session: AsyncSession, job_id: UUID) -> list[int]:
-    """The numbers of the pages that have nothing on them."""
-    query = select(pages.c.number).where(pages.c.job_id == job_id, pages.c.status == PageStatus.EMPTY)
-    return list(await session.scalars(query.order_by(pages.c.number)))
+async def pages_by_status(session: AsyncSession, job_id: UUID) -> dict[PageStatus, tuple[int, list[int]]]:
+    """How many pages of a run came out how, and the numbers of the first hundred of each kind: an event names no more."""
+    rows = await session.execute(_BY_STATUS, {"job": job_id})
+    return {PageStatus(status): (count, numbers) for status, count, numbers in rows}
 
 
 async def list_pages(session: AsyncSession, job_id: UUID, *, after: int, limit: int) -> Sequence[Page]:
@@ -273,25 +248,10 @@ def _document(mapping: Any) -> Document:
     return Document(**{_attribute(name): value for name, value in mapping.items()})
 
 
-def _page_row(job: Job, text: PageText) -> dict[str, Any]:
-    return {
-        "job_id": job.id,
-        "document_id": job.document_id,
-        "number": text.number,
-        "status": PageStatus.READ if text.word_count else PageStatus.EMPTY,
-        # Postgres has no NUL in its text; no engine means one.
-        "text": text.text.replace("\x00", ""),
-        "confidence": text.confidence,
-        "rotation_degrees": text.rotation_degrees,
-        "word_count": text.word_count,
-        "lines": text.lines,
-        "analysis": {name: found for name in ANALYSED if (found := getattr(text, name))},
-    }
-
-
-def _page_event(text: PageText) -> EventDraft:
-    return EventDraft(EventType.PAGE, {"page": text.number, "words": text.word_count, "confidence": text.confidence})
-
+_BY_STATUS = text("""
+    SELECT status, count(*) AS count, (array_agg(number ORDER BY number))[1\\:100] AS numbers
+    FROM pages WHERE job_id = :job GROUP BY status
+""").bindparams(bindparam("job", type_=Uuid()))
 
 _JOBS, _OCR_JOBS = jobs_repository.jobs, table_of(TextractJob)
 _LOOK = select(

@@ -17,9 +17,11 @@ from sqlalchemy import (
     Interval,
     Select,
     bindparam,
+    case,
     cast,
     func,
     insert,
+    literal,
     select,
     update,
 )
@@ -114,10 +116,7 @@ async def transition(
     row = (await session.execute(statement, parameters)).one_or_none()
     if row is None:
         raise await _refusal(session, job_id, state, fence)
-    job = Job(**row._mapping)
-    if job.cancel_requested_at is not None and job.state in WAITING_STATES:
-        return await transition(session, job_id, JobState.CANCELLED, event=CANCELLED)
-    return job
+    return Job(**row._mapping)
 
 
 async def claim(session: AsyncSession, job_id: UUID, stage: Stage, *, worker: str, lease: timedelta) -> Job | None:
@@ -187,6 +186,11 @@ def _move(
     values: dict[str, Any] = _common_values() | {"state": state}
     values["next_attempt_at"] = func.now() + bindparam("delay", type_=Interval)
     values["finished_at"] = func.now() if state in TERMINAL_STATES else None
+    stops = state in WAITING_STATES and "cancel_requested_at" not in columns
+    if stops:
+        told_to = jobs.c.cancel_requested_at.is_not(None)
+        values["state"] = case((told_to, JobState.CANCELLED), else_=state)
+        values["finished_at"] = case((told_to, func.now()), else_=None)
     if state is not JobState.WORKING:
         values |= {"claimed_by": None, "lease_until": None}
     values |= {name: bindparam(f"to_{name}", type_=jobs.c[name].type) for name in columns}
@@ -195,15 +199,23 @@ def _move(
         allowed &= jobs.c.fence == bindparam("fence_held")
     if staged:
         allowed &= jobs.c.stage == bindparam("at_stage")
-    return _with_event(update(jobs).where(allowed).values(values))
+    return _with_event(update(jobs).where(allowed).values(values), stops=stops)
 
 
-def _with_event(change: Any) -> Select[Any]:
-    """A change of one job and its event, as one statement that returns the job."""
+def _with_event(change: Any, *, stops: bool = False) -> Select[Any]:
+    """A change of one job and its event, as one statement that returns the job; where it `stops` the job, the event says so."""
     moved = change.returning(jobs).cte("moved")
+
+    def told(column: str) -> Any:
+        given = bindparam(f"event_{column}", type_=events.c[column].type)
+        if not stops:
+            return given
+        instead = literal(_event_row(CANCELLED)[column], type_=events.c[column].type)
+        return case((moved.c.state == JobState.CANCELLED, instead), else_=given)
+
     payload = cast(
         func.jsonb_build_object("stage", moved.c.stage, "state", moved.c.state, "attempts", moved.c.attempts), JSONB
-    ).op("||")(bindparam("event_payload", type_=JSONB))
+    ).op("||")(told("payload"))
     noted = insert(events).from_select(
         ["project_id", "document_id", "job_id", "number", "type", "severity", "code", "payload", "request_id"],
         select(
@@ -211,9 +223,9 @@ def _with_event(change: Any) -> Select[Any]:
             moved.c.document_id,
             moved.c.id,
             moved.c.last_event_number,
-            bindparam("event_type", type_=events.c.type.type),
-            bindparam("event_severity", type_=events.c.severity.type),
-            bindparam("event_code", type_=events.c.code.type),
+            told("type"),
+            told("severity"),
+            told("code"),
             payload,
             func.coalesce(bindparam("event_request_id", type_=events.c.request_id.type), moved.c.request_id),
         ),

@@ -92,9 +92,7 @@ async def end(
     session: AsyncSession, row: TextractJob, status: TextractJobStatus, *, pages: int | None, message: str | None = None
 ) -> None:
     """Write down how an OCR job has ended, and what it costs by the pages that were read, on its job as well."""
-    job_id = await session.scalar(_END, {"row": row.id, "ended_as": status, "why": message, "pages": pages})
-    if job_id is not None and pages is not None:
-        await session.execute(_COUNT_COST, {"job": job_id})
+    await session.execute(_END, {"row": row.id, "ended_as": status, "why": message, "pages": pages})
 
 
 async def count_gets(session: AsyncSession, counts: Mapping[UUID, int]) -> None:
@@ -159,8 +157,9 @@ async def take_over(session: AsyncSession, job: Any, first_pages: Sequence[int])
 
 async def open_members(session: AsyncSession, engine: EngineName, operation: Operation, within: timedelta) -> list[str]:
     """Who holds a slot of an engine's operation; what has run for longer than any job is waited for does not."""
-    rows = await session.scalars(_OPEN_MEMBERS, {"engine": engine, "operation": operation, "within": within})
-    return list(rows)
+    told = {"engine": engine, "operation": operation, "within": within}
+    members = await session.scalar(_OPEN_MEMBERS, told)
+    return members.split("\n") if members else []
 
 
 async def abandoned(session: AsyncSession, *, within: timedelta, limit: int) -> list[TextractJob]:
@@ -250,22 +249,39 @@ _STARTED = _CHANGE.values(
 )
 _REFUSED = _CHANGE.values(status=TextractJobStatus.REFUSED, message=bindparam("why"), cost_microdollars=0)
 _PAGES = bindparam("pages", type_=Integer)
-_END = _CHANGE.values(
-    status=bindparam("ended_as"),
-    message=bindparam("why"),
-    ended_at=func.now(),
-    started_at=_NOW_STARTED,
-    page_count=func.coalesce(_PAGES, textract_jobs.c.page_count),
-    cost_microdollars=func.coalesce(_PAGES * textract_jobs.c.price_microdollars, textract_jobs.c.cost_microdollars),
-).returning(textract_jobs.c.job_id)
+_ENDED = (
+    _CHANGE.values(
+        status=bindparam("ended_as"),
+        message=bindparam("why"),
+        ended_at=func.now(),
+        started_at=_NOW_STARTED,
+        page_count=func.coalesce(_PAGES, textract_jobs.c.page_count),
+        cost_microdollars=func.coalesce(_PAGES * textract_jobs.c.price_microdollars, textract_jobs.c.cost_microdollars),
+    )
+    .returning(textract_jobs.c.id, textract_jobs.c.job_id, textract_jobs.c.cost_microdollars)
+    .cte("ended")
+)
+_OTHERS_COST = (
+    select(func.coalesce(func.sum(textract_jobs.c.cost_microdollars), 0))
+    .where(textract_jobs.c.job_id == _ENDED.c.job_id, textract_jobs.c.id != _ENDED.c.id)
+    .scalar_subquery()
+)
+_COST = _ENDED.c.cost_microdollars + _OTHERS_COST
+_END = (
+    update(jobs)
+    .where(jobs.c.id == _ENDED.c.job_id, jobs.c.cost_microdollars != _COST)
+    .values(cost_microdollars=_COST)
+    .add_cte(_ENDED)
+)
 
 _COUNT_GETS = text("""
     UPDATE textract_jobs SET gets = gets + more.count
     FROM unnest(CAST(:ids AS uuid[]), CAST(:counts AS int[])) AS more(id, count) WHERE textract_jobs.id = more.id
 """)
 
+# One value: as ten thousand rows they would keep the loop from everything else, every second.
 _OPEN_MEMBERS = text("""
-    SELECT coalesce(job_id::text, 'gone-' || id) || ':' || part FROM textract_jobs
+    SELECT string_agg(coalesce(job_id::text, 'gone-' || id) || ':' || part, chr(10)) FROM textract_jobs
     WHERE engine = :engine AND operation = :operation AND status IN ('STARTING', 'IN_PROGRESS') AND NOT synchronous
       AND created_at > now() - :within
       AND (status = 'IN_PROGRESS' OR created_at > now() - interval '2 minutes')

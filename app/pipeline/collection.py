@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 import orjson
 
 from app import events
+from app.db import one_statement
 from app.documents import repository as documents
+from app.documents.page_rows import save_pages
 from app.errors import OcrResultInvalid
 from app.jobs.models import Job
 from app.ocr.answers import MODEL_VERSION
@@ -124,8 +126,8 @@ class Collection:
             pages, self._pages = self._pages[:PAGES_PER_COMMIT], self._pages[PAGES_PER_COMMIT:]
             self.pages_saved += len(pages)
             self._numbers.update(page.number for page in pages)
-            async with self.tools.sessions.begin() as session:
-                last = await documents.save_pages(session, self.job, pages, pages_done=self.pages_done)
+            async with one_statement(self.tools.sessions) as session:
+                last = await save_pages(session, self.job, pages, pages_done=self.pages_done)
             await events.ring(self.tools.redis, self.job.id, last)
 
 

@@ -1,11 +1,13 @@
 """When to ask about an OCR job: by its pages, by what recent jobs took, and by how many there are to ask about."""
 
+import asyncio
 import random
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from app.config import Settings
-from app.db import Sessions
+from app.db import Sessions, one_statement
 from app.jobs.textract_jobs import Duration, recent_durations
 from app.ocr.engine import EngineName
 from app.ocr.pacing import Lane, LaneState, Pacer
@@ -40,6 +42,7 @@ class Estimates:
     sessions: Sessions
     pacer: Pacer
     _recent: dict[Lane, tuple[float, list[Duration]]] = field(default_factory=dict)
+    _looking: dict[Lane, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _states: dict[Lane, tuple[float, LaneState]] = field(default_factory=dict)
 
     async def first_poll(self, lane: Lane, pages: int) -> float:
@@ -55,15 +58,18 @@ class Estimates:
             return _jittered(max(least, min(await self._pressure(lane), 60.0)))
         return max(least, expected * FIRST_POLL_SHARE * random.uniform(0.98, 1.02))  # noqa: S311 (spreads load)
 
-    async def next_poll(self, lane: Lane, elapsed: float) -> float:
+    async def next_poll(self, lane: Lane, pages: int, elapsed: float) -> float:
         """From one poll to the next: at least TEXTRACT_ASYNC_POLLING_INTERVAL_SECONDS, more the longer the job has run.
 
-        And more where so many jobs run that asking about all of them as often would take the results' share of the calls.
+        More where so many jobs run that asking about all of them as often would take the results' share of the calls,
+        and more for a job that was started before anything was known of how long such jobs take: it is left alone for
+        as long as they do.
         """
         least = self.settings.textract_async_polling_interval_seconds
         if self._is_announced(lane):
             least = max(least, NET_INTERVAL_SECONDS)
-        return _jittered(max(least, GROWTH * elapsed, await self._pressure(lane)))
+        rest = (_early(await self._durations(lane), pages) or 0.0) * FIRST_POLL_SHARE - elapsed
+        return max(rest, _jittered(max(least, GROWTH * elapsed, await self._pressure(lane))))
 
     def _is_announced(self, lane: Lane) -> bool:
         """Whether the engine says when a job of this lane has ended, and somebody listens."""
@@ -72,13 +78,12 @@ class Estimates:
         return bool(lane.engine is EngineName.TEXTRACT and settings.textract_sqs_queue_url and has_topic)
 
     async def _durations(self, lane: Lane) -> list[Duration]:
-        at, durations = self._recent.get(lane, (float("-inf"), []))
-        if time.monotonic() - at > KEPT_SECONDS:
-            # Before the query: of many that ask at once, one looks.
-            self._recent[lane] = (time.monotonic(), durations)
-            async with self.sessions() as session:
-                durations = await recent_durations(session, lane.engine, lane.operation)
-            self._recent[lane] = (time.monotonic(), durations)
+        async with self._looking[lane]:  # of many that ask at once, one looks, and the others go by what it finds
+            at, durations = self._recent.get(lane, (float("-inf"), []))
+            if time.monotonic() - at > KEPT_SECONDS:
+                async with one_statement(self.sessions) as session:
+                    durations = await recent_durations(session, lane.engine, lane.operation)
+                self._recent[lane] = (time.monotonic(), durations)
         return durations
 
     async def _pressure(self, lane: Lane) -> float:

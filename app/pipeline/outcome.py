@@ -12,6 +12,8 @@ from app.db import Sessions
 from app.jobs.states import Stage
 from app.ocr.calls import Ocr
 from app.pipeline.estimates import Estimates
+from app.pipeline.portions import Portions
+from app.pipeline.turns import Turns
 from app.resources import Resources
 from app.storage.s3 import Bucket
 
@@ -26,6 +28,8 @@ class Tools:
     bucket: Bucket
     ocr: Ocr
     estimates: Estimates
+    portions: Portions
+    turns: Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +47,13 @@ class Outcome:
 def open_tools(resources: Resources) -> Tools:
     """The tools of a process, out of what it has open."""
     estimates = Estimates(resources.settings, resources.sessions, resources.ocr.pacer)
-    return Tools(resources.settings, resources.sessions, resources.redis, resources.bucket, resources.ocr, estimates)
+    return Tools(
+        settings=resources.settings,
+        sessions=resources.sessions,
+        redis=resources.redis,
+        bucket=resources.bucket,
+        ocr=resources.ocr,
+        estimates=estimates,
+        portions=Portions(resources.redis),
+        turns=Turns(resources.settings.worker_max_jobs),
+    )

@@ -8,21 +8,19 @@ from app.jobs.models import Job
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.reuse import tell_waiting
 
-NAMED_PAGES = 100
-"""An event names at most this many empty pages; the pages themselves say it of each."""
-
 
 async def validate_parse(job: Job, tools: Tools) -> Outcome:
     """Check what was read against what was announced. Raises `OcrResultInvalid`, and `OcrFailed` where no page came out."""
     async with one_statement(tools.sessions) as session:
-        counts = await documents.page_counts(session, job.id)
-        empty = await documents.empty_pages(session, job.id)
-    stored = sum(counts.values())
+        found = await documents.pages_by_status(session, job.id)
+    stored = sum(count for count, _ in found.values())
     if stored != job.textract_page_count:
         raise OcrResultInvalid(f"{job.textract_page_count} pages were read, and {stored} are stored.")
-    if counts.get(PageStatus.FAILED) == stored:
+    failed, _ = found.get(PageStatus.FAILED, (0, []))
+    if failed and failed == stored:
         raise OcrFailed("The OCR engine could not read a single page of the document.")
-    details: dict[str, object] = {"pages": stored, "empty_pages": empty[:NAMED_PAGES]}
+    _, empty = found.get(PageStatus.EMPTY, (0, []))
+    details: dict[str, object] = {"pages": stored, "empty_pages": empty}
     if job.pages_total != stored:
         details["counted_pages"] = job.pages_total
     await tell_waiting(job, tools)

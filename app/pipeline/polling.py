@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,11 +27,10 @@ from app.errors import (
 from app.events import EventDraft, EventType
 from app.jobs import backlog, textract_jobs
 from app.jobs.models import Job, TextractJob, TextractJobStatus
-from app.jobs.states import JobState
+from app.jobs.states import JobState, Stage
 from app.jobs.textract_jobs import member_of
 from app.ocr.engine import EngineName, OcrStatus, ResultPart
 from app.ocr.pacing import Lane
-from app.pipeline.collecting import keep_portion
 from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Tools
 from app.pipeline.recording import move
@@ -41,8 +40,6 @@ log = structlog.get_logger(__name__)
 
 POLL_LEASE = timedelta(seconds=120)
 """For how long a job that is being asked about is left alone by others: longer than the SDK takes to give up, twice."""
-AT_ONCE = 8
-"""Jobs that one process asks about at the same time."""
 MOST_AT_A_TIME = 100
 TURN_SECONDS = 1.0
 """How long one turn goes on asking; the budget is kept for a fifth of a second only, so a turn takes it bit by bit."""
@@ -67,6 +64,8 @@ class Polling:
 
     tools: Tools
     queue: Queue
+    advance: Callable[[UUID, Stage], Awaitable[None]] | None = None
+    """Carries a job on in this process, in the turn that its poll has; else it is rung for."""
 
     async def poll_textract_jobs(self, engines: Sequence[EngineName] = tuple(EngineName)) -> int:
         """Ask some engines about due jobs for a turn, or until none is due; returns how many were asked about."""
@@ -101,15 +100,15 @@ class Polling:
         async with self.tools.sessions.begin() as session:
             jobs = await backlog.take_due_polls(session, lane, limit=allowed, lease=POLL_LEASE)
             rows = await textract_jobs.of_jobs(session, [job.id for job in jobs])
-        done, gate = Round(probe), asyncio.Semaphore(AT_ONCE)
-        await asyncio.gather(*(self._poll(job, rows[job.id], done, gate) for job in jobs))
+        done = Round(probe)
+        await asyncio.gather(*(self._poll(job, rows[job.id], done) for job in jobs))
         async with self.tools.sessions.begin() as session:
             await textract_jobs.count_gets(session, done.gets)
             await backlog.ask_again(session, done.to_wait)
         return len(jobs)
 
-    async def _poll(self, job: Job, rows: Sequence[TextractJob], done: Round, gate: asyncio.Semaphore) -> None:
-        async with gate:
+    async def _poll(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
+        async with self.tools.turns.turn():
             with structlog.contextvars.bound_contextvars(job_id=str(job.id), request_id=job.request_id):
                 await self._told(self._ask_and_record(job, rows, done))
 
@@ -164,13 +163,13 @@ class Polling:
         """Ask about one OCR job; what is new is in its row afterwards. The budget is for one: further parts wait for theirs."""
         lane, textract_job_id = Lane(row.engine, row.operation), row.textract_job_id or ""
         if row.part > 1:
-            await asyncio.sleep(await self.tools.ocr.pacer.get(lane))
+            await self.tools.turns.sleep(await self.tools.ocr.pacer.get(lane))
         done.gets[row.id] += 1
         portion = await self.tools.ocr.ask(lane, textract_job_id, probe=done.probe)
         if portion.status is OcrStatus.IN_PROGRESS:
             return
         if portion.status is not OcrStatus.FAILED and not self.tools.ocr.engine(row.engine).stores_results:
-            await keep_portion(self.tools.redis, textract_job_id, portion)
+            await self.tools.portions.keep(textract_job_id, portion, here=self.advance is not None)
         await record_end(self.tools, row, portion)
 
     async def _collect(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
@@ -186,8 +185,15 @@ class Polling:
         moved = await move(
             self.tools, job, JobState.QUEUED, event, attempts=0, textract_page_count=pages, **CLEARED_ERROR, **ended
         )
-        if moved is not None:
+        if moved is None:
+            return
+        if self.advance is None or not self.tools.portions.has(rows[0].textract_job_id or "") or len(rows) > 1:
             await self.queue.advance(moved)
+            return
+        try:
+            await self.advance(moved.id, moved.stage)
+        finally:
+            self.tools.portions.forget(rows[0].textract_job_id or "")
 
     async def _wait_on(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
         now = datetime.now(UTC)
@@ -196,7 +202,7 @@ class Polling:
             return
         row = next(row for row in rows if row.status not in ENDED)
         elapsed = (now - (row.started_at or job.updated_at)).total_seconds()
-        seconds = await self.tools.estimates.next_poll(Lane(row.engine, row.operation), elapsed)
+        seconds = await self.tools.estimates.next_poll(Lane(row.engine, row.operation), row.page_count or 1, elapsed)
         deadline = job.textract_deadline or now + patience(job, self.tools.settings)
         if job.state is JobState.RETRYABLE:
             event = EventDraft(EventType.PROGRESS, {"message": "The OCR engine answers again."})
@@ -231,7 +237,7 @@ def patience(job: Job, settings: Settings) -> timedelta:
 async def record_end(tools: Tools, row: TextractJob, portion: ResultPart) -> None:
     """Write down how an OCR job has ended, free its slot, and count it."""
     status, pages = TextractJobStatus(portion.status), portion.page_count or None
-    async with tools.sessions.begin() as session:
+    async with one_statement(tools.sessions) as session:
         await textract_jobs.end(session, row, status, pages=pages, message=portion.message)
     row.status, row.message = status, portion.message
     row.page_count = pages or row.page_count

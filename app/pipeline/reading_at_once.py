@@ -1,6 +1,5 @@
 """Reading a document of one page by the synchronous call: no job, no slot, no poll, and paid for at every call."""
 
-import asyncio
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -40,7 +39,7 @@ class ReadingAtOnce:
         """Read it, and store its result as a job's is stored."""
         row = await self._begin()
         try:
-            await asyncio.sleep(self.permit.wait_seconds)
+            await self.tools.turns.sleep(self.permit.wait_seconds)
             portion = await self._read()
         except OcrUnavailable as error:
             # It may have been read, and only the answer was lost: counted as paid for.
@@ -81,7 +80,7 @@ class ReadingAtOnce:
                 permit = await self.tools.ocr.pacer.read(lane)
                 if permit.refusal is not None:
                     raise WaitsForTurn from None
-                await asyncio.sleep(permit.wait_seconds)
+                await self.tools.turns.sleep(permit.wait_seconds)
         return await self.tools.ocr.read(self.choice, await self._bytes(), self.request)
 
     async def _bytes(self) -> bytes:

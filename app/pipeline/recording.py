@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import events
-from app.db import is_away
+from app.db import is_away, one_statement
 from app.errors import InternalError
 from app.events import EventDraft
 from app.jobs import repository
@@ -43,8 +43,7 @@ async def move(tools: Tools, job: Job, state: JobState, event: EventDraft, **cha
     """One transition of a job as it was seen, under its fence, stage and state; then its listeners are told."""
 
     async def write() -> Job:
-        # Not one statement: a job that was asked to stop is cancelled with the move that would have it wait.
-        async with tools.sessions.begin() as session:
+        async with one_statement(tools.sessions) as session:
             seen: dict[str, Any] = {"fence": job.fence, "at_stage": job.stage, "at_state": job.state}
             return await repository.transition(session, job.id, state, event=event, **seen, **changes)
 

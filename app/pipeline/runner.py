@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -28,7 +29,7 @@ from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.recording import move, recorded
 from app.pipeline.stages import ROWS, StageRow
-from app.queue import Queue
+from app.queue import Queue, QueueName
 
 log = structlog.get_logger(__name__)
 
@@ -40,11 +41,27 @@ class Pipeline:
     tools: Tools
     queue: Queue
     worker_id: str
+    queues: Collection[QueueName] = ()
+    """The queues that the process serves."""
     running: dict[UUID, int] = field(default_factory=dict)
     """What this process works on now, and under which fence: the heartbeat renews the leases of these, and no others."""
 
     async def advance(self, job_id: UUID, stage: Stage) -> None:
         """Carry a job on from a stage, as far as its queue goes. A job that isn't there to be taken is left alone."""
+        row = ROWS.get(stage)
+        if row is None:
+            return
+        if row.is_brief:
+            await self._advance(job_id, stage, row.queue)
+            return
+        async with self.tools.turns.turn():
+            await self._advance(job_id, stage, row.queue)
+
+    async def advance_in_turn(self, job_id: UUID, stage: Stage) -> None:
+        """The same for who has a turn already."""
+        await self._advance(job_id, stage, ROWS[stage].queue)
+
+    async def _advance(self, job_id: UUID, stage: Stage, queue: QueueName) -> None:
         job = await recorded(lambda: self._claim(job_id, stage))
         if job is None:
             return
@@ -52,7 +69,7 @@ class Pipeline:
         with structlog.contextvars.bound_contextvars(job_id=str(job_id), request_id=job.request_id):
             try:
                 while job is not None and job.state is JobState.WORKING:
-                    job = await self._step(job)
+                    job = await self._step(job, queue)
             finally:
                 # After a lost lease another task of this process may have claimed the job: its entry stays.
                 if self.running.get(job_id) == fence:
@@ -63,13 +80,13 @@ class Pipeline:
         async with one_statement(self.tools.sessions) as session:
             return await repository.claim(session, job_id, stage, worker=self.worker_id, lease=lease)
 
-    async def _step(self, job: Job) -> Job | None:
-        """Run one stage and record how it ended; None where that is no longer ours to record."""
+    async def _step(self, job: Job, queue: QueueName) -> Job | None:
+        """Run one stage, in a task of some queue, and record how it ended; None where that is no longer ours to record."""
         row = ROWS[job.stage]
         try:
             if job.cancel_requested_at is not None:
                 return await self._move(job, JobState.CANCELLED, event=CANCELLED)
-            return await self._succeed(job, row, *await self._run(job, row))
+            return await self._succeed(job, queue, *await self._run(job, row))
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(job))
             raise
@@ -97,11 +114,11 @@ class Pipeline:
             raise InternalError(f"{row.task} failed unexpectedly ({type(error).__name__}).") from error
         return outcome, time.monotonic() - began
 
-    async def _succeed(self, job: Job, row: StageRow, outcome: Outcome, seconds: float) -> Job | None:
+    async def _succeed(self, job: Job, queue: QueueName, outcome: Outcome, seconds: float) -> Job | None:
         """Move on: to the end, to another queue, or straight into the next stage where nothing keeps us from it."""
-        to = outcome.to or row.to
+        to = outcome.to or ROWS[job.stage].to
         following = ROWS.get(to)
-        goes_on = following is not None and following.queue is row.queue and outcome.due_in is None
+        goes_on = following is not None and outcome.due_in is None and self._runs_here(following, queue)
         state = JobState.WORKING if goes_on else JobState.QUEUED if following else JobState.DONE
         timing = {"seconds": round(seconds, 6)}
         moved = await self._move(
@@ -118,6 +135,10 @@ class Pipeline:
         if moved is not None and moved.state is JobState.QUEUED and outcome.due_in is None:
             await self.queue.advance(moved)
         return moved
+
+    def _runs_here(self, row: StageRow, queue: QueueName) -> bool:
+        """Whether a stage runs on in a task of some queue."""
+        return row.queue is queue or (row.is_brief and row.queue in self.queues)
 
     async def _fail(self, job: Job, error: QuireError) -> Job | None:
         failure = failure_of(job, error, self.tools.settings)

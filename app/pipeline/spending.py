@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from app.db import one_statement
 from app.errors import CostLimitExceeded, DailyCostReached, OcrRequestInvalid
 from app.jobs import textract_jobs
 from app.jobs.models import Job, TextractJob
@@ -49,13 +50,15 @@ async def begin_within_cap(job: Job, beginnings: Sequence[Beginning], tools: Too
             f"Reading it would cost {cost} micro-dollars, and the project may spend {cap} on a day;"
             " raise MAX_COST_PER_PROJECT_PER_DAY, and retry."
         )
+    if cap is None or not cost:
+        async with one_statement(tools.sessions) as session:
+            return await textract_jobs.begin(session, job, beginnings[0])
     async with tools.sessions.begin() as session:
-        if cap is not None and cost:
-            tokens = [each.token for each in beginnings]
-            spent = await textract_jobs.spent_today(session, job.project_id, but_for=tokens)
-            if spent + cost > cap:
-                raise DailyCostReached(
-                    f"The project has spent {spent} of the {cap} micro-dollars that it may on a day; this would cost {cost}.",
-                    retry_in_seconds=await textract_jobs.seconds_to_midnight(session),
-                )
+        tokens = [each.token for each in beginnings]
+        spent = await textract_jobs.spent_today(session, job.project_id, but_for=tokens)
+        if spent + cost > cap:
+            raise DailyCostReached(
+                f"The project has spent {spent} of the {cap} micro-dollars that it may on a day; this would cost {cost}.",
+                retry_in_seconds=await textract_jobs.seconds_to_midnight(session),
+            )
         return await textract_jobs.begin(session, job, beginnings[0])

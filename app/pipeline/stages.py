@@ -28,6 +28,9 @@ class StageRow:
     to: Stage
     step: str
     """The part of a document's state that this stage belongs to, in the API's words."""
+    is_brief: bool = False
+    """Whether it takes milliseconds: then it runs in the task that brought the job here, where the process serves its queue,
+    for a hop through Redis costs more; and it takes no turn."""
 
 
 STAGES: tuple[StageRow, ...] = (
@@ -37,7 +40,15 @@ STAGES: tuple[StageRow, ...] = (
     StageRow(
         Stage.PARSING, TaskName.COLLECT_TEXTRACT_RESULT, QueueName.OCR, collect_textract_result, Stage.PARSED, "ocr"
     ),
-    StageRow(Stage.PARSED, TaskName.VALIDATE_PARSE, QueueName.TEXT, validate_parse, Stage.PARSE_VALIDATED, "ocr"),
+    StageRow(
+        Stage.PARSED,
+        TaskName.VALIDATE_PARSE,
+        QueueName.TEXT,
+        validate_parse,
+        Stage.PARSE_VALIDATED,
+        "ocr",
+        is_brief=True,
+    ),
     StageRow(
         Stage.PARSE_VALIDATED,
         TaskName.FINALIZE_DOCUMENT,
@@ -45,6 +56,7 @@ STAGES: tuple[StageRow, ...] = (
         finalize_document,
         Stage.FINALIZED,
         "finalization",
+        is_brief=True,
     ),
 )
 

@@ -3,7 +3,6 @@
 Nobody waits here: a job that may not start yet goes back into the backlog, from where the sweep admits it in its turn.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -173,7 +172,7 @@ class Starting:
         row = await begin_within_cap(self.job, [self._beginning(each) for each in parts], self.tools)
         if row.status is not TextractJobStatus.STARTING:
             return row
-        await asyncio.sleep(permit.wait_seconds)
+        await self.tools.turns.sleep(permit.wait_seconds)
         try:
             textract_job_id = await self.tools.ocr.start(
                 self.choice, part.source, self.request, token=row.token, tag=str(self.document.id)

@@ -15,6 +15,7 @@ from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
 from app.ocr.breaker import Position
 from app.ocr.engine import EngineName
+from app.pipeline.turns import LEAST
 from tests.bench import Bench, eventually, open_bench
 from tests.embedded.running import POINTERS, ROOT
 from tests.faults.test_workers import each_ends_once, slow_starts, submitted, under_way
@@ -74,12 +75,12 @@ async def test_a_restart_of_postgres(told: Settings, fake: FakeTextract, tmp_pat
         settings = told.model_copy(update={"database_url": postgres.url})
         async with serving(settings):
             async with open_bench(settings) as bench:
-                jobs = await submitted(bench, 10)
+                jobs = await submitted(bench, LEAST)
                 await under_way(bench, fake, jobs)
             await asyncio.to_thread(postgres.stop)
             await asyncio.to_thread(postgres.start)
             async with open_bench(settings) as bench:
-                jobs += await submitted(bench, 3, after=10)
+                jobs += await submitted(bench, 3, after=LEAST)
                 await each_ends_once(bench, fake, jobs)
 
 

@@ -1,5 +1,6 @@
 """When jobs are asked about: by what recent ones took, by how long they run, and later where their end is announced."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -75,9 +76,26 @@ async def test_no_first_poll_comes_before_the_initial_delay(bench: Bench) -> Non
 async def test_the_longer_a_job_runs_the_more_rarely_it_is_asked_about(bench: Bench) -> None:
     """Never sooner than the interval, and in steps that grow with the time that it has run."""
     ours = estimates(bench)
-    assert 4 <= await ours.next_poll(LANE, 1.0) <= 6
-    assert 20 <= await ours.next_poll(LANE, 100.0) <= 30
-    assert 200 <= await ours.next_poll(LANE, 1000.0) <= 300
+    assert 4 <= await ours.next_poll(LANE, 10, 1.0) <= 6
+    assert 20 <= await ours.next_poll(LANE, 10, 100.0) <= 30
+    assert 200 <= await ours.next_poll(LANE, 10, 1000.0) <= 300
+
+
+async def test_a_job_of_which_nothing_was_known_is_left_alone_once_it_is(bench: Bench) -> None:
+    """Until about the moment that similar jobs ended at; one of another size, or past that moment, is asked as always."""
+    await ended(bench, *[60.0] * 10)
+    ours = estimates(bench)
+    assert 45 <= await ours.next_poll(LANE, 10, 5.0) <= 60
+    assert 4 <= await ours.next_poll(LANE, 100, 5.0) <= 6
+    assert 12 <= await ours.next_poll(LANE, 10, 61.0) <= 19
+
+
+async def test_many_who_ask_at_once_all_go_by_what_is_known(bench: Bench) -> None:
+    """One looks, and the others wait for what it finds: none goes by nothing meanwhile."""
+    await ended(bench, *[60.0] * 10)
+    ours = estimates(bench)
+    waits = await asyncio.gather(*(ours.first_poll(LANE, 10) for _ in range(20)))
+    assert min(waits) > 50
 
 
 async def test_many_running_jobs_are_asked_about_more_rarely(bench: Bench) -> None:
@@ -91,14 +109,14 @@ async def test_many_running_jobs_are_asked_about_more_rarely(bench: Bench) -> No
     async with bench.tools.sessions.begin() as session:
         await session.execute(insert(table_of(TextractJob)), rows)
     await bench.sweep.admission.count()
-    assert 16 <= await estimates(bench).next_poll(LANE, 1.0) <= 24
+    assert 16 <= await estimates(bench).next_poll(LANE, 10, 1.0) <= 24
 
 
 async def test_polls_are_only_the_net_where_ends_are_announced(bench: Bench) -> None:
     """After twice the time that is expected, or a minute; only where the engine has a topic, and somebody listens."""
     told = estimates(bench, **ANNOUNCED)
     assert 48 <= await told.first_poll(LANE, 10) <= 72
-    assert 24 <= await told.next_poll(LANE, 1.0) <= 36
+    assert 24 <= await told.next_poll(LANE, 10, 1.0) <= 36
     for missing in ANNOUNCED:
         assert await estimates(bench, **{**ANNOUNCED, missing: None}).first_poll(LANE, 10) <= 6
     await ended(bench, *[60.0] * 10)

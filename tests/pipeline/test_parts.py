@@ -17,7 +17,6 @@ from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
 from app.ocr.engine import Operation
 from app.pipeline.abandoned import ask_about_abandoned
-from app.pipeline.collecting import kept_portion
 from app.storage.s3 import Bucket
 from tests.bench import Bench, open_bench
 from tests.documents import letter
@@ -179,7 +178,7 @@ async def test_a_part_that_is_lost_between_its_end_and_its_collection(bench: Ben
     """Then it is known to be lost only when its result is fetched; again, the others stand."""
     job = await bench.poll(await submitted(bench))
     gone = job_of_part(fake, 2)
-    await kept_portion(bench.tools.redis, gone)
+    await bench.tools.portions.take(gone)
     fake.forgotten.add(gone)
     job = await bench.advance(job)
     assert (job.stage, job.error_code) == (Stage.JOB_VALIDATED, "ocr_job_lost")

@@ -10,7 +10,6 @@ from app.errors import LeaseLost
 from app.jobs import repository
 from app.jobs.models import TextractJobStatus
 from app.jobs.states import JobState, Stage
-from app.pipeline.collecting import kept_portion
 from app.pipeline.starting import start_textract_job
 from tests.bench import WORKER, Bench, open_bench
 from tests.ocr.textract import FakeTextract, HangUp, Refusal, page_blocks
@@ -158,7 +157,7 @@ async def test_a_result_that_is_gone_when_it_is_collected_is_read_anew(bench: Be
     """The job had ended well, and Textract has forgotten it since: it is lost, and another one is started, once."""
     job = await bench.poll(await started(bench))
     assert (job.textract_job_status, job.textract_job_id is not None) == ("SUCCEEDED", True)
-    await kept_portion(bench.tools.redis, str(job.textract_job_id))
+    await bench.tools.portions.take(str(job.textract_job_id))
     fake.forgotten.add(str(job.textract_job_id))
     job = await bench.advance(job)
     assert (job.stage, job.state, job.error_code) == (Stage.JOB_VALIDATED, JobState.RETRYABLE, "ocr_job_lost")

@@ -13,7 +13,7 @@ from app.jobs.states import JobState, Stage
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.runner import Pipeline
 from app.pipeline.stages import ROWS
-from app.queue import queue_key
+from app.queue import QueueName, queue_key
 from tests.bench import WORKER, Bench, eventually
 from tests.documents import letter
 
@@ -43,6 +43,25 @@ async def test_stages_of_one_queue_run_without_a_hop(bench: Bench) -> None:
         ("parsing", "queued"),
     ]
     assert set(after.stage_timings) == {"queued", "job_validated"}
+
+
+async def test_a_brief_stage_runs_on_in_the_task_that_brought_the_job(bench: Bench) -> None:
+    """Where the process serves its queue; one that serves others alone rings for it, and a long stage waits in its own queue."""
+    for queues, state in (([QueueName.TEXT, QueueName.DEFAULT], JobState.DONE), ([QueueName.TEXT], JobState.QUEUED)):
+        job = await bench.rows.job(Stage.PARSED)
+        with stage_runs(Stage.PARSED, succeed):
+            await Pipeline(bench.tools, bench.queue, WORKER, queues).advance(job.id, job.stage)
+        after = await bench.rows.find(job.id)
+        assert after.state is state
+        brief = ROWS[Stage.PARSE_VALIDATED]
+        ROWS[Stage.PARSE_VALIDATED] = replace(brief, is_brief=False)
+        try:
+            other = await bench.rows.job(Stage.PARSED)
+            with stage_runs(Stage.PARSED, succeed):
+                await Pipeline(bench.tools, bench.queue, WORKER, queues).advance(other.id, other.stage)
+            assert (await bench.rows.find(other.id)).state is JobState.QUEUED
+        finally:
+            ROWS[Stage.PARSE_VALIDATED] = brief
 
 
 async def test_the_next_queue_is_rung_for(bench: Bench) -> None:

@@ -237,6 +237,38 @@ async def test_errors_of_redis_cost_no_slots(bench: Bench, told: Settings) -> No
         await pool.aclose()
 
 
+async def test_a_full_worker_takes_the_next_task_when_one_ends(told: Settings) -> None:
+    """Not at its next look at the queue: ten tasks one after the other, with a minute between two looks."""
+    ran: list[str] = []
+    done = asyncio.Event()
+
+    async def task(ctx: Any, name: str) -> None:
+        ran.append(name)
+        if len(ran) == 10:
+            done.set()
+
+    pool = open_redis(told.redis_url, retries=1)
+    for number in range(10):
+        await pool.enqueue_job("task", str(number), _queue_name="test", _job_id=f"task {number}")
+    worker = WakingWorker(
+        functions=[func(task, name="task")],
+        queue_name="test",
+        redis_pool=pool,
+        handle_signals=False,
+        max_jobs=1,
+        poll_delay=60,
+        job_deserializer=pool.job_deserializer,
+        keep_result=0,
+    )
+    worker.begin()
+    try:
+        await asyncio.wait_for(done.wait(), 15)
+    finally:
+        await worker.stop(within_seconds=1)
+        await pool.aclose()
+    assert sorted(ran) == [str(number) for number in range(10)]
+
+
 async def test_a_dead_workers_tasks_do_not_hold_the_queue(bench: Bench, told: Settings) -> None:
     """What a killed worker had taken is let go of within a minute: it would fill the window for the longest task's time."""
     job = await bench.rows.job(Stage.JOB_VALIDATED)

@@ -1,0 +1,78 @@
+"""Writing the pages of a run: the rows, the events that tell of them, and the job's counters, in one statement."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Text, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.documents.models import PageStatus
+from app.errors import LeaseLost
+from app.events import request_id
+from app.jobs.models import Job
+from app.ocr.blocks import PageText
+
+ANALYSED = ("tables", "key_values", "queries", "signatures", "layout", "selections")
+"""What analysis may find on a page beside its text, by the names that it has everywhere."""
+
+
+async def save_pages(session: AsyncSession, job: Job, texts: Sequence[PageText], *, pages_done: int) -> int:
+    """Write the pages of a run, over those that an earlier try of it wrote; each new one is an event, once.
+
+    One statement: the session may commit by itself. Returns the number of the job's last event. Raises `LeaseLost`.
+    """
+    told = {
+        "job": job.id,
+        "held": job.fence,
+        "pages": orjson.dumps([_page_row(each) for each in texts]).decode(),
+        "done": pages_done,
+        "request": request_id(),
+    }
+    last = await session.scalar(_SAVE, told)
+    if last is None:
+        raise LeaseLost
+    return int(last)
+
+
+def _page_row(page: PageText) -> dict[str, Any]:
+    return {
+        "number": page.number,
+        "status": PageStatus.READ if page.word_count else PageStatus.EMPTY,
+        # Postgres has no NUL in its text; no engine means one.
+        "text": page.text.replace("\x00", ""),
+        "confidence": page.confidence,
+        "rotation_degrees": page.rotation_degrees,
+        "word_count": page.word_count,
+        "lines": page.lines,
+        "analysis": {name: found for name in ANALYSED if (found := getattr(page, name))},
+    }
+
+
+_SAVE = text("""
+    WITH held AS (
+        SELECT id, project_id, document_id FROM jobs
+        WHERE id = :job AND fence = :held AND state = 'working' FOR UPDATE
+    ), written AS (
+        INSERT INTO pages (job_id, document_id, number, status, text, confidence, rotation_degrees, word_count, lines, analysis)
+        SELECT held.id, held.document_id, given.* FROM held CROSS JOIN jsonb_to_recordset(CAST(:pages AS jsonb)) AS given(
+            number int, status text, text text, confidence float8, rotation_degrees int, word_count int, lines jsonb, analysis jsonb)
+        ON CONFLICT (job_id, number) DO UPDATE SET text = excluded.text, confidence = excluded.confidence,
+            rotation_degrees = excluded.rotation_degrees, word_count = excluded.word_count, lines = excluded.lines,
+            analysis = excluded.analysis
+        RETURNING number, word_count, confidence, xmax = 0 AS is_new
+    ), fresh AS (
+        SELECT number, word_count, confidence, row_number() OVER (ORDER BY number) AS place FROM written WHERE is_new
+    ), counted AS (
+        UPDATE jobs SET pages_done = :done, updated_at = now(),
+            last_event_number = last_event_number + (SELECT count(*) FROM fresh)
+        FROM held WHERE jobs.id = held.id
+        RETURNING last_event_number - (SELECT count(*) FROM fresh) AS number_before, last_event_number
+    ), noted AS (
+        INSERT INTO events (project_id, document_id, job_id, number, type, severity, payload, request_id)
+        SELECT held.project_id, held.document_id, held.id, counted.number_before + fresh.place, 'page', 'info',
+            jsonb_build_object('page', fresh.number, 'words', fresh.word_count, 'confidence', fresh.confidence), :request
+        FROM fresh CROSS JOIN held CROSS JOIN counted
+    )
+    SELECT last_event_number FROM counted
+""").bindparams(bindparam("job", type_=Uuid()), bindparam("pages", type_=Text()), bindparam("request", type_=Text()))

@@ -1,0 +1,107 @@
+"""Turns: as many tasks of a process work at once as leave its event loop time for everything else.
+
+Thousands of documents keep one loop busy for minutes. Whoever else needs it, a small task, a heartbeat, a poll, then
+waits behind all that are at work. So the loop's own lateness says how many may be: tasks that wait for an engine or a
+bucket cost it nothing, and many take turns at once; where they keep it busy, few do, and none is slower for it.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from anyio import CapacityLimiter
+
+TICK_SECONDS = 0.02
+"""How often the loop's lateness is looked at."""
+LATE_SECONDS = 0.002
+"""The mean lateness from which on fewer tasks work at once. A task's start takes about eight passes of the loop, and one
+pass in a hundred takes five times the mean."""
+LEAST = 4
+"""So many work at once whatever makes the loop late: it may be another process, and they may all wait for an engine."""
+MEMORY = 0.8
+"""How much of the lateness that was seen before counts at the next look."""
+VERY_LATE = 5.0
+"""So many times as late as may be, a loop is left half of its tasks at once."""
+STEP_DOWN, STEP_DOWN_FAST = 0.9, 0.5
+STEP_UP, STEP_UP_IDLE = 0.1, 1.0
+"""Few more tasks at each look where the loop has work, many where it is idle, and those at work only wait."""
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """One task's turn, which it may lay down for a while."""
+
+    is_held: bool = False
+
+
+_TURN: ContextVar[Turn | None] = ContextVar("turn", default=None)
+
+
+@dataclass(slots=True)
+class Turns:
+    """Until `run()` watches the loop, as many tasks work at once as may at most."""
+
+    most: int
+    limiter: CapacityLimiter = field(init=False)
+    _allowed: float = field(init=False)
+    _late: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.limiter = CapacityLimiter(self.most)
+        self._allowed = float(self.most)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Work in a turn, once there is one."""
+        turn = Turn()
+        token = _TURN.set(turn)
+        try:
+            await self._take(turn)
+            yield
+        finally:
+            _TURN.reset(token)
+            self._lay_down(turn)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for a moment without keeping others from working; for tasks that have no turn as well."""
+        turn = _TURN.get()
+        if turn is None or not turn.is_held or seconds <= 0:
+            await asyncio.sleep(seconds)
+            return
+        self._lay_down(turn)
+        await asyncio.sleep(seconds)
+        await self._take(turn)
+
+    async def run(self) -> None:
+        """Watch the loop until cancelled."""
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(TICK_SECONDS)
+            self.learn(time.monotonic() - began - TICK_SECONDS)
+
+    def learn(self, late_seconds: float) -> None:
+        """Take in how much later than it asked for a timer was called."""
+        self._late = MEMORY * self._late + (1 - MEMORY) * max(0.0, late_seconds)
+        if self._late > LATE_SECONDS:
+            step = STEP_DOWN_FAST if self._late > VERY_LATE * LATE_SECONDS else STEP_DOWN
+            self._allow(max(min(LEAST, self.most), self._allowed * step))
+        elif self.limiter.statistics().tasks_waiting:
+            step = STEP_UP if self._late > LATE_SECONDS / 2 else STEP_UP_IDLE
+            self._allow(min(self.most, self._allowed + step))
+
+    def _allow(self, tasks: float) -> None:
+        self._allowed = tasks
+        if int(tasks) != self.limiter.total_tokens:
+            self.limiter.total_tokens = int(tasks)
+
+    async def _take(self, turn: Turn) -> None:
+        await self.limiter.acquire_on_behalf_of(turn)
+        turn.is_held = True
+
+    def _lay_down(self, turn: Turn) -> None:
+        if turn.is_held:
+            turn.is_held = False
+            self.limiter.release_on_behalf_of(turn)
