@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         1.0, gt=0, description="How often the sweep looks for work nobody was rung for."
     )
     ring_again_seconds: float = Field(10.0, gt=0, description="How long a ring is given to be heard before the next.")
-    worker_max_jobs: int = Field(20, ge=1, description="Tasks that a worker process runs at once, per queue.")
+    worker_max_jobs: int = Field(20, ge=1, description="Tasks that a worker process runs at once at most, per queue.")
     fleet_slots_per_queue: int = Field(
         100, ge=1, description="Tasks the whole fleet runs at once, per queue; arq carries twice as many."
     )

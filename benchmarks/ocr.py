@@ -22,7 +22,7 @@ from benchmarks.running import RunningStack
 
 ROUNDS = 2
 DIGITAL_ROUNDS = 3
-COPIES = 8
+COPIES = 24
 """How often each born-digital document is read: one alone is over before it can be timed."""
 SERVER, ALONE = "server", "tesseract"
 TARGET, DIGITAL_TARGET = 1.3, 50.0
@@ -59,7 +59,7 @@ class Runs:
 
 async def run(stack: RunningStack) -> None:
     """Compare speed and errors on pictures, on born-digital documents, and with Textract's own answers."""
-    print(f"\n(4) reading pages, {PROCESSES} processes each")
+    print(f"\n(3) reading pages, {PROCESSES} processes each")
     corpus = os.environ.get("QUIRE_CORPUS")
     if corpus is None or shutil.which("tesseract") is None:
         print("  skipped: it needs QUIRE_CORPUS, and tesseract on the PATH")

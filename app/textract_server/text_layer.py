@@ -96,6 +96,8 @@ class _Frame:
     def box(self, left: float, bottom: float, right: float, top: float) -> Box:
         x, y = self.origin
         (ax, ay), (ux, uy) = self.along, self.up
+        if ay == ux == 0.0 and ax > 0.0 > uy:  # as nearly all pages are shown
+            return Box(x + left * ax, y + top * uy, x + right * ax, y + bottom * uy)
         across = (x + left * ax + bottom * ux, x + right * ax + top * ux)
         down = (y + left * ay + bottom * uy, y + right * ay + top * uy)
         return Box(min(across), min(down), max(across), max(down))
@@ -148,10 +150,10 @@ def _parts(text_page: pypdfium2.PdfTextPage, match: re.Match[str], frame: _Frame
 
 
 def _boxes(text_page: pypdfium2.PdfTextPage, start: int, end: int, frame: _Frame) -> list[Box]:
-    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-    boxes = []
-    for index in range(pdfium.FPDFText_CountRects(text_page.raw, start, end - start)):
-        pdfium.FPDFText_GetRect(text_page.raw, index, left, top, right, bottom)
+    left, right, bottom, top = ctypes.c_double(), ctypes.c_double(), ctypes.c_double(), ctypes.c_double()
+    raw, boxes = text_page.raw, []
+    for index in range(pdfium.FPDFText_CountRects(raw, start, end - start)):
+        pdfium.FPDFText_GetRect(raw, index, left, top, right, bottom)
         boxes.append(frame.box(left.value, bottom.value, right.value, top.value))
     return boxes
 

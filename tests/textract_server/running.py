@@ -185,9 +185,10 @@ def running_server(s3_url: str, data_dir: Path, **settings: str) -> Iterator[Tex
 @contextmanager
 def running_s3(folder: Path) -> Iterator[str]:
     """Run SeaweedFS and yield its address."""
-    ports = {name: free_port(with_sibling=True) for name in ("s3", "master", "volume", "filer")}
+    ports = {name: free_port(with_sibling=True) for name in ("s3", "master", "volume", "filer", "admin")}
     command = [str(Path(sys.executable).parent / "weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1"]
     command += ["-ip.bind=127.0.0.1", "-admin.ui=false", "-webdav=false"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # else their ports are fixed, and two can't run side by side
     command += [f"-{name}.port={port}" for name, port in ports.items()]
     environment = os.environ | {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
     url = f"http://127.0.0.1:{ports['s3']}"
