@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from app.api.schemas import example
 from app.documents.models import Page, PageStatus
-from app.documents.page_rows import ANALYSED
+from app.documents.page_writing import ANALYSED
 
 
 class Box(BaseModel):

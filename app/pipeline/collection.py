@@ -12,7 +12,7 @@ import orjson
 from app import events
 from app.db import one_statement
 from app.documents import repository as documents
-from app.documents.page_rows import save_pages
+from app.documents.page_writing import save_pages
 from app.errors import OcrResultInvalid
 from app.jobs.models import Job
 from app.ocr.answers import MODEL_VERSION
