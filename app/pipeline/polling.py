@@ -34,6 +34,7 @@ from app.ocr.pacing import Lane
 from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Tools
 from app.pipeline.recording import move
+from app.pipeline.turns import sleep_aside
 from app.queue import Queue
 
 log = structlog.get_logger(__name__)
@@ -163,7 +164,7 @@ class Polling:
         """Ask about one OCR job; what is new is in its row afterwards. The budget is for one: further parts wait for theirs."""
         lane, textract_job_id = Lane(row.engine, row.operation), row.textract_job_id or ""
         if row.part > 1:
-            await self.tools.turns.sleep(await self.tools.ocr.pacer.get(lane))
+            await sleep_aside(await self.tools.ocr.pacer.get(lane))
         done.gets[row.id] += 1
         portion = await self.tools.ocr.ask(lane, textract_job_id, probe=done.probe)
         if portion.status is OcrStatus.IN_PROGRESS:

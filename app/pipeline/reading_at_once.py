@@ -17,6 +17,7 @@ from app.pipeline.collection import collecting
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.reuse import result_key
 from app.pipeline.spending import begin_within_cap
+from app.pipeline.turns import sleep_aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class ReadingAtOnce:
         """Read it, and store its result as a job's is stored."""
         row = await self._begin()
         try:
-            await self.tools.turns.sleep(self.permit.wait_seconds)
+            await sleep_aside(self.permit.wait_seconds)
             portion = await self._read()
         except OcrUnavailable as error:
             # It may have been read, and only the answer was lost: counted as paid for.
@@ -80,7 +81,7 @@ class ReadingAtOnce:
                 permit = await self.tools.ocr.pacer.read(lane)
                 if permit.refusal is not None:
                     raise WaitsForTurn from None
-                await self.tools.turns.sleep(permit.wait_seconds)
+                await sleep_aside(permit.wait_seconds)
         return await self.tools.ocr.read(self.choice, await self._bytes(), self.request)
 
     async def _bytes(self) -> bytes:

@@ -34,6 +34,7 @@ from app.pipeline.reading_at_once import ReadingAtOnce
 from app.pipeline.reuse import reading_changes, reuse, take_over_paid, take_reading
 from app.pipeline.spending import begin_within_cap, choose_engine
 from app.pipeline.tokens import textract_token
+from app.pipeline.turns import sleep_aside
 
 SYNCHRONOUS_BYTES = 10 * 1024 * 1024
 """Textract's own limit of a document that is read while the caller waits."""
@@ -172,7 +173,7 @@ class Starting:
         row = await begin_within_cap(self.job, [self._beginning(each) for each in parts], self.tools)
         if row.status is not TextractJobStatus.STARTING:
             return row
-        await self.tools.turns.sleep(permit.wait_seconds)
+        await sleep_aside(permit.wait_seconds)
         try:
             textract_job_id = await self.tools.ocr.start(
                 self.choice, part.source, self.request, token=row.token, tag=str(self.document.id)

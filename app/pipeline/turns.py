@@ -34,7 +34,19 @@ STEP_UP, STEP_UP_IDLE = 0.1, 1.0
 class Turn:
     """One task's turn, which it may lay down for a while."""
 
+    limiter: CapacityLimiter
     is_held: bool = False
+
+    async def take(self) -> None:
+        """Wait for it."""
+        await self.limiter.acquire_on_behalf_of(self)
+        self.is_held = True
+
+    def lay_down(self) -> None:
+        """Let another task work."""
+        if self.is_held:
+            self.is_held = False
+            self.limiter.release_on_behalf_of(self)
 
 
 _TURN: ContextVar[Turn | None] = ContextVar("turn", default=None)
@@ -56,24 +68,14 @@ class Turns:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Work in a turn, once there is one."""
-        turn = Turn()
+        turn = Turn(self.limiter)
         token = _TURN.set(turn)
         try:
-            await self._take(turn)
+            await turn.take()
             yield
         finally:
             _TURN.reset(token)
-            self._lay_down(turn)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait for a moment without keeping others from working; for tasks that have no turn as well."""
-        turn = _TURN.get()
-        if turn is None or not turn.is_held or seconds <= 0:
-            await asyncio.sleep(seconds)
-            return
-        self._lay_down(turn)
-        await asyncio.sleep(seconds)
-        await self._take(turn)
+            turn.lay_down()
 
     async def run(self) -> None:
         """Watch the loop until cancelled."""
@@ -97,11 +99,22 @@ class Turns:
         if int(tasks) != self.limiter.total_tokens:
             self.limiter.total_tokens = int(tasks)
 
-    async def _take(self, turn: Turn) -> None:
-        await self.limiter.acquire_on_behalf_of(turn)
-        turn.is_held = True
 
-    def _lay_down(self, turn: Turn) -> None:
-        if turn.is_held:
-            turn.is_held = False
-            self.limiter.release_on_behalf_of(turn)
+@asynccontextmanager
+async def aside() -> AsyncIterator[None]:
+    """Wait for something long, another process or a moment, without keeping others from working; with a turn or without one."""
+    turn = _TURN.get()
+    if turn is None or not turn.is_held:
+        yield
+        return
+    turn.lay_down()
+    yield
+    await turn.take()  # not after an error: what is left to do then is little
+
+
+async def sleep_aside(seconds: float) -> None:
+    """Wait for a moment."""
+    if seconds <= 0:
+        return
+    async with aside():
+        await asyncio.sleep(seconds)

@@ -25,6 +25,7 @@ from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.parts import store_parts
 from app.pipeline.reuse import reuse
 from app.pipeline.tokens import content_key
+from app.pipeline.turns import aside
 
 log = structlog.get_logger(__name__)
 
@@ -71,8 +72,9 @@ async def _split(path: Path, document: Document, settings: Settings, folder: Pat
     """Split a file in a process of its own, which costs the document alone whatever it costs."""
     call = partial(split, str(path), document.media_type, part_limits(settings), str(folder))
     try:
-        with anyio.fail_after(settings.splitting_timeout_seconds):
-            return await anyio.to_process.run_sync(call, cancellable=True)
+        async with aside():
+            with anyio.fail_after(settings.splitting_timeout_seconds):
+                return await anyio.to_process.run_sync(call, cancellable=True)
     except TimeoutError:
         detail = f"Splitting it into parts took longer than {settings.splitting_timeout_seconds:.0f} s."
         return SplitResult(refusal=PageTooLarge, detail=detail)
@@ -102,8 +104,9 @@ async def _inspect(path: Path, document: Document, settings: Settings) -> Inspec
     )
     look = partial(inspect, str(path), document.media_type, limits, part_limits(settings))
     try:
-        with anyio.fail_after(settings.validation_timeout_seconds):
-            return await anyio.to_process.run_sync(look, cancellable=True)
+        async with aside():
+            with anyio.fail_after(settings.validation_timeout_seconds):
+                return await anyio.to_process.run_sync(look, cancellable=True)
     except TimeoutError:
         detail = f"Counting its pages took longer than {settings.validation_timeout_seconds:.0f} s."
         return Inspection(refusal=DocumentCorrupt, detail=detail)

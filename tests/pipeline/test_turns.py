@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from app.pipeline.turns import LEAST, TICK_SECONDS, Turns
+from app.pipeline.turns import LEAST, TICK_SECONDS, Turns, sleep_aside
 from app.stopping import end
 
 
@@ -45,19 +45,19 @@ async def test_who_waits_for_a_moment_keeps_nobody_from_working() -> None:
     cancelled = asyncio.create_task(_hold(turns, 60, asleep=True))
     await asyncio.sleep(0.01)
     await end([cancelled])
-    await turns.sleep(0.001)  # without a turn
+    await sleep_aside(0.001)  # without a turn
     assert turns.limiter.borrowed_tokens == 0
 
 
 async def _sleep(turns: Turns, seconds: float) -> int:
     async with turns.turn():
-        await turns.sleep(seconds)
+        await sleep_aside(seconds)
         return turns.limiter.borrowed_tokens
 
 
 async def _hold(turns: Turns, seconds: float, *, asleep: bool = False) -> None:
     async with turns.turn():
-        await (turns.sleep if asleep else asyncio.sleep)(seconds)
+        await (sleep_aside if asleep else asyncio.sleep)(seconds)
 
 
 async def test_tasks_that_keep_the_loop_busy_come_to_work_one_by_one() -> None:
