@@ -18,6 +18,9 @@ QuireError
 ├── Parked (waits)                    nothing is wrong, and it is not yet this job's turn
 │   ├── ReadElsewhere, DailyCostReached, WaitsForTurn
 ├── CostLimitExceeded                 reading it would cost more than it may
+├── EmbeddingError                    the embedding model said no
+│   ├── EmbeddingUnavailable (transient), EmbeddingThrottled (waits), EmbeddingAccessDenied, EmbeddingRequestInvalid,
+│   └── EmbeddingResultInvalid: EmbeddingCountWrong, EmbeddingDimensionsWrong
 └── OcrError                          the engine said no
     ├── OcrSlotsFull (waits), OcrJobLost (transient), OcrAccessDenied, OcrRequestInvalid, OcrFailed,
     └── OcrTimeout, PageFailed, OcrResultInvalid, DocumentUnreachable (transient), OcrUnknown (transient)
@@ -305,6 +308,49 @@ class PageFailed(OcrError):
 class OcrResultInvalid(OcrError):
     code, title = "ocr_result_invalid", "OCR result invalid"
     message = "The OCR engine's result doesn't add up."
+
+
+class EmbeddingError(QuireError):
+    status, code, title = 502, "embedding_error", "Embedding model error"
+    message = "The embedding model refused."
+
+
+class EmbeddingUnavailable(EmbeddingError):
+    status, code, title, retryable = 503, "embedding_unavailable", "Embedding model unavailable", True
+    message = "The embedding model doesn't answer; try again in a moment."
+    retry_after_seconds = 5
+
+
+class EmbeddingThrottled(EmbeddingError):
+    status, code, title, retryable = 503, "embedding_throttled", "Embedding model throttled", True
+    costs_attempt = False
+    message = "The embedding model asks for fewer requests; try again in a moment."
+    retry_after_seconds = 5
+
+
+class EmbeddingAccessDenied(EmbeddingError):
+    code, title = "embedding_access_denied", "Embedding access denied"
+    message = "The embedding model refuses the key, or its account is used up; check EMBEDDING_API_KEY."
+
+
+class EmbeddingRequestInvalid(EmbeddingError):
+    code, title = "embedding_request_invalid", "Embedding request invalid"
+    message = "The embedding model refuses the request; check EMBEDDING_URL and EMBEDDING_MODEL."
+
+
+class EmbeddingResultInvalid(EmbeddingError):
+    code, title = "embedding_result_invalid", "Embedding result invalid"
+    message = "The embedding model's answer is not what was asked for."
+
+
+class EmbeddingCountWrong(EmbeddingResultInvalid):
+    code, title = "embedding_count_wrong", "Wrong number of embeddings"
+    message = "The embedding model's answer has another number of vectors than there are texts."
+
+
+class EmbeddingDimensionsWrong(EmbeddingResultInvalid):
+    code, title = "embedding_dimensions_wrong", "Wrong embedding dimensions"
+    message = "The embedding model's vectors have other dimensions than EMBEDDING_DIMENSIONS says."
 
 
 def all_errors(root: type[QuireError] = QuireError) -> list[type[QuireError]]:
