@@ -206,6 +206,62 @@ class Settings(BaseSettings):
     textract_connect_timeout_seconds: float = Field(5.0, gt=0, description="How long connecting to Textract may take.")
     textract_read_timeout_seconds: float = Field(30.0, gt=0, description="How long Textract may take to answer.")
 
+    embedding_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="An OpenAI-compatible `/v1/embeddings` endpoint; without it, vectors are made by a small model in this process.",
+    )
+    embedding_model: str = Field(
+        "text-embedding-3-small",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}$",
+        description="The model that `EMBEDDING_URL` is asked for.",
+    )
+    embedding_dimensions: int = Field(
+        1536, ge=2, le=4000, description="How many numbers the vectors of `EMBEDDING_MODEL` have."
+    )
+    embedding_api_key: SecretStr | None = Field(None, description="The key that is sent to `EMBEDDING_URL`.")
+    embedding_shorten: bool = Field(
+        default=False,
+        description="Whether the endpoint is asked to shorten vectors to their dimensions; not every model can.",
+    )
+    embedding_next_url: str | None = Field(
+        None, pattern=r"^https?://", description="The endpoint of a model that is to take over; see `quire embeddings`."
+    )
+    embedding_next_model: str = Field(
+        "text-embedding-3-small",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}$",
+        description="The model that `EMBEDDING_NEXT_URL` is asked for.",
+    )
+    embedding_next_dimensions: int = Field(
+        1536, ge=2, le=4000, description="How many numbers the vectors of `EMBEDDING_NEXT_MODEL` have."
+    )
+    embedding_next_api_key: SecretStr | None = Field(None, description="The key that is sent to `EMBEDDING_NEXT_URL`.")
+    embedding_batch_items: int = Field(
+        128, ge=1, le=2048, description="Texts that an endpoint is sent in one request, at most."
+    )
+    embedding_batch_tokens: int = Field(
+        50_000, ge=1, description="Tokens, as estimated, that an endpoint is sent in one request, at most."
+    )
+    embedding_text_tokens: int = Field(
+        8000, ge=1, description="Tokens of one text that an endpoint can read; of a longer one it is sent the beginning."
+    )
+    embedding_concurrent_requests: int = Field(
+        4, ge=1, description="Requests that each process has at an endpoint at once."
+    )
+    embedding_requests_per_minute: float | None = Field(
+        None, gt=0, description="Requests that each process sends an endpoint a minute; unlimited without it."
+    )
+    embedding_tokens_per_minute: float | None = Field(
+        None, gt=0, description="Tokens that each process sends an endpoint a minute; unlimited without it."
+    )
+    embedding_timeout_seconds: float = Field(30.0, gt=0, description="How long an endpoint may take to answer.")
+    embedding_tries: int = Field(
+        4, ge=1, description="How often a request is sent to an endpoint before the stage fails, and is tried again later."
+    )
+    search_embedding_seconds: float = Field(
+        5.0, gt=0, description="How long a search waits for its query's vector; then full text alone answers."
+    )
+
     emf_namespace: str | None = Field(
         None, description="The CloudWatch namespace of metrics in the logs (embedded metric format); none without it."
     )
