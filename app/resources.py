@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import events
 from app.config import Settings
 from app.db import Sessions, open_engine, open_sessions
+from app.embeddings.models import Embedders, open_embedders
 from app.events import EventDraft, EventType, Severity
 from app.jobs.presence import FleetSize
 from app.ocr.breaker import Breaker, Change, Position
@@ -49,6 +50,7 @@ class Resources:
     ocr: Ocr
     aws: Any
     """An AWS session, for what only some processes need."""
+    embedders: Embedders
     fleet: FleetSize = field(default_factory=FleetSize)
 
 
@@ -81,6 +83,7 @@ async def open_resources(settings: Settings, *, redis_retries: int = 3) -> Async
             bucket=s3.Bucket(s3_client, settings.s3_bucket),
             ocr=_ocr(settings, engines, redis, sessions, fleet),
             aws=session,
+            embedders=await stack.enter_async_context(open_embedders(settings)),
             fleet=fleet,
         )
 

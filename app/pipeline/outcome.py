@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from app.config import Settings
 from app.db import Sessions
+from app.embeddings.models import Embedders
 from app.jobs.states import Stage
 from app.ocr.calls import Ocr
 from app.pipeline.estimates import Estimates
@@ -26,6 +27,7 @@ class Tools:
     bucket: Bucket
     ocr: Ocr
     estimates: Estimates
+    embedders: Embedders
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +45,12 @@ class Outcome:
 def open_tools(resources: Resources) -> Tools:
     """The tools of a process, out of what it has open."""
     estimates = Estimates(resources.settings, resources.sessions, resources.ocr.pacer)
-    return Tools(resources.settings, resources.sessions, resources.redis, resources.bucket, resources.ocr, estimates)
+    return Tools(
+        settings=resources.settings,
+        sessions=resources.sessions,
+        redis=resources.redis,
+        bucket=resources.bucket,
+        ocr=resources.ocr,
+        estimates=estimates,
+        embedders=resources.embedders,
+    )
