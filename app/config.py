@@ -262,6 +262,33 @@ class Settings(BaseSettings):
         5.0, gt=0, description="How long a search waits for its query's vector; then full text alone answers."
     )
 
+    entity_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="An OpenAI-compatible `/v1/chat/completions` endpoint that finds names; without it, a small model does beside the worker.",
+    )
+    entity_model: str = Field(
+        "gpt-4o-mini",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}$",
+        description="The model that `ENTITY_URL` is asked for; it has to answer by a JSON schema.",
+    )
+    entity_api_key: SecretStr | None = Field(None, description="The key that is sent to `ENTITY_URL`.")
+    entity_request_characters: int = Field(
+        12_000, ge=500, description="Characters of text that `ENTITY_URL` is sent in one request, at most."
+    )
+    entity_concurrent_requests: int = Field(
+        4, ge=1, description="Requests that each process has at `ENTITY_URL` at once."
+    )
+    entity_requests_per_minute: float | None = Field(
+        None, gt=0, description="Requests that each process sends `ENTITY_URL` a minute; unlimited without it."
+    )
+    entity_timeout_seconds: float = Field(
+        120.0, gt=0, description="How long the entities of one request, or of some twenty pages, may take."
+    )
+    entity_tries: int = Field(
+        4, ge=1, description="How often a request is sent to `ENTITY_URL` before the stage fails, and is tried again later."
+    )
+
     emf_namespace: str | None = Field(
         None, description="The CloudWatch namespace of metrics in the logs (embedded metric format); none without it."
     )

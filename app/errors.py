@@ -21,6 +21,9 @@ QuireError
 ├── EmbeddingError                    the embedding model said no
 │   ├── EmbeddingUnavailable (transient), EmbeddingThrottled (waits), EmbeddingAccessDenied, EmbeddingRequestInvalid,
 │   └── EmbeddingResultInvalid: EmbeddingCountWrong, EmbeddingDimensionsWrong
+├── EntityModelError                  the model that finds entities said no
+│   ├── EntityModelUnavailable (transient), EntityModelThrottled (waits), EntityModelAccessDenied,
+│   └── EntityModelRequestInvalid, EntityModelResultInvalid (transient)
 └── OcrError                          the engine said no
     ├── OcrSlotsFull (waits), OcrJobLost (transient), OcrAccessDenied, OcrRequestInvalid, OcrFailed,
     └── OcrTimeout, PageFailed, OcrResultInvalid, DocumentUnreachable (transient), OcrUnknown (transient)
@@ -351,6 +354,39 @@ class EmbeddingCountWrong(EmbeddingResultInvalid):
 class EmbeddingDimensionsWrong(EmbeddingResultInvalid):
     code, title = "embedding_dimensions_wrong", "Wrong embedding dimensions"
     message = "The embedding model's vectors have other dimensions than EMBEDDING_DIMENSIONS says."
+
+
+class EntityModelError(QuireError):
+    status, code, title = 502, "entity_model_error", "Entity model error"
+    message = "The model that finds entities refused."
+
+
+class EntityModelUnavailable(EntityModelError):
+    status, code, title, retryable = 503, "entity_model_unavailable", "Entity model unavailable", True
+    message = "The model that finds entities doesn't answer; try again in a moment."
+    retry_after_seconds = 5
+
+
+class EntityModelThrottled(EntityModelError):
+    status, code, title, retryable = 503, "entity_model_throttled", "Entity model throttled", True
+    costs_attempt = False
+    message = "The model that finds entities asks for fewer requests; try again in a moment."
+    retry_after_seconds = 5
+
+
+class EntityModelAccessDenied(EntityModelError):
+    code, title = "entity_model_access_denied", "Entity model access denied"
+    message = "The model that finds entities refuses the key, or its account is used up; check ENTITY_API_KEY."
+
+
+class EntityModelRequestInvalid(EntityModelError):
+    code, title = "entity_model_request_invalid", "Entity model request invalid"
+    message = "The model that finds entities refuses the request; check ENTITY_URL and ENTITY_MODEL."
+
+
+class EntityModelResultInvalid(EntityModelError):
+    code, title, retryable = "entity_model_result_invalid", "Entity model result invalid", True
+    message = "The answer of the model that finds entities is not of the form that it was asked for."
 
 
 def all_errors(root: type[QuireError] = QuireError) -> list[type[QuireError]]:

@@ -61,7 +61,7 @@ class Mention:
     confidence: float
     """How likely it is that the mention is one, of its type and of this extent: 0 to 1."""
     source: str
-    """Which extractor found it: `spacy`, `eyecite`, `patterns`, `filings`, or the name of a remote model."""
+    """Which extractor found it: `spacy`, `eyecite`, `patterns`, `filings`, `echo`, or the name of a remote model."""
     start: int
     end: int
     """Its character range in the document's text."""
@@ -78,6 +78,12 @@ class EntityExtractor(Protocol):
     async def extract(self, passages: Sequence[Passage]) -> list[list[Mention]]:
         """The mentions of each passage, in its order, none overlapping another.
 
-        Raises `EntityExtractorUnavailable` (try again) and `EntityExtractorRefused` (don't).
+        Passages of one call are read together: a name in full explains the short ones in its neighbours, so hand over
+        some pages at a time; a whole page is the best passage. Raises the errors under `EntityModelError`, of which
+        those that may pass are `retryable`.
         """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what it holds."""
         ...

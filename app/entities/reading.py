@@ -1,0 +1,32 @@
+"""All that is found without asking anyone: from passages to mentions, in one plain call."""
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import chain
+
+from app.entities.citations import CitationFinder
+from app.entities.echoes import with_echoes
+from app.entities.filings import FilingFinder
+from app.entities.finding import Finder, as_mention, settled
+from app.entities.mentions import Mention, Passage
+from app.entities.patterns import PatternFinder
+from app.entities.readable import readable
+from app.entities.spacy_extractor import SpacyFinder
+
+
+@cache
+def _finders(names: bool) -> tuple[Finder, ...]:
+    """By form; with `names`, those of people, organisations and places too."""
+    by_form: tuple[Finder, ...] = (CitationFinder(), PatternFinder())
+    return (*by_form, FilingFinder(), SpacyFinder()) if names else by_form
+
+
+def read(passages: Sequence[Passage], *, names: bool = True) -> list[list[Mention]]:
+    """The mentions of each passage. Passages of one call are read together: a name in full explains its short forms."""
+    texts = [readable(passage.text) for passage in passages]
+    by_finder = [finder.find(texts) for finder in _finders(names)]
+    found = with_echoes(texts, [settled(chain(*those)) for those in zip(*by_finder, strict=True)])
+    return [
+        [mention for each in those if (mention := as_mention(each, text, passage)) is not None]
+        for those, text, passage in zip(found, texts, passages, strict=True)
+    ]
