@@ -1,0 +1,156 @@
+"""From pages to elements: a document's structure, told page by page from its lines and where they stand.
+
+The reader sees pages in order and holds back as few as it needs: two that follow, for headers and footers are told by
+their neighbours, and the last block of the page before, which may go on.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from app.text.blocks import Measure, blocks_of, ends_sentence
+from app.text.classification import Classified, Classifier
+from app.text.edges import NEARBY_PAGES, Sheet, Signature, edges_of, signatures_of
+from app.text.elements import Element, Kind, Piece
+from app.text.joining import HYPHENS, Composition, Vocabulary
+from app.text.lines import PageContent, Part, Rect, located
+from app.text.outline import Outline
+from app.text.pleading import part_line_numbers
+from app.text.tables import row_element, rows_of
+
+MOST_CHARACTERS = 20_000
+"""A paragraph that is longer goes over no further page."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A block whose element isn't made yet: the next column or page may go on with it."""
+
+    kind: Kind
+    composition: Composition
+    level: int
+    last: Part
+
+    def add(self, found: Classified) -> None:
+        for part, separator in zip(found.block.parts, found.block.separators, strict=True):
+            self.composition.add(part, " " if self.kind is Kind.HEADING or not separator else separator)
+        self.last = found.block.parts[-1]
+
+    def may_go_on_with(self, found: Classified) -> bool:
+        """Whether a paragraph that begins a column or a page goes on with this one.
+
+        It has to be in the middle of a sentence; at a page's edge that is enough, at a column's the next line must tell.
+        """
+        first = found.block.parts[0]
+        text = self.composition.text
+        if self.kind not in {Kind.PARAGRAPH, Kind.LIST_ITEM} or found.kind is not Kind.PARAGRAPH or found.is_footnote:
+            return False
+        is_over_page = first.box["page"] == self.last.box["page"] + 1
+        is_over_column = first.box["page"] == self.last.box["page"] and first.rect.middle < self.last.rect.middle
+        if not (is_over_page or is_over_column) or ends_sentence(text) or len(text) > MOST_CHARACTERS:
+            return False
+        return is_over_page or first.text[0].islower() or text[-1] in HYPHENS
+
+    def element(self) -> Element:
+        return Element(self.kind, self.composition.text, tuple(self.composition.pieces), self.level)
+
+
+@dataclass(slots=True)
+class StructureReader:
+    """Takes a document's pages in, in order, and gives its elements out by where they begin.
+
+    A paragraph that runs over a page's edge comes before the footers and headers that stand in between. The reader can be
+    pickled between any two calls, to go on in another process.
+    """
+
+    _offset: int = 0
+    _vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    _before: deque[list[Signature]] = field(default_factory=lambda: deque(maxlen=NEARBY_PAGES))
+    _waiting: deque[Sheet] = field(default_factory=deque)
+    _pending: list[_Open | Element] = field(default_factory=list)
+    """The block that is open, if there is one, and what has to wait for it."""
+    _headings: Outline = field(default_factory=Outline)
+    _items: Outline = field(default_factory=Outline)
+    _tables: int = 0
+
+    def add(self, page: PageContent) -> Iterator[Element]:
+        """Take the next page in; yields the elements that are whole by now."""
+        self._vocabulary.learn(page.text)
+        self._waiting.append(_sheet(page, self._offset))
+        self._offset += len(page.text) + 1
+        if len(self._waiting) > NEARBY_PAGES:
+            yield from self._read_next()
+
+    def finish(self) -> Iterator[Element]:
+        """The rest, once no more pages come."""
+        while self._waiting:
+            yield from self._read_next()
+        yield from self._flush()
+
+    def _read_next(self) -> Iterator[Element]:
+        sheet = self._waiting.popleft()
+        edges = edges_of(sheet, [*self._before, *(signatures_of(each.parts) for each in self._waiting)])
+        self._before.append(signatures_of(sheet.parts))
+        apart = [_single(Kind.LINE_NUMBER, part) for part in sheet.line_numbers]
+        apart += [_single(edges[part.start], part) for part in sheet.parts if part.start in edges]
+        body = [part for part in sheet.parts if part.start not in edges]
+        if not body:
+            yield from self._flush()
+        for found in sorted([*apart, *self._body(sheet, body)], key=lambda found: found.start):
+            yield from self._take(found)
+
+    def _body(self, sheet: Sheet, body: list[Part]) -> Iterator[Classified | Element]:
+        """What a page's body is made of: the rows of its tables, and the blocks of its other lines."""
+        plain = body
+        for table in sheet.tables:
+            rows, starts = rows_of(table, plain, sheet.rotation_degrees)
+            plain = [part for part in plain if part.start not in starts]
+            self._tables += bool(rows)
+            yield from (row_element(row, self._tables, self._vocabulary) for row in rows)
+        if plain:
+            measure = Measure.of(plain)
+            yield from Classifier.of(plain, measure, sheet.layout).classified(list(blocks_of(plain, measure)))
+
+    def _take(self, found: Classified | Element) -> Iterator[Element]:
+        """Put what comes next where it belongs: into the block that is open, behind it, or after all that has been."""
+        if isinstance(found, Element):
+            if found.kind is Kind.TABLE_ROW:
+                yield from self._flush()
+            if self._pending:
+                self._pending.append(found)
+            else:
+                yield found
+            return
+        first = self._pending[0] if self._pending else None
+        if isinstance(first, _Open) and first.may_go_on_with(found):
+            first.add(found)
+            return
+        if not found.is_footnote:
+            yield from self._flush()
+        opened = _Open(found.kind, Composition(self._vocabulary), self._level(found), found.block.parts[-1])
+        opened.add(found)
+        self._pending.append(opened)
+
+    def _level(self, found: Classified) -> int:
+        if found.kind is Kind.HEADING:
+            self._items.close()
+            return self._headings.level(found.style, found.rank)
+        return self._items.level(found.style) if found.kind is Kind.LIST_ITEM else 0
+
+    def _flush(self) -> Iterator[Element]:
+        pending, self._pending = self._pending, []
+        yield from (each.element() if isinstance(each, _Open) else each for each in pending)
+
+
+def _sheet(page: PageContent, offset: int) -> Sheet:
+    parts, numbers = part_line_numbers(located(page, offset))
+    layout = [
+        (each["type"], Rect.upright(each["box"], page.rotation_degrees))
+        for each in page.analysis.get("layout") or ()
+        if each.get("box")
+    ]
+    return Sheet(page.number, parts, numbers, layout, page.analysis.get("tables") or [], page.rotation_degrees)
+
+
+def _single(kind: Kind, part: Part) -> Element:
+    return Element(kind, part.text, (Piece(0, part.start, part.end, part.box),))
