@@ -20,7 +20,7 @@ QuireError
 ├── CostLimitExceeded                 reading it would cost more than it may
 ├── EmbeddingError                    the embedding model said no
 │   ├── EmbeddingUnavailable (transient), EmbeddingThrottled (waits), EmbeddingAccessDenied, EmbeddingRequestInvalid,
-│   └── EmbeddingResultInvalid: EmbeddingCountWrong, EmbeddingDimensionsWrong
+│   └── EmbeddingModelAway, EmbeddingResultInvalid: EmbeddingCountWrong, EmbeddingDimensionsWrong
 ├── EntityModelError                  the model that finds entities said no
 │   ├── EntityModelUnavailable (transient), EntityModelThrottled (waits), EntityModelAccessDenied,
 │   └── EntityModelRequestInvalid, EntityModelResultInvalid (transient)
@@ -339,6 +339,11 @@ class EmbeddingAccessDenied(EmbeddingError):
 class EmbeddingRequestInvalid(EmbeddingError):
     code, title = "embedding_request_invalid", "Embedding request invalid"
     message = "The embedding model refuses the request; check EMBEDDING_URL and EMBEDDING_MODEL."
+
+
+class EmbeddingModelAway(EmbeddingError):
+    status, code, title = 503, "embedding_model_away", "Embedding model not set up"
+    message = "Vectors are searched by a model that this process has no settings for; run `quire embeddings switch`."
 
 
 class EmbeddingResultInvalid(EmbeddingError):
