@@ -4,20 +4,21 @@ QuireError
 ├── InternalError (transient)         a defect of ours
 ├── Unauthorized                      no key, or not one of ours
 ├── NotFound                          not there, or of another project
-│   ├── DocumentNotFound, JobNotFound, PageNotFound
+│   ├── DocumentNotFound, JobNotFound, PageNotFound, EntityNotFound, MergeNotFound
 ├── Conflict                          right request, wrong moment
-│   ├── ResultNotReady, ResultUnavailable, StateConflict, LeaseLost, IdempotencyInProgress
+│   ├── ResultNotReady, ResultUnavailable, FormatNotReady, StateConflict, LeaseLost, IdempotencyInProgress
 ├── Invalid                           the request must change before it can succeed
 │   ├── RequestInvalid, IdempotencyMismatch
 ├── Refused                           the document itself can't be taken
 │   ├── DocumentEmpty, UnsupportedMediaType, DocumentTooLarge, DocumentEncrypted, DocumentCorrupt,
-│   └── DocumentHasNoPages, TooManyPages, PageTooLarge
+│   └── DocumentHasNoPages, TooManyPages, PageTooLarge, FormatFailed
 ├── Unavailable (transient)           a part that we need doesn't answer, or is full
 │   ├── Overloaded, NoWorkers, DatabaseUnavailable, StorageUnavailable, StageTimeout, WorkerLost
 │   └── OcrUnavailable, OcrThrottled (waits), OcrEnginesAway (waits)
 ├── Parked (waits)                    nothing is wrong, and it is not yet this job's turn
 │   ├── ReadElsewhere, DailyCostReached, WaitsForTurn
 ├── CostLimitExceeded                 reading it would cost more than it may
+├── ResultsInconsistent               what the stages have made doesn't add up: a defect of ours
 ├── EmbeddingError                    the embedding model said no
 │   ├── EmbeddingUnavailable (transient), EmbeddingThrottled (waits), EmbeddingAccessDenied, EmbeddingRequestInvalid,
 │   └── EmbeddingModelAway, EmbeddingResultInvalid: EmbeddingCountWrong, EmbeddingDimensionsWrong
@@ -86,6 +87,16 @@ class PageNotFound(NotFound):
     message = "The document has no page of that number."
 
 
+class EntityNotFound(NotFound):
+    code, title = "entity_not_found", "Entity not found"
+    message = "This project has no entity of that id."
+
+
+class MergeNotFound(NotFound):
+    code, title = "merge_not_found", "Merge not found"
+    message = "This entity has no merge of that id that could be undone."
+
+
 class MethodNotAllowed(QuireError):
     status, code, title = 405, "method_not_allowed", "Method not allowed"
     message = "This address doesn't take that method; the Allow header names those that it takes."
@@ -104,6 +115,11 @@ class ResultNotReady(Conflict):
 class ResultUnavailable(Conflict):
     code, title = "result_unavailable", "Result unavailable"
     message = "The document could not be read; its job's error says why."
+
+
+class FormatNotReady(Conflict):
+    code, title, retry_after_seconds = "format_not_ready", "Format not ready", 5
+    message = "The document is being turned into this format, which takes a while; ask again in a moment."
 
 
 class StateConflict(Conflict):
@@ -179,6 +195,11 @@ class TooManyPages(Refused):
 class PageTooLarge(Refused):
     code, title = "page_too_large", "Page too large"
     message = "A page is larger than can be read; scale it down."
+
+
+class FormatFailed(Refused):
+    code, title = "format_failed", "Format failed"
+    message = "The document can't be turned into this format."
 
 
 class Unavailable(QuireError):
@@ -311,6 +332,11 @@ class PageFailed(OcrError):
 class OcrResultInvalid(OcrError):
     code, title = "ocr_result_invalid", "OCR result invalid"
     message = "The OCR engine's result doesn't add up."
+
+
+class ResultsInconsistent(QuireError):
+    code, title = "results_inconsistent", "Results inconsistent"
+    message = "What the stages have made of the document doesn't add up; reprocess it, and report this."
 
 
 class EmbeddingError(QuireError):
