@@ -26,6 +26,7 @@ AROUND = 4
 """Lines before and after that show how far a line may run to the right."""
 FEWEST_LETTERS = 4
 _SENTENCE_END = re.compile(r"""[.?!:]["”’')\]*†‡0-9]{0,4}$""")
+_BROKEN = re.compile(r"\w[-\u2010\xad]$")
 _CLAUSE_END = re.compile(r"""(?:[.?!:;,]["”’')\]*†‡0-9]{0,4}|\b(?:and|or))$""")
 
 
@@ -129,7 +130,7 @@ class _Run:
         marker = marker_of(second.text)
         if self._is_gap(index) or self._is_other_size(first, second):
             return None
-        if marker and (_CLAUSE_END.search(first.text) or has_room or abs(shift) > INDENT):
+        if marker and (has_room or abs(shift) > INDENT or (not marker.is_word and _CLAUSE_END.search(first.text))):
             return None
         if self._is_centred(first) and self._is_centred(second) and abs(shift) > INDENT / 2:
             return "\n"
@@ -137,7 +138,7 @@ class _Run:
             return None
         if self._turns(index, shift, is_first=is_first):
             return None
-        if not has_room:
+        if not has_room or _BROKEN.search(first.text):
             return " "
         begins_prose = is_first and is_title(first.text) and not self._has_room(index + 1)
         return None if ends_sentence(first.text) or begins_prose else "\n"

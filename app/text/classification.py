@@ -64,7 +64,7 @@ class Classifier:
             if heading is not None:
                 style, rank = heading
                 yield Classified(Kind.HEADING, block, style, rank)
-            elif marker is not None and not marker.style.isalpha():
+            elif marker is not None and not marker.is_word:
                 yield Classified(Kind.LIST_ITEM, block, marker.style)
             else:
                 yield Classified(Kind.PARAGRAPH, block, is_footnote=self._is_footnote(block))
@@ -96,7 +96,7 @@ class Classifier:
             return "large", _TITLE_RANK
         centred = all(is_centred(part, self.measure) for part in block.parts)
         if in_capitals:
-            return ("CENTRED", _CAPITALS_RANK) if centred else ("CAPITALS", _CENTRED_RANK)
+            return ("CENTRED" if centred else "CAPITALS"), _CAPITALS_RANK
         return ("centred", _CENTRED_RANK) if centred else None
 
     def _heads(self, block: Block, text: str, following: Block | None) -> bool:

@@ -23,7 +23,7 @@ ALIKE = 85.0
 """How alike two headers are, of 100: what is read from a picture is read differently now and then."""
 FEWEST_LETTERS = 3
 COPY_SHARE = 0.6
-"""A page whose rows stand on the page nearby too, more than this share of them, is a copy of it: it tells of no header."""
+"""A page that says what the page nearby says, in more than this share of its lines, tells of no header."""
 
 _FIGURES = re.compile(r"\d+")
 _PAGE_MARK = re.compile(
@@ -102,12 +102,10 @@ def _has(page: Iterable[Signature], own: Signature) -> bool:
 
 
 def _is_copy(parts: Sequence[Part], page: list[Signature]) -> bool:
-    """Whether a page says, in most of its lines, what another one says: a form that was filled in twice, say."""
-    if len(parts) < FEWEST_LETTERS:
-        return False
+    """Whether a page says, in most of the lines between its edges, what another one says: a form that comes again, say."""
     texts = {each.text for each in page}
-    same = sum(each.text in texts for each in signatures_of(parts))
-    return same > COPY_SHARE * len(parts)
+    inner = [each.text in texts for each in signatures_of(parts) if ZONE < each.middle < 1 - ZONE]
+    return sum(inner) > COPY_SHARE * len(inner)
 
 
 def _layout_kind(sheet: Sheet, part: Part) -> Kind | None:

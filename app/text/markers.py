@@ -35,6 +35,11 @@ class Marker:
     length: int
     """With the blank after it."""
 
+    @property
+    def is_word(self) -> bool:
+        """Whether it is a word with a number, such as `Section 4`, which stands within sentences too."""
+        return len(self.style) > 1 and self.style.isalpha()
+
 
 def marker_of(text: str) -> Marker | None:
     """The marker that a line begins with, of an item or a section; None where it has none, or is nothing else."""
@@ -64,7 +69,7 @@ def is_title(text: str) -> bool:
     said = text[marker.length :] if marker else text
     words = _WORD.findall(said)
     if not words:
-        return marker is not None and marker.style.isalpha() and len(marker.style) > 1
+        return marker is not None and marker.is_word
     if len(text) > MOST_TITLE_LETTERS or len(words) > MOST_TITLE_WORDS:
         return False
     if is_capitals(said):

@@ -1,0 +1,23 @@
+"""Where a range of a document's text stands on its pages: a box around its words, for each line that it touches."""
+
+from app.text.elements import Box
+from app.text.lines import PageContent, located
+
+
+def boxes_of_range(page: PageContent, offset: int, start: int, end: int) -> list[Box]:
+    """The boxes of what a range of the document's text touches of a page whose own text begins at `offset`."""
+    boxes = []
+    for part in located(page, offset):
+        if part.end <= start or part.start >= end:
+            continue
+        at, touched = 0, list[int]()
+        for index, word in enumerate(part.words):
+            at = part.text.find(word["text"], at)
+            if at < 0:
+                break
+            if part.start + at < end and start < part.start + at + len(word["text"]):
+                touched.append(index)
+            at += len(word["text"])
+        words = part.some(touched[0], touched[-1] + 1) if touched else None
+        boxes.append(part.box if words is None else words.box)
+    return boxes
