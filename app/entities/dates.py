@@ -37,8 +37,8 @@ FORMS = (
 
 PATTERNS = tuple(re.compile(form, re.IGNORECASE) for form in FORMS)
 YEAR = re.compile(
-    r"(?<=\b[Ii]n )(?:the year )?(?P<year>1[6-9]\d\d|20\d\d)(?![\w/-]|,\d|\.\d| U\.?S| F\.| S\.)"
-    r"|(?<=\b(?:since|until|after|early|late) )(?P<year_2>1[6-9]\d\d|20\d\d)(?![\w/-]|,\d|\.\d| U\.?S| F\.| S\.)"
+    r"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Aa]fter|early|late) (?:the year )?"
+    r"(?P<year>1[6-9]\d\d|20\d\d)(?![\w/-]|,\d|\.\d| (?:U\.?S|F|S)\.)"
 )
 """A year alone is a date only where a preposition says so."""
 

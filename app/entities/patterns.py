@@ -98,5 +98,4 @@ def _dates(text: str) -> Iterator[Found]:
                 whole = len(form) == len("2021-01-11") and not form.startswith("--")
                 yield Found(EntityType.DATE, *match.span(), FULL_DATE if whole else PART_OF_DATE, SOURCE, form)
     for match in YEAR.finditer(text):
-        group = "year" if match["year"] else "year_2"
-        yield Found(EntityType.DATE, *match.span(group), LONE_YEAR, SOURCE, match[group])
+        yield Found(EntityType.DATE, *match.span("year"), LONE_YEAR, SOURCE, match["year"])

@@ -38,7 +38,7 @@ class Readable:
     text: str
     cased: str
     """`text` with runs of capitals in title case: CHARLES R. GOODWIN is Charles R. Goodwin."""
-    places: array[int] = field(repr=False)
+    places: "array[int]" = field(repr=False)
     """Where each character stands in the passage."""
 
     def original(self, start: int, end: int) -> tuple[int, int]:
@@ -51,7 +51,7 @@ def readable(passage: str) -> Readable:
     for start, end in line_numbers(passage):
         passage = passage[:start] + " " * (end - start) + passage[end:]
     pieces: list[str] = []
-    places = array("L")
+    places: "array[int]" = array("L")
     done = 0
     for noise in _NOISE.finditer(passage):
         _take(passage, done, noise.start(), pieces, places)

@@ -120,4 +120,4 @@ def _may_be_name(claim: Claim) -> bool:
 
 def _pattern(name: str) -> re.Pattern[str]:
     words = [re.sub(r"['’‘]", "['’‘]", re.escape(word)) for word in name.split()]
-    return re.compile(rf"(?<!\w){r'\s+'.join(words)}(?!\w)")
+    return re.compile(r"(?<!\w)" + r"\s+".join(words) + r"(?!\w)")
