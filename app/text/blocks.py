@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
+from app.text.lanes import Grid, Row, lanes_of
 from app.text.lines import Part
 from app.text.markers import is_title, marker_of
 
@@ -20,14 +21,15 @@ GAP_HEIGHTS = 0.4
 """So many heights of a line more, too: places read from a picture are off by a little."""
 TALLER, WIDER = 1.4, 1.25
 """By how much the letters of another block are higher and wider, where size tells it."""
-INDENT, MARGIN, LANE = 1.5, 3.0, 4.0
-"""Widths of a letter: of an indent, of the least margins of a centred line, and within which lines share their left edge."""
+INDENT, MARGIN, LANE, BLANK = 1.5, 3.0, 4.0, 1.0
+"""Widths of a letter: of an indent, of the least margins of a centred line, within which lines share their left edge, and
+of a blank with the slack that places have."""
 AROUND = 4
 """Lines before and after that show how far a line may run to the right."""
 FEWEST_LETTERS = 4
 _SENTENCE_END = re.compile(r"""[.?!:]["”’')\]*†‡0-9]{0,4}$""")
 _BROKEN = re.compile(r"\w[-\u2010\xad]$")
-_CLAUSE_END = re.compile(r"""(?:[.?!:;,]["”’')\]*†‡0-9]{0,4}|\b(?:and|or))$""")
+_CLAUSE_END = re.compile(r"""[.?!:;]["”’')\]*†‡0-9]{0,4}$""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +65,37 @@ class Measure:
 
 @dataclass(slots=True)
 class Block:
-    """Lines that belong together, each with what parts it from the one before: a blank, or a line break."""
+    """Rows that belong together, each with what parts it from the one before: a blank, or a line break."""
 
-    parts: list[Part]
+    rows: list[Row]
     separators: list[str] = field(default_factory=lambda: [""])
     stands_apart: bool = False
     """Whether there is a gap above it and below it."""
 
     @property
+    def first(self) -> Part:
+        """The line, or the part of one, that it begins with."""
+        return self.rows[0].parts[0]
+
+    @property
+    def last(self) -> Part:
+        """The line, or the part of one, that it ends with."""
+        return self.rows[-1].parts[-1]
+
+    @property
     def text(self) -> str:
-        """Its lines, as they are."""
-        return "\n".join(part.text for part in self.parts)
+        """What its rows say, in one line."""
+        return " ".join(row.text for row in self.rows)
+
+    @property
+    def letter(self) -> float:
+        """The width of its letters."""
+        return median(row.rect.width / len(row.text) for row in self.rows)
+
+    @property
+    def height(self) -> float:
+        """The height of its lines."""
+        return median(row.rect.height for row in self.rows)
 
 
 def ends_sentence(text: str) -> bool:
@@ -81,50 +103,41 @@ def ends_sentence(text: str) -> bool:
     return _SENTENCE_END.search(text) is not None
 
 
-def blocks_of(parts: Sequence[Part], measure: Measure) -> Iterator[Block]:
-    """The blocks of lines that are in reading order."""
-    for run in _runs(parts):
-        yield from _Run(run, measure).blocks()
-
-
-def _runs(parts: Sequence[Part]) -> Iterator[list[Part]]:
-    """Stretches of lines that each stand below the one before: a column, as a rule."""
-    run: list[Part] = []
-    for part in parts:
-        if run and not (part.rect.middle > run[-1].rect.middle and not part.rect.beside(run[-1].rect)):
-            yield run
-            run = []
-        run.append(part)
-    if run:
-        yield run
+def blocks_of(parts: Sequence[Part], measure: Measure) -> Iterator[Block | Grid]:
+    """The blocks of lines that are in the engine's order, and tables without rulings; columns one after the other."""
+    for lane in lanes_of(parts, measure.letter, measure.pitch):
+        if isinstance(lane, Grid):
+            yield lane
+        else:
+            yield from _Lane(lane.rows, measure).blocks()
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """Lines one below the other."""
+class _Lane:
+    """Rows one below the other."""
 
-    parts: list[Part]
+    rows: list[Row]
     measure: Measure
 
     def blocks(self) -> Iterator[Block]:
-        block = Block(self.parts[:1])
+        block = Block(self.rows[:1])
         above = True
-        for index in range(1, len(self.parts)):
-            separator = self._separator(index, is_first=len(block.parts) == 1)
+        for index in range(1, len(self.rows)):
+            separator = self._separator(index, is_first=len(block.rows) == 1)
             if separator is not None:
-                block.parts.append(self.parts[index])
+                block.rows.append(self.rows[index])
                 block.separators.append(separator)
                 continue
             below = self._is_gap(index)
             block.stands_apart = above and below
             yield block
-            block, above = Block([self.parts[index]]), below
+            block, above = Block([self.rows[index]]), below
         block.stands_apart = above
         yield block
 
     def _separator(self, index: int, *, is_first: bool) -> str | None:
-        """What parts a line from the one before within a block; None where another block begins."""
-        first, second = self.parts[index - 1], self.parts[index]
+        """What parts a row from the one before within a block; None where another block begins."""
+        first, second = self.rows[index - 1], self.rows[index]
         shift = (second.rect.left - first.rect.left) / self.measure.letter
         has_room = self._has_room(index)
         marker = marker_of(second.text)
@@ -132,10 +145,8 @@ class _Run:
             return None
         if marker and (has_room or abs(shift) > INDENT or (not marker.is_word and _CLAUSE_END.search(first.text))):
             return None
-        if self._is_centred(first) and self._is_centred(second) and abs(shift) > INDENT / 2:
-            return "\n"
-        if abs(shift) > INDENT and (self._is_centred(first) or self._is_centred(second)):
-            return None
+        if has_room and abs(shift) > INDENT / 2 and (self._is_centred(first) or self._is_centred(second)):
+            return "\n" if self._is_centred(first) and self._is_centred(second) else None
         if self._turns(index, shift, is_first=is_first):
             return None
         if not has_room or _BROKEN.search(first.text):
@@ -144,50 +155,49 @@ class _Run:
         return None if ends_sentence(first.text) or begins_prose else "\n"
 
     def _turns(self, index: int, shift: float, *, is_first: bool) -> bool:
-        """Whether a line's left edge tells that a block begins: indented, or back out from a block that was."""
-        first = self.parts[index - 1]
+        """Whether a row's left edge tells that a block begins: indented, or back out from a block that was."""
         if is_first:
             # A hanging indent: the lines of an item stand to the right of its marker.
-            return shift > INDENT and not marker_of(first.text)
+            return shift > INDENT and not marker_of(self.rows[index - 1].text)
         return abs(shift) > INDENT
 
     def _is_gap(self, index: int) -> bool:
-        if not 0 < index < len(self.parts):
+        if not 0 < index < len(self.rows):
             return True
         step = self._step(index)
-        near = [self._step(each) for each in (index - 1, index + 1) if 0 < each < len(self.parts)]
+        near = [self._step(each) for each in (index - 1, index + 1) if 0 < each < len(self.rows)]
         usual = min(near, default=self.measure.pitch)
         return step > GAP * usual and step - usual > GAP_HEIGHTS * self.measure.height
 
     def _step(self, index: int) -> float:
-        return self.parts[index].rect.middle - self.parts[index - 1].rect.middle
+        return self.rows[index].rect.middle - self.rows[index - 1].rect.middle
 
     def _has_room(self, index: int) -> bool:
-        """Whether a line's first word would have had room at the end of the line before."""
-        if not 0 < index < len(self.parts):
+        """Whether a row's first word would have had room at the end of the row before."""
+        if not 0 < index < len(self.rows):
             return True
-        first, second = self.parts[index - 1], self.parts[index]
+        first, second = self.rows[index - 1], self.rows[index]
         lane = [
-            part.rect.right
-            for part in self.parts[max(0, index - AROUND) : index + AROUND]
-            if abs(part.rect.left - second.rect.left) < LANE * self.measure.letter
+            row.rect.right
+            for row in self.rows[max(0, index - AROUND) : index + AROUND]
+            if abs(row.rect.left - second.rect.left) < LANE * self.measure.letter
         ]
-        word = second.text.split(maxsplit=1)[0]
-        return first.rect.right + (len(word) + 2) * self.measure.letter < max(lane)
+        word = second.first_word_width(self.measure.letter) + BLANK * self.measure.letter
+        return first.rect.right + word < max(lane)
 
-    def _is_other_size(self, first: Part, second: Part) -> bool:
+    def _is_other_size(self, first: Row, second: Row) -> bool:
         if min(len(first.text), len(second.text)) < FEWEST_LETTERS:
             return False
         heights = sorted((first.rect.height, second.rect.height))
         letters = sorted((first.rect.width / len(first.text), second.rect.width / len(second.text)))
         return heights[1] > TALLER * heights[0] and letters[1] > WIDER * letters[0]
 
-    def _is_centred(self, part: Part) -> bool:
-        return is_centred(part, self.measure)
+    def _is_centred(self, row: Row) -> bool:
+        return is_centred(row, self.measure)
 
 
-def is_centred(part: Part, measure: Measure) -> bool:
-    """Whether a line stands in the middle of its page's text, away from both edges."""
-    before, after = part.rect.left - measure.left, measure.right - part.rect.right
+def is_centred(row: Row, measure: Measure) -> bool:
+    """Whether a row stands in the middle of its page's text, away from both edges."""
+    before, after = row.rect.left - measure.left, measure.right - row.rect.right
     least = MARGIN * measure.letter
     return before > least and after > least and abs(before - after) < 2 * INDENT * measure.letter

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
+from enum import Enum, auto
 
 from app.text.blocks import Block, Measure, is_centred
 from app.text.elements import Kind
+from app.text.lanes import Grid
 from app.text.lines import Part, Rect
 from app.text.markers import Marker, is_capitals, is_title, marker_of
 from app.text.outline import RANKS, UNRANKED
@@ -24,6 +25,13 @@ _TITLE_RANK, _CAPITALS_RANK, _CENTRED_RANK = 0, 2, 3
 _HEADINGS = {"TITLE", "SECTION_HEADER"}
 
 
+class Note(Enum):
+    """What a block has of a footnote."""
+
+    BEGINS = auto()
+    GOES_ON = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Classified:
     """A block of a page's body, and what it is."""
@@ -33,18 +41,20 @@ class Classified:
     style: str = ""
     """Of a heading or an item: those that look alike have the same."""
     rank: int = UNRANKED
-    is_footnote: bool = False
+    note: Note | None = None
+    """Whether it is a footnote's text."""
 
     @property
     def start(self) -> int:
         """Where it begins in the document's text."""
-        return self.block.parts[0].start
+        return min(part.start for row in self.block.rows for part in row.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
     """What a page looks like, and what its layout analysis found."""
 
+    parts: Sequence[Part]
     measure: Measure
     layout: Sequence[tuple[str, Rect]]
     capitals_tell: bool
@@ -53,62 +63,72 @@ class Classifier:
     def of(cls, parts: Sequence[Part], measure: Measure, layout: Sequence[tuple[str, Rect]]) -> "Classifier":
         """The classifier of a page's body."""
         capitals = sum(is_capitals(part.text) for part in parts)
-        return cls(measure, layout, capitals <= CAPITALS_SHARE * len(parts))
+        return cls(parts, measure, layout, capitals <= CAPITALS_SHARE * len(parts))
 
-    def classified(self, blocks: Sequence[Block]) -> Iterator[Classified]:
+    def classified(self, blocks: Sequence[Block | Grid]) -> Iterator[Classified | Grid]:
         """A page's blocks, in order, each with what it is."""
         for index, block in enumerate(blocks):
+            if isinstance(block, Grid):
+                yield block
+                continue
             following = blocks[index + 1] if index + 1 < len(blocks) else None
-            marker = marker_of(block.parts[0].text)
-            heading = self._heading(block, marker, following)
-            if heading is not None:
-                style, rank = heading
-                yield Classified(Kind.HEADING, block, style, rank)
-            elif marker is not None and not marker.is_word:
-                yield Classified(Kind.LIST_ITEM, block, marker.style)
-            else:
-                yield Classified(Kind.PARAGRAPH, block, is_footnote=self._is_footnote(block))
+            yield self._classified(block, None if isinstance(following, Grid) else following)
+
+    def _classified(self, block: Block, following: Block | None) -> Classified:
+        marker = marker_of(block.rows[0].text)
+        note = self._note(block)
+        if note is not None:
+            return Classified(Kind.PARAGRAPH, block, note=note)
+        heading = self._heading(block, marker, following)
+        if heading is not None:
+            return Classified(Kind.HEADING, block, *heading)
+        if marker is not None and not marker.is_word:
+            return Classified(Kind.LIST_ITEM, block, marker.style)
+        return Classified(Kind.PARAGRAPH, block)
 
     def _heading(self, block: Block, marker: Marker | None, following: Block | None) -> tuple[str, int] | None:
         """The style and the rank of a heading; None where the block is none."""
-        if len(block.parts) > MOST_TITLE_LINES:
+        if len(block.rows) > MOST_TITLE_LINES:
             return None
-        told = next((name for name, place in self.layout if place.holds(block.parts[0].rect)), None)
-        text = " ".join(part.text for part in block.parts)
+        told = next((name for name, place in self.layout if place.holds(block.first.rect)), None)
+        text = block.text
         if told not in _HEADINGS and not is_title(text):
             return None
         if told == "TITLE":
             return "title", _TITLE_RANK
         looks = self._looks(block, text)
+        heads = told or self._heads(block, text, following)
         if marker is not None:
-            stands_out = looks or told or block.stands_apart or RANKS.get(marker.style, UNRANKED) < RANKS["A."]
-            return (marker.style, RANKS.get(marker.style, UNRANKED)) if stands_out else None
-        if looks is None and (told or self._heads(block, text, following)):
-            return "plain", UNRANKED
-        return looks
+            rank = RANKS.get(marker.style, UNRANKED)
+            return (marker.style, rank) if looks or heads or rank < RANKS["A."] else None
+        return ("plain", UNRANKED) if looks is None and heads and (told or block.stands_apart) else looks
 
     def _looks(self, block: Block, text: str) -> tuple[str, int] | None:
         """The style and the rank that a block's looks tell; None where it looks like its page's text."""
-        letter = median(part.rect.width / len(part.text) for part in block.parts)
-        height = median(part.rect.height for part in block.parts)
-        in_capitals = self.capitals_tell and is_capitals(text)
-        if height > LARGE * self.measure.height and letter > LARGE * self.measure.letter:
+        if block.height > LARGE * self.measure.height and block.letter > LARGE * self.measure.letter:
             return "large", _TITLE_RANK
-        centred = all(is_centred(part, self.measure) for part in block.parts)
-        if in_capitals:
+        centred = all(is_centred(row, self.measure) for row in block.rows)
+        if self.capitals_tell and is_capitals(text):
             return ("CENTRED" if centred else "CAPITALS"), _CAPITALS_RANK
-        return ("centred", _CENTRED_RANK) if centred else None
+        return ("centred", _CENTRED_RANK) if centred and self._is_alone(block) else None
+
+    def _is_alone(self, block: Block) -> bool:
+        """Whether nothing stands beside a block's first row, as a form's labels stand beside what was filled in."""
+        row = block.rows[0]
+        return not any(part.rect.beside(row.rect) for part in self.parts if part not in row.parts)
 
     def _heads(self, block: Block, text: str, following: Block | None) -> bool:
-        """Whether a line of few capitalised words stands by itself above some text."""
-        if following is None or len(block.parts) > 1 or len(text.split()) > MOST_PLAIN_TITLE_WORDS:
+        """Whether a line of few words stands right above some text."""
+        if following is None or len(block.rows) > 1 or len(text.split()) > MOST_PLAIN_TITLE_WORDS:
             return False
-        first, below = block.parts[0].rect, following.parts[0].rect
-        return block.stands_apart and len(following.parts) > 1 and below.top > first.top and below.above_or_below(first)
+        first, below = block.rows[0].rect, following.rows[0].rect
+        is_text = len(following.rows) > 1 and marker_of(following.rows[0].text) is None
+        return is_text and below.top > first.top and below.above_or_below(first)
 
-    def _is_footnote(self, block: Block) -> bool:
-        first = block.parts[0]
-        word = first.text.split(maxsplit=1)[0].rstrip(".)")
-        letter = median(part.rect.width / len(part.text) for part in block.parts)
-        is_note = word.isdecimal() or all(sign in NOTE_SIGNS for sign in word)
-        return is_note and first.rect.top > LOWER_HALF and letter < SMALL * self.measure.letter
+    def _note(self, block: Block) -> Note | None:
+        """Whether a block is a footnote, or goes on with one of the page before."""
+        if block.first.rect.top < LOWER_HALF or block.letter > SMALL * self.measure.letter:
+            return None
+        word = block.rows[0].text.split(maxsplit=1)[0].rstrip(".)")
+        begins = word.isdecimal() or word[0] in NOTE_SIGNS
+        return Note.BEGINS if begins else Note.GOES_ON

@@ -57,11 +57,13 @@ class Signature:
 
     text: str
     middle: float
+    said: str
+    """The text, figures and all."""
 
 
 def signatures_of(parts: Iterable[Part]) -> list[Signature]:
     """The signatures of a page's lines."""
-    return [Signature(_FIGURES.sub("#", part.text.casefold()), part.rect.middle) for part in parts]
+    return [Signature(_FIGURES.sub("#", part.text.casefold()), part.rect.middle, part.text) for part in parts]
 
 
 def edges_of(sheet: Sheet, nearby: Sequence[list[Signature]]) -> dict[int, Kind]:
@@ -72,7 +74,8 @@ def edges_of(sheet: Sheet, nearby: Sequence[list[Signature]]) -> dict[int, Kind]
     found: dict[int, Kind] = {}
     for edge, ordered in ((Kind.HEADER, rows), (Kind.FOOTER, rows[::-1])):
         for row in ordered:
-            kinds = [told.get(part.start) or _kind(part, edge, others) for part in row]
+            stamp = edge if _is_stamp(row, edge) else None
+            kinds = [told.get(part.start) or stamp or _kind(part, edge, others) for part in row]
             if not all(kinds):
                 break
             found |= {part.start: kind for part, kind in zip(row, kinds, strict=True) if kind}
@@ -80,25 +83,29 @@ def edges_of(sheet: Sheet, nearby: Sequence[list[Signature]]) -> dict[int, Kind]
 
 
 def _kind(part: Part, edge: Kind, others: Sequence[list[Signature]]) -> Kind | None:
-    depth = part.rect.middle if edge is Kind.HEADER else 1 - part.rect.middle
-    if depth > ZONE:
+    if _depth(part, edge) > ZONE:
         return None
     if _PAGE_MARK.fullmatch(part.text):
         return Kind.PAGE_MARK
-    if _STAMP.search(part.text):
-        return edge
     (own,) = signatures_of([part])
-    if sum(letter.isalpha() for letter in own.text) < FEWEST_LETTERS:
-        return None
     return edge if any(_has(page, own) for page in others) else None
 
 
+def _depth(part: Part, edge: Kind) -> float:
+    return part.rect.middle if edge is Kind.HEADER else 1 - part.rect.middle
+
+
+def _is_stamp(row: list[Part], edge: Kind) -> bool:
+    """Whether a row is a court's stamp, in one line or in several beside each other."""
+    return _depth(row[0], edge) < ZONE and _STAMP.search(" ".join(part.text for part in row)) is not None
+
+
 def _has(page: Iterable[Signature], own: Signature) -> bool:
-    return any(
-        abs(each.middle - own.middle) < SAME_HEIGHT
-        and (each.text == own.text or fuzz.ratio(each.text, own.text, score_cutoff=ALIKE) > 0)
-        for each in page
-    )
+    """Whether a page has a line like this at the same height; one of figures, mostly, must be the very same."""
+    near = [each for each in page if abs(each.middle - own.middle) < SAME_HEIGHT]
+    if sum(letter.isalpha() for letter in own.text) < FEWEST_LETTERS:
+        return any(each.said == own.said for each in near)
+    return any(each.text == own.text or fuzz.ratio(each.text, own.text, score_cutoff=ALIKE) > 0 for each in near)
 
 
 def _is_copy(parts: Sequence[Part], page: list[Signature]) -> bool:
@@ -109,7 +116,8 @@ def _is_copy(parts: Sequence[Part], page: list[Signature]) -> bool:
 
 
 def _layout_kind(sheet: Sheet, part: Part) -> Kind | None:
-    return next((_LAYOUT_KINDS[name] for name, place in sheet.layout if name in _LAYOUT_KINDS and place.holds(part.rect)), None)
+    names = (name for name, place in sheet.layout if name in _LAYOUT_KINDS and place.holds(part.rect))
+    return next((_LAYOUT_KINDS[name] for name in names), None)
 
 
 def _rows(parts: Sequence[Part]) -> list[list[Part]]:

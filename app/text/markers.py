@@ -7,12 +7,12 @@ MOST_TITLE_LETTERS = 160
 MOST_TITLE_WORDS = 16
 TITLE_CASE_SHARE = 0.7
 CAPITALS_SHARE = 0.85
-FIGURES_SHARE = 0.3
+LETTERS_SHARE = 0.7
 SMALL_WORD_LETTERS = 3
 """Words of at most so many letters may be written small in a title."""
 
 _BULLET = re.compile(r"([•●○◦▪■□‣⁃∙·*–—-])\s+(?=\S)")
-_NUMBERED = re.compile(r"(\(?)((?:\d{1,3}\.)*\d{1,3}|[A-Za-z]|[ivxl]{2,6}|[IVXL]{2,6})([.)])(?:\s+|$)")
+_NUMBERED = re.compile(r"(?!v\.)(\(?)((?:\d{1,3}\.)*\d{1,2}|[A-Za-z]|[ivxl]{2,6}|[IVXL]{2,6})([.)])(?:\s+|$)")
 _DOTTED = re.compile(r"()(\d{1,2}(?:\.\d{1,2}){1,4})()\.?\s+(?=\S)")
 _SECTION = re.compile(
     r"(article|chapter|part|title|section|sec\.|exhibit|schedule|appendix|annex|attachment|count|§+)\s*"
@@ -20,7 +20,7 @@ _SECTION = re.compile(
     re.IGNORECASE,
 )
 _ROMAN = re.compile(r"(?:xl|x{0,3})(?:ix|iv|v?i{0,3})", re.IGNORECASE)
-_SENTENCE_LIKE = re.compile(r"[.?!;,]$")
+_SENTENCE_LIKE = re.compile(r"""[.?!;,]["”’')\]]*$""")
 _WORD = re.compile(r"[^\W\d_][\w’']*")
 
 
@@ -69,12 +69,12 @@ def is_title(text: str) -> bool:
     said = text[marker.length :] if marker else text
     words = _WORD.findall(said)
     if not words:
-        return marker is not None and marker.is_word
-    if len(text) > MOST_TITLE_LETTERS or len(words) > MOST_TITLE_WORDS:
+        return marker is not None and not said
+    if len(text) > MOST_TITLE_LETTERS or len(words) > MOST_TITLE_WORDS or _is_figures(said):
         return False
     if is_capitals(said):
         return not said.rstrip().endswith((",", ";"))
-    if _SENTENCE_LIKE.search(said) or _is_figures(said):
+    if _SENTENCE_LIKE.search(said) or not said[0].isalpha():
         return False
     telling = [word for word in words if len(word) > SMALL_WORD_LETTERS] or words
     return words[0][0].isupper() and sum(word[0].isupper() for word in telling) >= TITLE_CASE_SHARE * len(telling)
@@ -88,4 +88,4 @@ def is_capitals(text: str) -> bool:
 
 def _is_figures(text: str) -> bool:
     signs = [sign for sign in text if not sign.isspace()]
-    return sum(sign.isdigit() for sign in signs) > FIGURES_SHARE * len(signs)
+    return sum(sign.isalpha() for sign in signs) < LETTERS_SHARE * len(signs)

@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from app.text.blocks import Measure, blocks_of, ends_sentence
-from app.text.classification import Classified, Classifier
+from app.text.classification import Classified, Classifier, Note
 from app.text.edges import NEARBY_PAGES, Sheet, Signature, edges_of, signatures_of
 from app.text.elements import Element, Kind, Piece
 from app.text.joining import HYPHENS, Composition, Vocabulary
+from app.text.lanes import Grid
 from app.text.lines import PageContent, Part, Rect, located
 from app.text.outline import Outline
 from app.text.pleading import part_line_numbers
-from app.text.tables import row_element, rows_of
+from app.text.tables import TableRow, row_element, rows_of
 
 MOST_CHARACTERS = 20_000
 """A paragraph that is longer goes over no further page."""
@@ -30,20 +31,25 @@ class _Open:
     composition: Composition
     level: int
     last: Part
+    is_note: bool = False
 
     def add(self, found: Classified) -> None:
-        for part, separator in zip(found.block.parts, found.block.separators, strict=True):
-            self.composition.add(part, " " if self.kind is Kind.HEADING or not separator else separator)
-        self.last = found.block.parts[-1]
+        for row, separator in zip(found.block.rows, found.block.separators, strict=True):
+            before = " " if self.kind is Kind.HEADING or not separator else separator
+            for part in row.parts:
+                self.composition.add(part, before)
+                before = " "
+        self.last = found.block.last
 
     def may_go_on_with(self, found: Classified) -> bool:
         """Whether a paragraph that begins a column or a page goes on with this one.
 
         It has to be in the middle of a sentence; at a page's edge that is enough, at a column's the next line must tell.
         """
-        first = found.block.parts[0]
-        text = self.composition.text
-        if self.kind not in {Kind.PARAGRAPH, Kind.LIST_ITEM} or found.kind is not Kind.PARAGRAPH or found.is_footnote:
+        first, text = found.block.first, self.composition.text
+        if self.kind not in {Kind.PARAGRAPH, Kind.LIST_ITEM} or found.kind is not Kind.PARAGRAPH:
+            return False
+        if found.note is Note.BEGINS or self.is_note is not (found.note is Note.GOES_ON):
             return False
         is_over_page = first.box["page"] == self.last.box["page"] + 1
         is_over_column = first.box["page"] == self.last.box["page"] and first.rect.middle < self.last.rect.middle
@@ -109,7 +115,15 @@ class StructureReader:
             yield from (row_element(row, self._tables, self._vocabulary) for row in rows)
         if plain:
             measure = Measure.of(plain)
-            yield from Classifier.of(plain, measure, sheet.layout).classified(list(blocks_of(plain, measure)))
+            blocks = list(blocks_of(plain, measure))
+            for found in Classifier.of(plain, measure, sheet.layout).classified(blocks):
+                yield from self._grid(found) if isinstance(found, Grid) else (found,)
+
+    def _grid(self, grid: Grid) -> Iterator[Element]:
+        self._tables += 1
+        for line in grid.lines:
+            row = TableRow(tuple(() if each is None else each.parts for each in line), is_header=False)
+            yield row_element(row, self._tables, self._vocabulary)
 
     def _take(self, found: Classified | Element) -> Iterator[Element]:
         """Put what comes next where it belongs: into the block that is open, behind it, or after all that has been."""
@@ -121,15 +135,18 @@ class StructureReader:
             else:
                 yield found
             return
-        first = self._pending[0] if self._pending else None
-        if isinstance(first, _Open) and first.may_go_on_with(found):
-            first.add(found)
+        going_on = next((each for each in self._open() if each.may_go_on_with(found)), None)
+        if going_on is not None:
+            going_on.add(found)
             return
-        if not found.is_footnote:
+        if found.note is None:
             yield from self._flush()
-        opened = _Open(found.kind, Composition(self._vocabulary), self._level(found), found.block.parts[-1])
+        opened = _Open(found.kind, Composition(self._vocabulary), self._level(found), found.block.last, bool(found.note))
         opened.add(found)
         self._pending.append(opened)
+
+    def _open(self) -> list[_Open]:
+        return [each for each in self._pending if isinstance(each, _Open)]
 
     def _level(self, found: Classified) -> int:
         if found.kind is Kind.HEADING:

@@ -15,7 +15,7 @@ CELLS = " | "
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One row of a table: for each column, the parts of lines that stand in its cell."""
 
     cells: tuple[tuple[Part, ...], ...]
@@ -30,7 +30,7 @@ class _Cell:
     is_header: bool
 
 
-def rows_of(table: dict[str, Any], parts: Sequence[Part], rotation_degrees: int) -> tuple[list[Row], set[int]]:
+def rows_of(table: dict[str, Any], parts: Sequence[Part], rotation_degrees: int) -> tuple[list[TableRow], set[int]]:
     """A table's rows out of the lines that stand in it, and where those lines begin; both empty where none do."""
     cells = [
         _Cell(cell["row"], cell["column"], Rect.upright(cell["box"], rotation_degrees), bool(cell.get("is_header")))
@@ -49,13 +49,13 @@ def rows_of(table: dict[str, Any], parts: Sequence[Part], rotation_degrees: int)
     columns = max(columns, max(cell.column for cell in cells))
     headers = {cell.row for cell in cells if cell.is_header}
     rows = [
-        Row(tuple(tuple(found.get((row, column), ())) for column in range(1, columns + 1)), row in headers)
+        TableRow(tuple(tuple(found.get((row, column), ())) for column in range(1, columns + 1)), row in headers)
         for row in sorted({row for row, _ in found})
     ]
     return rows, {part.start for part in inside}
 
 
-def row_element(row: Row, table: int, vocabulary: Vocabulary) -> Element:
+def row_element(row: TableRow, table: int, vocabulary: Vocabulary) -> Element:
     """A row as an element: its cells' texts, parted by bars."""
     text, pieces, cells = "", list[Piece](), list[str]()
     for parts in row.cells:
