@@ -6,6 +6,7 @@ Plain functions over passages and the mentions in them, which are already resolv
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from itertools import combinations
 
 from app.entities.mentions import EntityType, Mention, Passage
@@ -77,7 +78,13 @@ class Edge:
     """The strongest first, at most `MOST_EVIDENCE`."""
 
 
-_CASE = object()
+class _Own(Enum):
+    """What a document calls its own; a member of an enum stays itself when a reader is pickled."""
+
+    CASE = "case"
+
+
+_CASE = _Own.CASE
 """Stands for the document's own case until its number is known."""
 
 

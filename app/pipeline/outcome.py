@@ -9,8 +9,9 @@ from redis.asyncio import Redis
 
 from app.config import Settings
 from app.db import Sessions
-from app.embeddings.models import Embedders
+from app.entities.mentions import EntityExtractor
 from app.jobs.states import Stage
+from app.knowledge.embedding import Embedding
 from app.ocr.calls import Ocr
 from app.pipeline.estimates import Estimates
 from app.resources import Resources
@@ -27,7 +28,8 @@ class Tools:
     bucket: Bucket
     ocr: Ocr
     estimates: Estimates
-    embedders: Embedders
+    embedding: Embedding
+    extractor: EntityExtractor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +54,6 @@ def open_tools(resources: Resources) -> Tools:
         bucket=resources.bucket,
         ocr=resources.ocr,
         estimates=estimates,
-        embedders=resources.embedders,
+        embedding=resources.embedding,
+        extractor=resources.extractor,
     )
