@@ -1,8 +1,9 @@
 """Every setting of the API and the workers: read from the environment (and `.env`), checked once, at start."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -206,6 +207,14 @@ class Settings(BaseSettings):
     textract_connect_timeout_seconds: float = Field(5.0, gt=0, description="How long connecting to Textract may take.")
     textract_read_timeout_seconds: float = Field(30.0, gt=0, description="How long Textract may take to answer.")
 
+    chunk_max_tokens: int = Field(400, ge=20, le=8000, description="The most tokens of a chunk, as estimated.")
+    chunk_overlap_tokens: int = Field(
+        50, ge=0, description="Tokens at its beginning that a chunk may share with the one before: at most half of the most."
+    )
+    chunk_min_tokens: int = Field(
+        100, ge=1, description="A chunk with fewer tokens is not ended by a heading, or to keep a paragraph whole."
+    )
+
     embedding_url: str | None = Field(
         None,
         pattern=r"^https?://",
@@ -293,5 +302,24 @@ class Settings(BaseSettings):
         None, description="The CloudWatch namespace of metrics in the logs (embedded metric format); none without it."
     )
 
+    format_memory_bytes: int = Field(
+        2048 * MEBIBYTE, gt=0, description="Address space of the process that makes formats and pictures of documents."
+    )
+    format_timeout_seconds: float = Field(600.0, gt=0, description="How long making one format of a document may take.")
+    format_wait_seconds: float = Field(
+        50.0, gt=0, description="How long a request waits for a format to be made; it goes on being made after that."
+    )
+    max_concurrent_formats: int = Field(
+        2, ge=1, description="Formats and pictures that one API process makes at once; others wait their turn."
+    )
+
     max_streams: int = Field(2000, ge=1, description="Event streams that one API process keeps open at once.")
     stream_ping_seconds: float = Field(15.0, gt=0, description="How often an idle stream sends a comment.")
+
+    @model_validator(mode="after")
+    def _chunks_have_room(self) -> Self:
+        if self.chunk_overlap_tokens > self.chunk_max_tokens // 2:
+            raise ValueError("CHUNK_OVERLAP_TOKENS may be half of CHUNK_MAX_TOKENS at most")
+        if self.chunk_min_tokens > self.chunk_max_tokens:
+            raise ValueError("CHUNK_MIN_TOKENS may be no more than CHUNK_MAX_TOKENS")
+        return self
