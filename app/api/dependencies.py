@@ -12,9 +12,13 @@ from app.api.metrics import Metrics
 from app.api.readiness import Readiness
 from app.api.streams import Streams
 from app.api.uploads import UploadSlots
+from app.documents.formats import Formats
 from app.documents.service import Documents
+from app.documents.trace import Traces
 from app.jobs.service import Jobs
 from app.jobs.states import Stage
+from app.jobs.steps import Step
+from app.knowledge.search import Search
 from app.projects.service import Projects
 from app.storage.s3 import Bucket
 
@@ -25,6 +29,8 @@ class Services:
 
     projects: Projects
     documents: Documents
+    formats: Formats
+    traces: Traces
     jobs: Jobs
     bucket: Bucket
     bell: Bell
@@ -32,7 +38,10 @@ class Services:
     uploads: UploadSlots
     readiness: Readiness
     metrics: Metrics
-    steps: dict[str, list[Stage]]
+    search: Search
+    steps: dict[Step, list[Stage]]
+    tasks: dict[str, str]
+    """What runs from each stage."""
 
 
 bearer = HTTPBearer(auto_error=False, description="An API key; it belongs to a project, and sees nothing of others.")

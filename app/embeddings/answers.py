@@ -109,8 +109,6 @@ def _vector(said: Any, dimensions: int) -> list[float]:
     return said
 
 
-
-
 def _said(body: bytes) -> tuple[str, str | None]:
     """The message and code of an error's body, where it says them as OpenAI does; else its beginning."""
     try:

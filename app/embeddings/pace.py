@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 
@@ -13,6 +13,7 @@ class Pace:
     per_minute: float | None
     """None: as fast as may be."""
     clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _free_at: float = 0.0
 
     async def take(self, amount: float) -> None:
@@ -20,7 +21,7 @@ class Pace:
         begins = max(self.clock(), self._free_at)
         if self.per_minute is not None:
             self._free_at = begins + amount * 60 / self.per_minute
-        await asyncio.sleep(begins - self.clock())
+        await self.sleep(begins - self.clock())
 
     def correct(self, amount: float) -> None:
         """Count so much more, or less where it is negative, for what was taken by an estimate."""

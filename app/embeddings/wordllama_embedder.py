@@ -1,10 +1,11 @@
 """The model that needs no network: WordLlama's static embeddings, whose weights come in its wheel.
 
-The model takes about 0.1 GB of memory in a process that uses it (measured), and nothing in one that doesn't: it is loaded at
-the first call. It makes about a thousand vectors of 200 tokens a second, in a thread that lets go of the interpreter for most of that time.
+Measured: the model takes 95 MB of memory in a process that uses it, and nothing in one that doesn't, for it is loaded at the first
+call (1.6 s). It makes 800 vectors of 300 tokens a second, in a thread that leaves the event loop alone but for 12 ms at most.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -53,7 +54,13 @@ class WordLlamaEmbedder:
 
 def load() -> Any:
     """The model, from its own wheel: without its folder as the cache, it would look for its tokenizer on the network."""
+    # Importing it sets up logging, where nobody has yet: that is not a library's to do.
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
     import wordllama  # noqa: PLC0415 - most processes never need it
+
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
     return wordllama.WordLlama.load(
         dim=WordLlamaEmbedder.dimensions, cache_dir=Path(wordllama.__file__).parent, disable_download=True
