@@ -3,14 +3,11 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from app.config import Settings
 from app.embeddings.embedder import Embedder
 from app.embeddings.models import Embedders
 from app.errors import QuireError
-from app.knowledge.embedding import Embedding
 from app.knowledge.switching import Switching
 from app.resources import open_resources
 
@@ -28,22 +25,14 @@ def main() -> None:
 
 
 async def _run(settings: Settings, what: str, model: str) -> None:
-    async with _opened(settings) as (switching, embedders):
+    async with open_resources(settings) as resources:
+        switching = Switching(resources.sessions, resources.embedding, settings.database_url)
+        embedders = resources.embedders
         if what == "switch":
             await _switch(switching, embedders.coming or embedders.current)
         elif what == "forget":
             print(f"{await switching.forget(model)} vectors forgotten")
         await _status(switching, embedders)
-
-
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[tuple[Switching, Embedders]]:
-    async with open_resources(settings) as resources:
-        embedding = Embedding(resources.sessions, resources.embedders, settings.database_url)
-        try:
-            yield Switching(resources.sessions, embedding, settings.database_url), resources.embedders
-        finally:
-            await embedding.aclose()
 
 
 async def _switch(switching: Switching, embedder: Embedder) -> None:
