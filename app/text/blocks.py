@@ -13,7 +13,7 @@ from statistics import median
 
 from app.text.lanes import Grid, Row, lanes_of
 from app.text.lines import Part
-from app.text.markers import is_title, marker_of
+from app.text.markers import is_capitals, is_title, marker_of
 
 GAP = 1.45
 """Lines that are so many times farther apart than those around them belong to two blocks."""
@@ -88,6 +88,12 @@ class Block:
         return " ".join(row.text for row in self.rows)
 
     @property
+    def is_indented(self) -> bool:
+        """Whether its first row stands to the right of the second."""
+        lefts = [row.rect.left for row in self.rows[:2]]
+        return lefts[0] > lefts[-1] + INDENT * self.letter
+
+    @property
     def letter(self) -> float:
         """The width of its letters."""
         return median(row.rect.width / len(row.text) for row in self.rows)
@@ -145,8 +151,11 @@ class _Lane:
             return None
         if marker and (has_room or abs(shift) > INDENT or (not marker.is_word and _CLAUSE_END.search(first.text))):
             return None
-        if has_room and abs(shift) > INDENT / 2 and (self._is_centred(first) or self._is_centred(second)):
-            return "\n" if self._is_centred(first) and self._is_centred(second) else None
+        centred = self._is_centred(first) + self._is_centred(second)
+        if centred == 2 and abs(shift) > INDENT / 2:  # noqa: PLR2004 (both)
+            return "\n" if is_capitals(first.text) is is_capitals(second.text) else None
+        if centred == 1 and abs(shift) > INDENT / 2 and has_room:
+            return None
         if self._turns(index, shift, is_first=is_first):
             return None
         if not has_room or _BROKEN.search(first.text):

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 
 from app.text.blocks import Block, Measure, is_centred
 from app.text.elements import Kind
 from app.text.lanes import Grid
 from app.text.lines import Part, Rect
-from app.text.markers import Marker, is_capitals, is_title, marker_of
+from app.text.markers import MOST_TITLE_WORDS, Marker, is_capitals, is_title, marker_of
 from app.text.outline import RANKS, UNRANKED
 
 MOST_TITLE_LINES = 4
@@ -20,16 +19,9 @@ LARGE = 1.35
 """Letters so many times the size of the page's make a heading."""
 SMALL = 0.93
 LOWER_HALF = 0.5
-NOTE_SIGNS = "*†‡§"
+NOTE_SIGNS = frozenset("*†‡§")
 _TITLE_RANK, _CAPITALS_RANK, _CENTRED_RANK = 0, 2, 3
 _HEADINGS = {"TITLE", "SECTION_HEADER"}
-
-
-class Note(Enum):
-    """What a block has of a footnote."""
-
-    BEGINS = auto()
-    GOES_ON = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +33,8 @@ class Classified:
     style: str = ""
     """Of a heading or an item: those that look alike have the same."""
     rank: int = UNRANKED
-    note: Note | None = None
-    """Whether it is a footnote's text."""
+    is_note: bool = False
+    """Whether it is a footnote."""
 
     @property
     def start(self) -> int:
@@ -76,9 +68,8 @@ class Classifier:
 
     def _classified(self, block: Block, following: Block | None) -> Classified:
         marker = marker_of(block.rows[0].text)
-        note = self._note(block)
-        if note is not None:
-            return Classified(Kind.PARAGRAPH, block, note=note)
+        if self._is_note(block):
+            return Classified(Kind.PARAGRAPH, block, is_note=True)
         heading = self._heading(block, marker, following)
         if heading is not None:
             return Classified(Kind.HEADING, block, *heading)
@@ -99,8 +90,8 @@ class Classifier:
         looks = self._looks(block, text)
         heads = told or self._heads(block, text, following)
         if marker is not None:
-            rank = RANKS.get(marker.style, UNRANKED)
-            return (marker.style, rank) if looks or heads or rank < RANKS["A."] else None
+            is_section = marker.is_word or marker.style == "I."
+            return (marker.style, RANKS.get(marker.style, UNRANKED)) if looks or heads or is_section else None
         return ("plain", UNRANKED) if looks is None and heads and (told or block.stands_apart) else looks
 
     def _looks(self, block: Block, text: str) -> tuple[str, int] | None:
@@ -119,16 +110,17 @@ class Classifier:
 
     def _heads(self, block: Block, text: str, following: Block | None) -> bool:
         """Whether a line of few words stands right above some text."""
-        if following is None or len(block.rows) > 1 or len(text.split()) > MOST_PLAIN_TITLE_WORDS:
+        most = MOST_PLAIN_TITLE_WORDS if marker_of(text) is None else MOST_TITLE_WORDS
+        if following is None or len(block.rows) > 1 or len(text.split()) > most or not self._is_alone(block):
             return False
         first, below = block.rows[0].rect, following.rows[0].rect
         is_text = len(following.rows) > 1 and marker_of(following.rows[0].text) is None
         return is_text and below.top > first.top and below.above_or_below(first)
 
-    def _note(self, block: Block) -> Note | None:
-        """Whether a block is a footnote, or goes on with one of the page before."""
-        if block.first.rect.top < LOWER_HALF or block.letter > SMALL * self.measure.letter:
-            return None
+    def _is_note(self, block: Block) -> bool:
+        """Whether a block is a footnote: in small letters in the lower half of the page, after a number or a sign."""
+        measure = self.measure
+        if block.letter > SMALL * measure.letter or block.height > SMALL * measure.height:
+            return False
         word = block.rows[0].text.split(maxsplit=1)[0].rstrip(".)")
-        begins = word.isdecimal() or word[0] in NOTE_SIGNS
-        return Note.BEGINS if begins else Note.GOES_ON
+        return block.first.rect.top > LOWER_HALF and (word.isdecimal() or word[:1] in NOTE_SIGNS)

@@ -21,6 +21,7 @@ FAR = 3.0
 NEAR = 1.6
 FEWEST_BANDS, FEWEST_TABLE_BANDS, FEWEST_TABLE_LANES = 2, 3, 3
 FIGURES_SHARE = 0.6
+LEVEL_SHARE = 0.15
 MOST_CELL_WORDS = 6.0
 _RULE = re.compile(r"[)|§:]{1,2}")
 _FIGURE = re.compile(r"[($€£+-]*\d[\d.,]*[)%]?|[-–—]|\*\*")
@@ -82,15 +83,30 @@ def lanes_of(parts: Sequence[Part], letter: float, pitch: float) -> Iterator[Lan
             plain = []
             yield from _parted(bands[at:end], letter)
             at = end
-        elif len(bands[at]) > 1:
+        elif len(bands[at]) > 1 and not _is_bridged(bands, at, pitch):
             yield from _lanes(plain)
             plain = []
             yield from (Lane([row]) for row in bands[at])
+            at += 1
+        elif len(bands[at]) > 1:
+            plain.append(Row.of([part for row in bands[at] for part in row.parts]))
             at += 1
         else:
             plain += bands[at]
             at += 1
     yield from _lanes(plain)
+
+
+def _is_bridged(bands: list[Band], at: int, pitch: float) -> bool:
+    """Whether a line right above or below goes on across the gaps in this one, which blanks to be filled in leave."""
+    first, last = bands[at][0].rect, bands[at][-1].rect
+    return any(
+        len(band) == 1
+        and abs(band[0].rect.middle - first.middle) < NEAR * pitch
+        and band[0].rect.left < first.right
+        and band[0].rect.right > last.left
+        for band in bands[max(0, at - 1) : at + 2]
+    )
 
 
 def _lanes(rows: list[Row]) -> Iterator[Lane]:
@@ -108,12 +124,21 @@ def _lanes(rows: list[Row]) -> Iterator[Lane]:
 def _bands(parts: Sequence[Part], letter: float) -> Iterator[Band]:
     group: list[Part] = []
     for part in parts:
-        if group and not (group[0].rect.beside(part.rect) and part.rect.left >= group[-1].rect.centre):
+        if group and not _is_level(group, part):
             yield _fused(group, letter)
             group = []
         group.append(part)
     if group:
         yield _fused(group, letter)
+
+
+def _is_level(group: list[Part], part: Part) -> bool:
+    """Whether a line goes on with a band: to the right of it, and at its height; columns may be off by half a line."""
+    first, last = group[0].rect, group[-1].rect
+    if part.rect.left >= last.right:
+        overlap = min(first.bottom, part.rect.bottom) - max(first.top, part.rect.top)
+        return overlap > LEVEL_SHARE * min(first.height, part.rect.height)
+    return part.rect.left >= last.centre and first.beside(part.rect)
 
 
 def _fused(group: list[Part], letter: float) -> Band:

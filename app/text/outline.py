@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 MOST_LEVELS = 6
 
-RANKS = {"part": 1, "title": 1, "chapter": 1, "article": 1, "I.": 2, "A.": 3, "1.": 4, "a.": 5}
-"""Styles that are never under one of a higher rank; the rest are where they come."""
-UNRANKED = 6
+RANKS = {"part": 1, "title": 1, "chapter": 1, "article": 1}
+UNRANKED = 4
+"""A style is never under one of a higher rank; those of one rank nest as they first come."""
 
 
 @dataclass(slots=True)

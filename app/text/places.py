@@ -1,13 +1,20 @@
 """Where a range of a document's text stands on its pages: a box around its words, for each line that it touches."""
 
+from collections.abc import Iterable
+
 from app.text.elements import Box
-from app.text.lines import PageContent, located
+from app.text.lines import PageContent, Part, located
 
 
 def boxes_of_range(page: PageContent, offset: int, start: int, end: int) -> list[Box]:
     """The boxes of what a range of the document's text touches of a page whose own text begins at `offset`."""
+    return boxes_of_parts(located(page, offset), start, end)
+
+
+def boxes_of_parts(parts: Iterable[Part], start: int, end: int) -> list[Box]:
+    """The same, of a page whose lines have been located."""
     boxes = []
-    for part in located(page, offset):
+    for part in parts:
         if part.end <= start or part.start >= end:
             continue
         at, touched = 0, list[int]()

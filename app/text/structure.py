@@ -5,11 +5,11 @@ their neighbours, and the last block of the page before, which may go on.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.text.blocks import Measure, blocks_of, ends_sentence
-from app.text.classification import Classified, Classifier, Note
+from app.text.classification import Classified, Classifier
 from app.text.edges import NEARBY_PAGES, Sheet, Signature, edges_of, signatures_of
 from app.text.elements import Element, Kind, Piece
 from app.text.joining import HYPHENS, Composition, Vocabulary
@@ -31,7 +31,8 @@ class _Open:
     composition: Composition
     level: int
     last: Part
-    is_note: bool = False
+    is_at_page_end: bool = False
+    """Whether the next page may go on with it."""
 
     def add(self, found: Classified) -> None:
         for row, separator in zip(found.block.rows, found.block.separators, strict=True):
@@ -47,15 +48,14 @@ class _Open:
         It has to be in the middle of a sentence; at a page's edge that is enough, at a column's the next line must tell.
         """
         first, text = found.block.first, self.composition.text
-        if self.kind not in {Kind.PARAGRAPH, Kind.LIST_ITEM} or found.kind is not Kind.PARAGRAPH:
+        if self.kind not in {Kind.PARAGRAPH, Kind.LIST_ITEM} or found.kind is not Kind.PARAGRAPH or found.is_note:
             return False
-        if found.note is Note.BEGINS or self.is_note is not (found.note is Note.GOES_ON):
-            return False
-        is_over_page = first.box["page"] == self.last.box["page"] + 1
+        is_over_page = self.is_at_page_end and first.box["page"] == self.last.box["page"] + 1
         is_over_column = first.box["page"] == self.last.box["page"] and first.rect.middle < self.last.rect.middle
         if not (is_over_page or is_over_column) or ends_sentence(text) or len(text) > MOST_CHARACTERS:
             return False
-        return is_over_page or first.text[0].islower() or text[-1] in HYPHENS
+        is_clear = first.text[0].islower() or text[-1] in HYPHENS
+        return is_clear or (is_over_page and not found.block.is_indented)
 
     def element(self) -> Element:
         return Element(self.kind, self.composition.text, tuple(self.composition.pieces), self.level)
@@ -102,8 +102,10 @@ class StructureReader:
         body = [part for part in sheet.parts if part.start not in edges]
         if not body:
             yield from self._flush()
-        for found in sorted([*apart, *self._body(sheet, body)], key=lambda found: found.start):
-            yield from self._take(found)
+        found = sorted([*apart, *self._body(sheet, body)], key=lambda each: each.start)
+        ends = _page_end(found)
+        for each in found:
+            yield from self._take(each, ends)
 
     def _body(self, sheet: Sheet, body: list[Part]) -> Iterator[Classified | Element]:
         """What a page's body is made of: the rows of its tables, and the blocks of its other lines."""
@@ -125,7 +127,7 @@ class StructureReader:
             row = TableRow(tuple(() if each is None else each.parts for each in line), is_header=False)
             yield row_element(row, self._tables, self._vocabulary)
 
-    def _take(self, found: Classified | Element) -> Iterator[Element]:
+    def _take(self, found: Classified | Element, page_end: Classified | None) -> Iterator[Element]:
         """Put what comes next where it belongs: into the block that is open, behind it, or after all that has been."""
         if isinstance(found, Element):
             if found.kind is Kind.TABLE_ROW:
@@ -135,18 +137,18 @@ class StructureReader:
             else:
                 yield found
             return
-        going_on = next((each for each in self._open() if each.may_go_on_with(found)), None)
+        opened = [each for each in self._pending if isinstance(each, _Open)]
+        going_on = next((each for each in opened if each.may_go_on_with(found)), None)
         if going_on is not None:
             going_on.add(found)
+            going_on.is_at_page_end = found is page_end
             return
-        if found.note is None:
+        if not any(each.is_at_page_end and each.last.box["page"] == found.block.first.box["page"] for each in opened):
             yield from self._flush()
-        opened = _Open(found.kind, Composition(self._vocabulary), self._level(found), found.block.last, bool(found.note))
-        opened.add(found)
-        self._pending.append(opened)
-
-    def _open(self) -> list[_Open]:
-        return [each for each in self._pending if isinstance(each, _Open)]
+        opening = _Open(found.kind, Composition(self._vocabulary), self._level(found), found.block.last)
+        opening.add(found)
+        opening.is_at_page_end = found is page_end
+        self._pending.append(opening)
 
     def _level(self, found: Classified) -> int:
         if found.kind is Kind.HEADING:
@@ -157,6 +159,18 @@ class StructureReader:
     def _flush(self) -> Iterator[Element]:
         pending, self._pending = self._pending, []
         yield from (each.element() if isinstance(each, _Open) else each for each in pending)
+
+
+def _page_end(found: Sequence[Classified | Element]) -> Classified | None:
+    """The block that the next page may go on with: the last one, or one that stands below it, but for footnotes."""
+    blocks = [each for each in found if isinstance(each, Classified) and not each.is_note]
+    if not blocks:
+        return None
+    last = blocks[-1]
+    place = last.block.last.rect
+    below = [each for each in blocks if each.block.last.rect.top >= place.bottom]
+    below = [each for each in below if each.block.last.rect.above_or_below(place) or each.block.first.rect.above_or_below(place)]
+    return max(below, key=lambda each: each.block.last.rect.bottom, default=last)
 
 
 def _sheet(page: PageContent, offset: int) -> Sheet:

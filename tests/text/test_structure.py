@@ -179,7 +179,7 @@ def pleading(number: int, lines: list[str], misread: dict[int, str] | None = Non
 def test_line_numbers_of_pleading_paper_are_kept_apart() -> None:
     """The text is whole without them, and over the page's edge; a misread number is one too."""
     rows = [each["text"] for each in prose(LOREM, TOP)]
-    filler = [each["text"] for each in prose(" ".join([OTHER] * 9), TOP)][:26]
+    filler = [each["text"] for each in prose(" ".join([OTHER] * 12), TOP)][:26]
     elements = read([pleading(1, [*filler, *rows[:2]], {7: "T"}), pleading(2, rows[2:])])
     numbers = [each.text for each in elements if each.kind is Kind.LINE_NUMBER]
     assert numbers == [*map(str, range(1, 7)), "T", *map(str, range(8, 29)), *map(str, range(1, 29))]
