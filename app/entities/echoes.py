@@ -19,9 +19,12 @@ SURE = 0.75
 """How sure a full name has to be to speak for its short ones."""
 DEFINED, SURNAME = 0.9, 0.85
 
-_DEFINITION = re.compile(r"[\s,]{0,3}\((?:(?:collectively|together|hereinafter|hereafter|the|or|and)[,\s]+)*[“\"]")
+_DEFINITION = re.compile(r"(?:['’]s?)?[\s,]{0,3}\((?:(?:collectively|together|hereinafter|hereafter|the|or|and)[,\s]+)*[“\"]")
 _ALIASES = re.compile(r"[“\"](?P<alias>[A-Z][\w.&'’ -]{1,40}?),?[”\"]")
 _NAMES = frozenset({EntityType.PERSON, EntityType.ORGANIZATION})
+_EXPLAINED = _NAMES | {EntityType.CASE_NUMBER}
+SHORTEST_NUMBER = 6
+"""A case number of so many characters is one wherever it stands, without a `No.` before it too."""
 _MOST = 400
 """So many short names are looked for in one go at most; a pattern of more would be slow."""
 
@@ -32,7 +35,7 @@ def with_echoes(texts: Sequence[Readable], found: Sequence[list[Found]]) -> list
     if not names:
         return [list(each) for each in found]
     longest = sorted(names, key=lambda name: (-len(name), name))[:_MOST]
-    pattern = re.compile(rf"(?<![\w@./-])(?:{'|'.join(map(re.escape, longest))})(?![\w@]|-\w)")
+    pattern = re.compile(rf"(?<![\w@./-])(?=[A-Z0-9])(?:{'|'.join(map(re.escape, longest))})(?![\w@]|-\w)")
     return [settled([*_retyped(text, each, names), *_found(text, pattern, names)]) for text, each in zip(texts, found, strict=True)]
 
 
@@ -42,15 +45,23 @@ def _short_names(texts: Sequence[Readable], found: Sequence[list[Found]]) -> dic
     doubtful = set()
     for text, each in zip(texts, found, strict=True):
         for full in each:
-            if full.type in _NAMES and full.confidence >= SURE:
+            if full.type in _EXPLAINED and full.confidence >= SURE:
                 for name, sure in _shorts(text.cased, full):
                     if name in names and names[name][0] is not full.type:
                         doubtful.add(name)
                     names.setdefault(name, (full.type, sure))
-    return {name: what for name, what in names.items() if name not in doubtful and not is_generic(name)}
+    return {
+        name: what
+        for name, what in names.items()
+        if name not in doubtful and (what[0] is EntityType.CASE_NUMBER or not is_generic(name))
+    }
 
 
 def _shorts(text: str, full: Found) -> Iterator[tuple[str, float]]:
+    if full.type is EntityType.CASE_NUMBER:
+        if full.end - full.start >= SHORTEST_NUMBER:
+            yield text[full.start : full.end], SURNAME
+        return
     definition = _DEFINITION.match(text, full.end)
     if definition is not None:
         stop = text.find(")", definition.start())

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from app.entities.captions import party_ranges
 from app.entities.finding import Found, trimmed
 from app.entities.mentions import EntityType
 from app.entities.organization_names import looks_like_organization
 from app.entities.person_names import parsed
 from app.entities.places import SHORT_STATES, STATES
 from app.entities.readable import Readable
-from app.entities.words_of_law import is_generic
+from app.entities.words_of_law import is_generic, without_trade
 
 SOURCE = "filings"
 
@@ -20,37 +21,38 @@ _W = r"(?:[A-Z][\w'’.]*[\w'’]|[A-Z]\.?)(?:-[A-Z][\w'’]+)*"
 _N = r"(?:[A-Z][a-zÀ-ÿ]+(?:['’][A-Z]?[a-zÀ-ÿ]+)?|[A-Z]['’][A-Z][a-zÀ-ÿ]+|(?:Mc|Mac|De|La|Le|Di|Du|Van)[A-Z][a-zÀ-ÿ]+)(?:-[A-Z][a-zÀ-ÿ]+)*"
 _PARTICLE = r"(?:St\.|van|von|de la|de|del|der|di|da|la|le|bin|al)"
 _SUFFIX = r"(?:,? (?:Jr|Sr|JR|SR|II|III|IV)\b\.?)?"
-_FULL = rf"(?:{_N}|[A-Z]\.)(?: (?:[A-Z]\.?(?= )|{_PARTICLE}|{_N})){{1,4}}{_SUFFIX}"
+_FULL = rf"(?:{_N}|[A-Z]\.)(?: (?:[A-Z]\.?(?= )|(?:{_PARTICLE} )?{_N})){{1,4}}{_SUFFIX}"
 
 _BEFORE = re.compile(
-    rf"(?:/s/|(?<![\w/])s/|\b(?:Hon\.|Honorable|(?:Chief |Presiding |Magistrate |Senior |Circuit |District )*(?:Judge|Justice)|"
-    rf"Mr\.|Mrs\.|Ms\.|Dr\.|Prof\.|Professor|Attorney|Detective|Officer|Sergeant|Sheriff|Warden))[ \n]{{1,2}}"
+    rf"(?:/s/|(?<![\w/])s/|\b(?:Hon\.|Honorable|(?:Chief |Presiding |Magistrate |Senior |Circuit |District )*(?:Judge|Justice):?|"
+    rf"Mr\.|Mrs\.|Ms\.|Dr\.|Prof\.|Professor|Detective|Officer|Sergeant|Sheriff|Warden))[ \n]{{1,2}}"
     rf"(?P<name>{_FULL}|{_N})"
 )
 _AFTER = re.compile(
     rf"(?P<name>{_FULL}),?[ \n]{{1,2}}(?:Esq\b|Esquire\b|(?:Deputy )?Clerk\b|(?:Presiding |Chief |Circuit |District )?(?:Judge|Justice)\b|"
     rf"(?:P\.|C\.|V\.C\.)?J\.(?=[,;\s]|$)|(?:United States|U\.S\.) (?:District|Magistrate|Circuit|Bankruptcy) Judge)"
 )
-_ROLE = r"(?:Cross-|Third-Party |Counter-?)?(?:Plaintiff|Defendant|Appellant|Appellee|Petitioner|Respondent|Claimant|Debtor|Intervenor|Movant)"
-_CAPTION = re.compile(
-    rf"(?:^|\n)(?P<parties>[A-Z][^\n]{{2,120}}(?:\n[^\n]{{1,80}}){{0,3}}?)[,.]?\s*\n"
-    rf"(?:(?:No\.|Case|Docket|Appeal)[^\n]*\n)?\s*{_ROLE}s?(?:\s?[—–/-]\s?\w+)?[,.]?\s*(?=\n|$)"
+_PANEL = re.compile(
+    rf"\bBefore:? (?P<names>{_N}(?:,? (?:and )?{_N}){{1,8}}),? (?:(?:Chief|Senior|Circuit|District|Appellate) )*(?:Judges|Justices)\b"
 )
 _IN_RE = re.compile(rf"\b(?i:in re|in the matter of|ex parte):? (?P<name>{_FULL})")
-_APART = re.compile(r";\s*(?:and )?|\n\s*and\b|,? and (?=[A-Z])|\s+v(?:s)?\.?\s|,?\s*et al\.?|\b(?i:dba|d/b/a|aka|a/k/a|fka|f/k/a)\b")
+_APART = re.compile(r"(?:^|\s)v(?:s|ersus)?\.?\s|;\s*(?:and )?|\n\s*and\b|,? and (?=[A-Z])|,?\s*et al\.?|\b(?i:dba|d/b/a|aka|a/k/a|fka|f/k/a)\b")
 
 _FORM = r"(?:Inc|Incorporated|Corp|Corporation|Co|Company|LLC|L\.L\.C|LLP|L\.L\.P|LP|L\.P|PLLC|P\.L\.L\.C|P\.C|P\.A|Ltd|Limited|N\.A|PLC|GmbH|AG)"
 _COMPANY = re.compile(rf"(?P<name>(?:{_W}|\d\w*)(?:,? (?:&|of|{_W})){{0,7}}?,? {_FORM}\b\.?)(?!\w)")
 _DIRECTION = r"(?:(?:Northern|Southern|Eastern|Western|Middle|Central) )?"
+_ORDINAL = r"First|Second|Third|Fourth|Fifth|Sixth|Seventh|Eighth|Ninth|Tenth|Eleventh|Federal|D\.C\."
+_BENCH = (
+    rf"(?:(?:{_ORDINAL}) Circuit|{_DIRECTION}District of {_N}(?: {_N}){{0,2}}|"
+    r"(?:Northern|Southern|Eastern|Western|Middle|Central) District)"
+)
 _COURTS = (
+    re.compile(rf"\b(?:United States|U\.S\.)\s(?:District|Bankruptcy) Court(?:,?(?:\s(?:for|of)\s(?:the\s)?|\n){_BENCH})?"),
     re.compile(
-        rf"\b(?:(?:United States|U\.S\.)\s(?:District|Bankruptcy) Court)"
-        rf"(?:,?\s(?:(?:for|of)\s)?(?:the\s)?{_DIRECTION}District of {_N}(?: {_N}){{0,2}})?"
+        rf"\b(?:(?:United States|U\.S\.)\s)?(?:{_N} )?Court of Appeals?"
+        rf"(?:(?:\s(?:for|of)\s(?:the\s)?|\n){_BENCH}|\s(?:for|of)\s(?:the\s)?{_N}(?: {_N})?)?"
     ),
-    re.compile(
-        rf"\b(?:(?:United States|U\.S\.)\s)?(?:{_N} )?Court of Appeals?(?:\s(?:for|of)\s(?:the\s)?(?:{_N} Circuit|{_N}(?: {_N})?))?"
-    ),
-    re.compile(r"\b(?:First|Second|Third|Fourth|Fifth|Sixth|Seventh|Eighth|Ninth|Tenth|Eleventh|Federal|D\.C\.) Circuit\b"),
+    re.compile(rf"\b(?:{_ORDINAL}) Circuit\b(?! Rule)"),
     re.compile(rf"\b{_DIRECTION}District of {_N}(?: {_N}){{0,2}}"),
 )
 _BODY = re.compile(
@@ -81,8 +83,12 @@ def _all(text: str) -> Iterator[Found]:
     for pattern, confidence in ((_BEFORE, TITLED), (_AFTER, SIGNED), (_IN_RE, SIGNED)):
         for match in pattern.finditer(text):
             yield from _name(text, *match.span("name"), EntityType.PERSON, confidence)
-    for match in _CAPTION.finditer(text):
-        yield from _parties(text, *match.span("parties"))
+    for match in _PANEL.finditer(text):
+        for name in re.finditer(_N, match["names"]):
+            start = match.start("names") + name.start()
+            yield Found(EntityType.PERSON, start, start + len(name[0]), SIGNED, SOURCE)
+    for start, end in party_ranges(text):
+        yield from _parties(text, start, end)
     for pattern, confidence in ((_COMPANY, LEGAL_FORM), (_BODY, BODY), (_BANK, BODY)):
         for match in pattern.finditer(text):
             yield from _name(text, *match.span("name"), EntityType.ORGANIZATION, confidence)
@@ -95,8 +101,8 @@ def _all(text: str) -> Iterator[Found]:
 
 
 def _name(text: str, start: int, end: int, kind: EntityType, confidence: float) -> Iterator[Found]:
-    """A name without the words of the trade before it; nothing where only they are left."""
-    start, end = _without_lead(text, *trimmed(text, start, end))
+    """A name without the words of the trade around it; nothing where only they are left."""
+    start, end = without_trade(text, *trimmed(text, start, end), tail=kind is EntityType.PERSON)
     name = text[start:end]
     if end - start < 2 or is_generic(name):  # noqa: PLR2004 (a letter is no name)
         return
@@ -105,26 +111,17 @@ def _name(text: str, start: int, end: int, kind: EntityType, confidence: float) 
     yield Found(kind, start, end, confidence, SOURCE)
 
 
-def _without_lead(text: str, start: int, end: int) -> tuple[int, int]:
-    """`Appellant City of El Paso` without the `Appellant`."""
-    while (space := re.search(r"\s", text[start:end])) and is_generic(text[start : start + space.start()]):
-        if re.match(r"(?i)(?:united|superior|supreme|district|circuit|court|city|county|state|department|board|office|bureau|commission)\b", text[start:end]):
-            break
-        start += space.end()
-    return start, end
-
-
 def _parties(text: str, start: int, end: int) -> Iterator[Found]:
     """The names in a caption, each told to be a person's or an organisation's by its words."""
     place = start
     for apart in [*_APART.finditer(text, start, end), None]:
         stop = apart.start() if apart else end
-        first, last = _without_lead(text, *trimmed(text, place, stop))
+        first, last = without_trade(text, *trimmed(text, place, stop))
         name = text[first:last]
         place = apart.end() if apart else end
-        if not name or is_generic(name) or "\n" in name.strip() and len(name) > 80 or not name[0].isupper():  # noqa: PLR2004
+        if not name or is_generic(name) or not name[0].isupper():
             continue
-        if looks_like_organization(name.replace("\n", " ")):
+        if looks_like_organization(name):
             yield Found(EntityType.ORGANIZATION, first, last, PARTY, SOURCE)
         elif re.fullmatch(_FULL, name.replace("\n", " ")):
             yield Found(EntityType.PERSON, first, last, PARTY, SOURCE)

@@ -73,6 +73,7 @@ class LocalExtractor:
             self._drop(executor)
             raise EntityModelUnavailable("The process that finds entities died; it is started again.") from error
         except TimeoutError as error:
+            log.warning("entity_process_hung", pid=self._pid, seconds=self.timeout_seconds)
             self._kill()
             self._drop(executor)
             raise EntityModelUnavailable(
@@ -108,7 +109,6 @@ class LocalExtractor:
 
     def _kill(self) -> None:
         if self._pid:
-            log.info("entity_process_killed", pid=self._pid)
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
 

@@ -16,7 +16,7 @@ _NOISE = re.compile(
     r"(?P<broken>(?<=[a-z])[-\u00ad‐][ \t]*\n[ \t]*(?=[a-z]))"  # exam-\nple
     r"|(?P<compound>(?<=\w)[-‐][ \t]*\n[ \t]*(?=\w))"  # Smith-\nJones, 404-\n815
     r"|(?P<soft>\u00ad)"
-    r"|(?P<rule>(?<=[ \t\n])\)(?=[ \t]*(?:\n|$))|(?<=[ \t,.])\)(?=[ \t]))"  # the column of a caption
+    r"|(?P<rule>(?<=[ \t\n,.])\)[ \t]+(?=\S)|(?<=[ \t\n])\)[ \t]*(?=\n|$))"  # the column of a caption
     r"|(?P<blank>_{2,})"
     r"|(?P<break>[ \t]*(?:\r?\n|\f)[ \t\r\n\f]*)"
     r"|(?P<space>[ \t\u00a0\u2009]+)"
@@ -24,6 +24,7 @@ _NOISE = re.compile(
 _CAPITALS = re.compile(r"(?:[A-Z][A-Z'’.&-]*[,;:]?(?:[ \n]+|$|\b)){2,}")
 _WORD = re.compile(r"[^\W\d_]+")
 _GOES_ON = re.compile(r"(?:[,&-]|\b(?:of|the|for|and|in|by|to|dba|a|an|at|v\.|vs\.|St\.))$", re.IGNORECASE)
+_VERSUS = re.compile(r"\W*(?:v|vs|versus|against)\W*$", re.IGNORECASE)
 
 ALWAYS_CAPITAL = frozenset(
     "LLC LLP LP PC PLLC PLC USA US USDC FBI IRS SEC EPA NFL ACLU IBM AT NA II III IV VI JR SR DBA DVA PA".split()
@@ -85,10 +86,13 @@ def _replacement(noise: re.Match[str], passage: str) -> str:
 
 def _line_break(passage: str, start: int, end: int) -> str:
     """A space where the sentence goes on in the next line, else a line break."""
-    if passage.count("\n", start, end) > 1 or "\f" in passage[start:end]:
+    if "\n\n" in passage[start:end] or "\f" in passage[start:end]:  # a line of blanks is one that is kept apart
         return "\n"
     line = passage[passage.rfind("\n", 0, start) + 1 : start].strip()
-    goes_on = len(line) >= FULL_LINE or bool(_GOES_ON.search(line)) or passage[end : end + 1].islower()
+    follows = passage[end : end + 9].split("\n")[0].strip()
+    if _VERSUS.match(line) or _VERSUS.match(follows) or follows.startswith(")"):
+        return "\n"
+    goes_on = (len(line) >= FULL_LINE and not line.isupper()) or bool(_GOES_ON.search(line)) or passage[end : end + 1].islower()
     return " " if goes_on else "\n"
 
 

@@ -4,28 +4,28 @@ import re
 
 GENERIC = frozenset(
     """
-    accompanying action affidavit affirmative agreement agreements allegation amended amicus amount answer appeal appeals
+    accompanying act action affidavit affirm affirmed affirmative agreement agreements allegation amended amicus amount answer appeal appeals
     appearance appellant appellants appellate appellee appellees applicable application argument article attachment
-    attorney attorneys background bar before benefits brief calendar caption case cause certificate certification cf
-    chapter chief circuit claim claimant claims class clause clerk cmecf code commission commissioner committee common
-    company complaint conclusion confidential consultant consumer contract contractor counsel count counterclaim county
+    attorney attorneys background bank bar before benefits brief calendar caption case cause certificate certification cf
+    chapter chief circuit city claim claimant claims class clause clerk cm cmecf code commission commissioner committee common
+    company complaint compel conclusion confidential consultant consumer contract contractor counsel count counterclaim county
     court courts curiam curiae cv damages date dated day days dba de decision declaration decree default defendant
     defendants defense denied department deposition direct director discovery dismiss dismissal district division dkt
-    docket doe does document documents due ecf electronic emergency employee employees employer entry evidence ex
+    docket doe does document documents due ecf electronic emergency employee employees employer entry esq esquire evidence ex
     exhibit exhibits fact facts fax federal fee fees filed filing final finding findings firm first form further general
-    government granted grounds hearing hereby hereinafter hon honorable id immediate in inc index information injunction
+    government granted grounds hearing hereby hereinafter hon honorable hospital id immediate in inc index information injunction
     instructions insurance interest intervenor introduction issue joint judge judges judgment judicial jurisdiction jury
-    justice law lease lender letter liability license local manager master matter memorandum mortgage motion movant name
+    justice law league lease lender letter liability license local manager master matter memorandum mortgage motion movant name
     negotiations new nos notary note notice number oath objection office officer opinion opposition order
-    orders page pages paragraph part parte parties partner party payment pending per permanent person petition
-    petitioner petitioners plaintiff plaintiffs plan plea policy preliminary president presiding principal pro procedural
-    procedure process project property proposed public pursuant qualified receipt record records regulation relief remand
+    orders page pages paragraph part parte parties partner party pacer payment pending per permanent person petition
+    petitioner petitioners plaintiff plaintiffs plan plea policy preliminary president presiding principal pro procedural professional
+    procedure process project property proposed public pursuant qualified receipt record records regulation relief remand remanded reverse
     reply report representative request respectfully respondent respondents response restraining results reversed
-    review rule rules schedule scope se seal second secretary section seller buyer senior service services settlement
+    review rule rules schedule school scope se seal second secretary section seller buyer senior service services settlement
     short show signature state statement states statute stay stipulation submitted subpoena subsection suit
     summary summons superior supplemental supreme sworn system table tel telephone temporary tenant landlord term terms
-    testimony third title transcript trial tribunal tro trust trustee under united unknown venue verdict verification
-    versus volume vs waiver warrant warranty whereas wherefore witness witnesses work writ yes no zip email e-mail
+    testimony third title town transcript trial tribunal tro trust trustee under union united university unknown venue vacated verdict verification
+    versus village volume vs waiver warrant warranty whereas wherefore witness witnesses work writ yes no zip email e-mail
     """.split()  # noqa: SIM905 (a hundred quoted words are harder to read)
 )
 SMALL = frozenset("of the for and in to by on or a an with from at as his her its their this that my our your s".split())
@@ -42,3 +42,27 @@ def is_generic(name: str) -> bool:
         return False
     words = [re.sub(r"['’]s?$", "", word).lower() for word in _WORD.findall(name)]
     return all(word in GENERIC or word in SMALL or len(word) == 1 for word in words)
+
+
+_KEPT = re.compile(
+    r"(?i)(?:united|superior|supreme|district|circuit|court|city|county|state|department|board|office|bureau|commission|bank|"
+    r"university|town|village|league|union|school|hospital|first|second|third)\b"
+)
+"""Words of the trade that a name may begin with."""
+
+
+def without_trade(text: str, start: int, end: int, *, tail: bool = False) -> tuple[int, int]:
+    """A name's range without the words of the trade before it: `Appellant City of El Paso`; with `tail`, after it too."""
+    while (space := re.search(r"\s+", text[start:end])) and is_generic(text[start : start + space.start()]):
+        if _KEPT.match(text[start:end]) or _is_initial(text[start : start + space.start()]):
+            break
+        start += space.end()
+    while tail and (last := re.search(r",?\s+(\S+)$", text[start:end])) and is_generic(last[1]):
+        if _is_initial(last[1]) or last[1].rstrip(".").lower() in {"ii", "iii", "iv"}:
+            break
+        end = start + last.start()
+    return start, end
+
+
+def _is_initial(word: str) -> bool:
+    return len(word.rstrip(".")) == 1

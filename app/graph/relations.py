@@ -10,6 +10,7 @@ from enum import Enum
 from itertools import combinations
 
 from app.entities.mentions import EntityType, Mention, Passage
+from app.entities.neighbours import neighbourhoods
 from app.graph.rules import LETTERS, Match, RelationType, matches
 from app.graph.sentences import Sentences, sentences
 
@@ -106,7 +107,7 @@ class RelationReader:
         if self.case is None:
             numbers = (each.entity for each in linked if each.mention.type is EntityType.CASE_NUMBER)
             self.case = next(numbers, None)
-        edges = [edge for passage in passages for edge in _edges(passage, _within(passage, linked))]
+        edges = [edge for passage, _ in neighbourhoods(passages) for edge in _edges(passage, _within(passage, linked))]
         if self.case is None:
             waits = [edge for edge in edges if _CASE in (edge.source, edge.target)]
             self._waiting = [*self._waiting, *waits][:MOST_WAITING]
@@ -150,8 +151,15 @@ def _of_case(edge: Edge, case: Hashable) -> Edge:
 
 
 def _within(passage: Passage, linked: Sequence[LinkedMention]) -> list[LinkedMention]:
+    """The mentions of a passage itself: what is blanked in it is another one's."""
     end = passage.start + len(passage.text)
-    return [each for each in linked if passage.start <= each.mention.start and each.mention.end <= end]
+    return [
+        each
+        for each in linked
+        if passage.start <= each.mention.start
+        and each.mention.end <= end
+        and not passage.text[each.mention.start - passage.start].isspace()
+    ]
 
 
 def _edges(passage: Passage, linked: Sequence[LinkedMention]) -> Iterator[Edge]:
