@@ -29,7 +29,9 @@ _UNITS += "seventeen eighteen nineteen".split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 WORDS = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * i for i, word in enumerate(_TENS, start=2)}
 
-_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d{1,2})?|\d+(?:\.\d+)?"
+_NUMBER = r"\d{1,3}(?:,[\dOlI]{3})+(?:\.\d{1,2})?|\d+(?:\.\d+)?"
+"""With what scanning makes of zeros and ones, where a comma says that it is a digit."""
+_DIGITS = str.maketrans("OoIl", "0011")
 _SCALE = r"(?:\s?(?:hundred|thousand|million|billion|trillion)\b|\s?(?:k|mm|m|bn|b)\b(?!\.))"
 _SPELLED = "|".join((*WORDS, "hundred", "thousand", "million", "billion"))
 MONEY = re.compile(
@@ -64,7 +66,7 @@ def _amount(lower: str) -> Decimal | None:
     if digits is None:
         return _spelled(lower)
     try:
-        number = Decimal(digits[1].replace(",", ""))
+        number = Decimal(digits[1].replace(",", "").translate(_DIGITS))
     except InvalidOperation:
         return None
     scale = (digits[2] or "").strip()

@@ -5,9 +5,8 @@ import re
 _TYPES = "cv|cr|mc|mj|md|ml|ap|bk|po|sw|gj|civ|crim|mdl"
 _DASH = r"\s?[-–‐]\s?"
 FEDERAL = re.compile(
-    rf"(?<![\w-])(?:(?P<office>\d{{1,2}})\s?:\s?)?(?P<year>\d{{2}}|\d{{4}}){_DASH}(?P<type>{_TYPES}){_DASH}"
-    rf"(?P<number>\d{{1,6}})(?P<rest>(?:[-–‐ ][A-Z]{{2,4}}x?)*(?:\s?\([A-Za-z]{{2,5}}\))?)(?![\w])",
-    re.IGNORECASE,
+    rf"(?<![\w-])(?:(?P<office>\d{{1,2}})\s?:\s?)?(?P<year>\d{{2}}|\d{{4}}){_DASH}(?P<type>(?i:{_TYPES})){_DASH}"
+    r"(?P<number>\d{1,6})(?P<rest>(?:[-–‐][A-Z]{1,4}x?)*(?: [A-Z]{2,4}(?= ?\())?(?:\s?\([A-Za-z]{2,5}\))?)(?!\w)",
 )
 """Of federal district courts: `8:16-cv-01261-DOC-KES`, `17-cv-6761`."""
 

@@ -45,7 +45,7 @@ def _short_names(texts: Sequence[Readable], found: Sequence[list[Found]]) -> dic
     doubtful = set()
     for text, each in zip(texts, found, strict=True):
         for full in each:
-            if full.type in _EXPLAINED and full.confidence >= SURE:
+            if full.type in _EXPLAINED:
                 for name, sure in _shorts(text.cased, full):
                     if name in names and names[name][0] is not full.type:
                         doubtful.add(name)
@@ -59,7 +59,7 @@ def _short_names(texts: Sequence[Readable], found: Sequence[list[Found]]) -> dic
 
 def _shorts(text: str, full: Found) -> Iterator[tuple[str, float]]:
     if full.type is EntityType.CASE_NUMBER:
-        if full.end - full.start >= SHORTEST_NUMBER:
+        if full.confidence >= SURE and full.end - full.start >= SHORTEST_NUMBER:
             yield text[full.start : full.end], SURNAME
         return
     definition = _DEFINITION.match(text, full.end)
@@ -67,7 +67,7 @@ def _shorts(text: str, full: Found) -> Iterator[tuple[str, float]]:
         stop = text.find(")", definition.start())
         for alias in _ALIASES.finditer(text, definition.start(), stop if stop > 0 else len(text)):
             yield alias["alias"], DEFINED
-    if full.type is EntityType.PERSON:
+    if full.type is EntityType.PERSON and full.confidence >= SURE:
         surname = _surname(text[full.start : full.end])
         if surname is not None:
             yield surname, SURNAME

@@ -15,13 +15,13 @@ from app.entities.words_of_law import is_generic, without_trade
 SOURCE = "filings"
 
 # How sure each is: measured by `python -m benchmarks entities`, and rounded down.
-TITLED, SIGNED, PARTY, LEGAL_FORM, BODY, CITY, STATE = 0.93, 0.93, 0.9, 0.92, 0.9, 0.88, 0.65
+TITLED, SIGNED, PARTY, ROLE, LEGAL_FORM, BODY, CITY, STATE = 0.93, 0.93, 0.94, 0.85, 0.92, 0.9, 0.88, 0.65
 
 _W = r"(?:[A-Z][\w'’.]*[\w'’]|[A-Z]\.?)(?:-[A-Z][\w'’]+)*"
 _N = r"(?:[A-Z][a-zÀ-ÿ]+(?:['’][A-Z]?[a-zÀ-ÿ]+)?|[A-Z]['’][A-Z][a-zÀ-ÿ]+|(?:Mc|Mac|De|La|Le|Di|Du|Van)[A-Z][a-zÀ-ÿ]+)(?:-[A-Z][a-zÀ-ÿ]+)*"
 _PARTICLE = r"(?:St\.|van|von|de la|de|del|der|di|da|la|le|bin|al)"
 _SUFFIX = r"(?:,? (?:Jr|Sr|JR|SR|II|III|IV)\b\.?)?"
-_FULL = rf"(?:{_N}|[A-Z]\.)(?: (?:[A-Z]\.?(?= )|(?:{_PARTICLE} )?{_N})){{1,4}}{_SUFFIX}"
+_FULL = rf"(?:{_N}|[A-Z]\.)(?: (?:[A-Z]\.(?= )|[A-Z](?= [A-Z])|(?:{_PARTICLE} )?{_N})){{1,4}}{_SUFFIX}"
 
 _BEFORE = re.compile(
     rf"(?:/s/|(?<![\w/])s/|\b(?:Hon\.|Honorable|(?:Chief |Presiding |Magistrate |Senior |Circuit |District )*(?:Judge|Justice):?|"
@@ -34,6 +34,10 @@ _AFTER = re.compile(
 )
 _PANEL = re.compile(
     rf"\bBefore:? (?P<names>{_N}(?:,? (?:and )?{_N}){{1,8}}),? (?:(?:Chief|Senior|Circuit|District|Appellate) )*(?:Judges|Justices)\b"
+)
+_SIDE = re.compile(
+    r"\b(?:Plaintiff|Defendant|Appellant|Appellee|Petitioner|Respondent|Claimant|Debtor|Trustee|Intervenor)s?,? "
+    rf"(?P<name>{_FULL})"
 )
 _IN_RE = re.compile(rf"\b(?i:in re|in the matter of|ex parte):? (?P<name>{_FULL})")
 _APART = re.compile(r"(?:^|\s)v(?:s|ersus)?\.?\s|;\s*(?:and )?|\n\s*and\b|,? and (?=[A-Z])|,?\s*et al\.?|\b(?i:dba|d/b/a|aka|a/k/a|fka|f/k/a)\b")
@@ -57,11 +61,11 @@ _COURTS = (
 )
 _BODY = re.compile(
     rf"(?P<name>(?:{_N} ){{0,4}}(?:Court|Board|Bureau|Department|Commission|Office|Bank|University|College|Authority|Ministry|"
-    rf"City|County|Town|Village|State|Commonwealth|People|Division|Secretary)\s(?:of|for)\s(?:the\s)?{_N}['’]?"
+    rf"City|County|Town|Village|State|Commonwealth|People|Division|Secretary)\s(?:of|for)\s{{1,3}}(?:the\s)?{_N}['’]?"
     rf"(?:(?: (?:&|and|of))? {_N}['’]?){{0,4}})"
 )
 _BANK = re.compile(
-    rf"(?P<name>{_N}(?: (?:&|{_N})){{0,5}} (?:Bank|University|College|Hospital|Association|Commission|Authority|Foundation|Institute|"
+    rf"(?P<name>{_N}['’]?(?: (?:&|{_N}['’]?)){{0,5}} (?:Bank|University|College|Hospital|Association|Commission|Authority|Foundation|Institute|"
     rf"Partners|Holdings|Group|Union|District|Services|Board|Agency|Committee|School|Church|Players|League|Department))\b"
 )
 _STATE_NAMES = "|".join(sorted((name.title().replace(" Of ", " of ") for name in STATES.values()), key=len, reverse=True))
@@ -80,7 +84,7 @@ class FilingFinder:
 
 
 def _all(text: str) -> Iterator[Found]:
-    for pattern, confidence in ((_BEFORE, TITLED), (_AFTER, SIGNED), (_IN_RE, SIGNED)):
+    for pattern, confidence in ((_BEFORE, TITLED), (_AFTER, SIGNED), (_IN_RE, SIGNED), (_SIDE, ROLE)):
         for match in pattern.finditer(text):
             yield from _name(text, *match.span("name"), EntityType.PERSON, confidence)
     for match in _PANEL.finditer(text):
@@ -102,7 +106,7 @@ def _all(text: str) -> Iterator[Found]:
 
 def _name(text: str, start: int, end: int, kind: EntityType, confidence: float) -> Iterator[Found]:
     """A name without the words of the trade around it; nothing where only they are left."""
-    start, end = without_trade(text, *trimmed(text, start, end), tail=kind is EntityType.PERSON)
+    start, end = without_trade(text, *trimmed(text, start, end))
     name = text[start:end]
     if end - start < 2 or is_generic(name):  # noqa: PLR2004 (a letter is no name)
         return

@@ -73,7 +73,7 @@ def _found(span: "Span", text: Readable) -> Iterator[Found]:
         return
     for start, end in _lines(text.cased, span.start_char, span.end_char):
         first, last = trimmed(text.cased, start, end)
-        first, last = without_trade(text.cased, first, last, tail=entity_type is EntityType.PERSON)
+        first, last = without_trade(text.cased, first, last)
         kind = _type(entity_type, text.cased[first:last])
         if kind is not None:
             yield Found(kind, first, last, CONFIDENCE[kind], SOURCE)

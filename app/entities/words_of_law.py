@@ -4,15 +4,15 @@ import re
 
 GENERIC = frozenset(
     """
-    accompanying act action affidavit affirm affirmed affirmative agreement agreements allegation amended amicus amount answer appeal appeals
+    accompanying act action administration affidavit affirm affirmed affirmative agency agreement agreements allegation amended amicus amount answer appeal appeals
     appearance appellant appellants appellate appellee appellees applicable application argument article attachment
-    attorney attorneys background bank bar before benefits brief calendar caption case cause certificate certification cf
+    attorney attorneys background bank bar before benefits board brief bureau calendar caption case cause certificate certification cf
     chapter chief circuit city claim claimant claims class clause clerk cm cmecf code commission commissioner committee common
     company complaint compel conclusion confidential consultant consumer contract contractor counsel count counterclaim county
     court courts curiam curiae cv damages date dated day days dba de decision declaration decree default defendant
     defendants defense denied department deposition direct director discovery dismiss dismissal district division dkt
-    docket doe does document documents due ecf electronic emergency employee employees employer entry esq esquire evidence ex
-    exhibit exhibits fact facts fax federal fee fees filed filing final finding findings firm first form further general
+    docket docketing doe does document documents due ecf electronic emergency employee employees employer entry esq esquire evidence ex
+    exhibit exhibits fact facts fax federal fee fees file filed filing final finding findings firm first form further general
     government granted grounds hearing hereby hereinafter hon honorable hospital id immediate in inc index information injunction
     instructions insurance interest intervenor introduction issue joint judge judges judgment judicial jurisdiction jury
     justice law league lease lender letter liability license local manager master matter memorandum mortgage motion movant name
@@ -44,25 +44,23 @@ def is_generic(name: str) -> bool:
     return all(word in GENERIC or word in SMALL or len(word) == 1 for word in words)
 
 
-_KEPT = re.compile(
-    r"(?i)(?:united|superior|supreme|district|circuit|court|city|county|state|department|board|office|bureau|commission|bank|"
-    r"university|town|village|league|union|school|hospital|first|second|third)\b"
+_LEADS = frozenset(
+    """
+    plaintiff plaintiffs defendant defendants appellant appellants appellee appellees petitioner petitioners respondent
+    respondents claimant claimants debtor debtors intervenor movant trustee attorney attorneys counsel judge judges justice
+    justices clerk witness employer employee honorable hon mr mrs ms dr messrs docket order case dear by cc re and but if
+    when while because since although however also then thus under see
+    """.split()  # noqa: SIM905 (as above)
 )
-"""Words of the trade that a name may begin with."""
+"""Words before a name that are no part of it."""
+_TAILS = frozenset("no nos rule rules judge judges justices clerk esq esquire docket plaintiff plaintiffs defendant defendants".split())
+"""Words after a name that are no part of it."""
 
 
-def without_trade(text: str, start: int, end: int, *, tail: bool = False) -> tuple[int, int]:
-    """A name's range without the words of the trade before it: `Appellant City of El Paso`; with `tail`, after it too."""
-    while (space := re.search(r"\s+", text[start:end])) and is_generic(text[start : start + space.start()]):
-        if _KEPT.match(text[start:end]) or _is_initial(text[start : start + space.start()]):
-            break
-        start += space.end()
-    while tail and (last := re.search(r",?\s+(\S+)$", text[start:end])) and is_generic(last[1]):
-        if _is_initial(last[1]) or last[1].rstrip(".").lower() in {"ii", "iii", "iv"}:
-            break
-        end = start + last.start()
+def without_trade(text: str, start: int, end: int) -> tuple[int, int]:
+    """A name's range without the words of the trade around it: `Appellant City of El Paso`, `Tenth Circuit Rules`."""
+    while (lead := re.match(r"([A-Za-z]+)[.,]?\s+(?=\S)", text[start:end])) and lead[1].lower() in _LEADS:
+        start += lead.end()
+    while (tail := re.search(r"(?<=\S),?\s+([A-Za-z]+)\.?$", text[start:end])) and tail[1].lower() in _TAILS:
+        end = start + tail.start()
     return start, end
-
-
-def _is_initial(word: str) -> bool:
-    return len(word.rstrip(".")) == 1
