@@ -64,7 +64,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lambda app: _lifespan(app, settings),
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in (documents.router, formats.router, jobs.router, search.router, operations.router, reference.router, docs.router):
+    for router in (
+        documents.router,
+        formats.router,
+        jobs.router,
+        search.router,
+        operations.router,
+        reference.router,
+        docs.router,
+    ):
         app.include_router(router)
     add_error_handlers(app)
     app.add_middleware(RequestContext)

@@ -56,7 +56,7 @@ def existing_text(sheet: pypdfium2.PdfPage, frame: PageFrame) -> ExistingText:
 
 def _has_meaning(text_page: pypdfium2.PdfTextPage, count: int) -> bool:
     asked = range(0, count, MAPPING_STEP)
-    unknown = sum(pdfium.FPDFText_HasUnicodeMapError(text_page.raw, index) == 1 for index in asked)
+    unknown: int = sum(pdfium.FPDFText_HasUnicodeMapError(text_page.raw, index) == 1 for index in asked)
     return unknown < MEANINGLESS_SHARE * len(asked)
 
 

@@ -45,7 +45,7 @@ def _page(page: PageText, size: PageSize, image: str) -> str:
     # A semicolon or a quote would end the property.
     name = image.replace(";", "_").replace('"', "_")
     title = f'image "{name}"; bbox 0 0 {size.width} {size.height}; ppageno {number - 1}; scan_res {size.dpi} {size.dpi}'
-    parts = [f"<div class=\"ocr_page\" id=\"page_{number}\" title='{_quoted(title)}'>\n"]
+    parts = [f'<div class="ocr_page" id="page_{number}" title=\'{_quoted(title)}\'>\n']
     for index, block in enumerate(blocks_of(page), 1):
         box = _bbox(around([line["box"] for line in block]), size)
         parts.append(f'<div class="ocr_carea" id="block_{number}_{index}" title="{box}">\n')

@@ -10,8 +10,8 @@ import zlib
 from dataclasses import dataclass, field
 
 import pikepdf
-from fontTools.fontBuilder import FontBuilder
-from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.fontBuilder import FontBuilder  # type: ignore[import-untyped]  # it ships no types
+from fontTools.pens.ttGlyphPen import TTGlyphPen  # type: ignore[import-untyped]  # it ships no types
 from pikepdf import Array, Dictionary, Name, Stream
 
 NAME = "QuireInvisible"

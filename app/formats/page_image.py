@@ -1,5 +1,6 @@
 """Pictures of pages: a PDF's rendered by PDFium, an image's own frame, upright, as wide or as fine as it is asked for."""
 
+import math
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -62,10 +63,12 @@ def _rendered(path: Path, request: PictureRequest) -> Image.Image:
                 raise PageNotFound
             document.init_forms()
             with closing(document[request.page - 1]) as sheet:
-                scale = _scale(sheet.get_size(), request, POINTS_PER_INCH)
+                # A hair less: sides are rounded up, and a product a hair above a whole number is none.
+                scale = _scale(sheet.get_size(), request, POINTS_PER_INCH) * (1 - 1e-9)
                 with closing(sheet.render(scale=scale)) as bitmap:
                     # A copy: the bitmap's memory is PDFium's and goes with it.
-                    return bitmap.to_pil().convert("RGB").copy()
+                    picture: Image.Image = bitmap.to_pil().convert("RGB").copy()
+                    return picture
     except pdfium.PdfiumError as error:
         raise DocumentCorrupt(f"Page {request.page} can't be drawn; it is damaged.") from error
 
@@ -79,18 +82,16 @@ def _shown(path: Path, request: PictureRequest) -> Image.Image:
         picture.load()
         upright = plain_picture(ImageOps.exif_transpose(picture) or picture)
         scale = min(1.0, _scale(upright.size, request, dpi) if request.width or request.dpi else 1.0)
-        scale = min(scale, (MOST_PIXELS / (upright.width * upright.height)) ** 0.5)
+        scale = min(scale, math.sqrt(MOST_PIXELS / (upright.width * upright.height)))
         if upright.mode.startswith(_DEEP):
             # 16 bits a pixel: Pillow would clip them to white, not scale them.
             upright = upright.convert("F").point(lambda value: value / 257 + 0).convert("L")
-        if scale == 1.0:
-            return upright.copy()
         size = (max(1, round(upright.width * scale)), max(1, round(upright.height * scale)))
-        return upright.resize(size, Image.Resampling.LANCZOS)
+        return upright.copy() if size == upright.size else upright.resize(size, Image.Resampling.LANCZOS)
 
 
 def _scale(size: tuple[float, float], request: PictureRequest, units_per_inch: float) -> float:
     """From a page's own units to pixels."""
     width, height = (max(1.0, side) for side in size)
     scale = request.width / width if request.width else (request.dpi or DEFAULT_DPI) / units_per_inch
-    return min(scale, (MOST_PIXELS / (width * height)) ** 0.5)
+    return min(scale, math.sqrt(MOST_PIXELS / (width * height)))

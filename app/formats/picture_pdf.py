@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pikepdf
-from PIL import Image
 from pikepdf import Array, Dictionary, Name, ObjectStreamMode, StreamDecodeLevel
+from PIL import Image
 
 from app.errors import PageTooLarge
 from app.formats.page_sizes import POINTS_PER_INCH

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from pikepdf import Array, Dictionary, Name, Object
+from PIL import Image
 
 from app.errors import DocumentCorrupt
 

@@ -81,7 +81,7 @@ def save(pdf: pikepdf.Pdf, target: Path) -> None:
     locked = pdf.is_encrypted
     pdf.save(
         target,
-        stream_decode_level=StreamDecodeLevel.none,
+        stream_decode_level=None if locked else StreamDecodeLevel.none,
         object_stream_mode=ObjectStreamMode.generate,
         encryption=locked,
         deterministic_id=not locked,
