@@ -141,7 +141,7 @@ class _Lane:
         block.stands_apart = above
         yield block
 
-    def _separator(self, index: int, *, is_first: bool) -> str | None:
+    def _separator(self, index: int, *, is_first: bool) -> str | None:  # noqa: PLR0911 (one for each sign)
         """What parts a row from the one before within a block; None where another block begins."""
         first, second = self.rows[index - 1], self.rows[index]
         shift = (second.rect.left - first.rect.left) / self.measure.letter

@@ -32,7 +32,9 @@ class ChunkLimits:
 
     def __post_init__(self) -> None:
         if not (0 <= self.overlap_tokens <= self.max_tokens // 2 and 0 < self.min_tokens <= self.max_tokens):
-            raise ValueError("The overlap may be half of the most tokens at most, and the fewest no more than the most.")
+            raise ValueError(
+                "The overlap may be half of the most tokens at most, and the fewest no more than the most."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ class Chunker:
 
     def _close(self, count: CountTokens, *, overlap: bool) -> Iterator[Chunk]:
         """Give the chunk out, and begin the next one: with what had no room in it, or a heading that would have ended it."""
-        atoms, left = list(self._atoms), []
+        atoms, left = list(self._atoms), list[Atom]()
         while len(atoms) > self._overlap + 1 and atoms[-1].element.kind is Kind.HEADING and overlap:
             left.insert(0, atoms.pop())
         text = text_of(atoms)

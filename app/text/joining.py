@@ -13,7 +13,7 @@ MOST_WORDS_KNOWN = 20_000
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
 _BROKEN = re.compile(rf"(?:^|\W)([^\W\d_]+)[{HYPHENS}]$")
 _BEGINS = re.compile(r"[^\W\d_]+")
-_KEEPING = frozenset(
+_KEEPING = frozenset(  # noqa: SIM905 (words read as words)
     "all anti bi co counter cross ex half high inter intra long low mid multi neo no non off one pan post pre pro pseudo "
     "quasi re self semi short so sub third three two ultra un under vice well year".split()
 )
@@ -63,7 +63,9 @@ class Composition:
         ):
             self._drop_last()
             return ""
-        is_compound = self.text[-1] in HYPHENS and len(self.text) > 1 and self.text[-2].isalnum() and following[0].isalnum()
+        is_compound = (
+            self.text[-1] in HYPHENS and len(self.text) > 1 and self.text[-2].isalnum() and following[0].isalnum()
+        )
         return "" if is_compound else " "
 
     def _drop_last(self) -> None:

@@ -7,6 +7,7 @@ or of two columns of prose come by turns then. Where an empty strip runs down be
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from app.text.lines import Part, Rect
 from app.text.markers import marker_of
@@ -165,7 +166,7 @@ def _leads(part: Part, gap: float, *, is_pair: bool) -> bool:
 
 def _side_by_side(bands: list[Band], at: int, letter: float, pitch: float) -> int:
     """Where the bands end, from one on, between whose rows an empty strip runs down."""
-    strips = [(first.rect.right, second.rect.left) for first, second in zip(bands[at], bands[at][1:], strict=False)]
+    strips = [(first.rect.right, second.rect.left) for first, second in pairwise(bands[at])]
     end, last = at + 1, at + 1
     while strips and end < len(bands):
         step = bands[end][0].rect.middle - bands[end - 1][0].rect.middle
@@ -195,7 +196,7 @@ def _narrowed(strips: list[tuple[float, float]], band: Band, letter: float) -> I
 def _parted(bands: list[Band], letter: float) -> Iterator[Lane | Grid]:
     """Bands by their lanes; as a table where they look like one."""
     first = next(band for band in bands if len(band) > 1)
-    strips = [(one.rect.right, other.rect.left) for one, other in zip(first, first[1:], strict=False)]
+    strips = [(one.rect.right, other.rect.left) for one, other in pairwise(first)]
     for band in bands:
         strips = list(_narrowed(strips, band, letter))
     edges = [(left + right) / 2 for left, right in strips]
@@ -211,14 +212,18 @@ def _parted(bands: list[Band], letter: float) -> Iterator[Lane | Grid]:
         yield Grid(lines)
         return
     for lane in range(len(edges) + 1):
-        rows: list[Row] = []
-        for line in lines:
-            row = line[lane]
-            if row is not None and rows and _RULE.fullmatch(row.text):
-                rows[-1] = rows[-1].with_rule(row.parts[0])
-            elif row is not None:
-                rows.append(row)
-        yield from _lanes(rows)
+        yield from _lanes(_with_rules([each for line in lines if (each := line[lane]) is not None]))
+
+
+def _with_rules(rows: list[Row]) -> list[Row]:
+    """Rows, with those that are but the sign of a ruling put to the row before."""
+    ruled: list[Row] = []
+    for row in rows:
+        if ruled and _RULE.fullmatch(row.text):
+            ruled[-1] = ruled[-1].with_rule(row.parts[0])
+        else:
+            ruled.append(row)
+    return ruled
 
 
 def _is_table(lines: list[list[Row | None]]) -> bool:

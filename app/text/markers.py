@@ -77,7 +77,8 @@ def is_title(text: str) -> bool:
     if _SENTENCE_LIKE.search(said) or not said[0].isalpha():
         return False
     telling = [word for word in words if len(word) > SMALL_WORD_LETTERS] or words
-    return words[0][0].isupper() and sum(word[0].isupper() for word in telling) >= TITLE_CASE_SHARE * len(telling)
+    capitals = sum(word[0].isupper() for word in telling)
+    return bool(words[0][0].isupper()) and capitals >= TITLE_CASE_SHARE * len(telling)
 
 
 def is_capitals(text: str) -> bool:

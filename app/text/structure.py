@@ -169,7 +169,11 @@ def _page_end(found: Sequence[Classified | Element]) -> Classified | None:
     last = blocks[-1]
     place = last.block.last.rect
     below = [each for each in blocks if each.block.last.rect.top >= place.bottom]
-    below = [each for each in below if each.block.last.rect.above_or_below(place) or each.block.first.rect.above_or_below(place)]
+    below = [
+        each
+        for each in below
+        if each.block.last.rect.above_or_below(place) or each.block.first.rect.above_or_below(place)
+    ]
     return max(below, key=lambda each: each.block.last.rect.bottom, default=last)
 
 

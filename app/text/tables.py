@@ -45,8 +45,7 @@ def rows_of(table: dict[str, Any], parts: Sequence[Part], rotation_degrees: int)
     for part in inside:
         for where, piece in _parted(part, cells):
             found[where].append(piece)
-    columns = max(column for _, column in found) if found else 0
-    columns = max(columns, max(cell.column for cell in cells))
+    columns = max(cell.column for cell in cells)
     headers = {cell.row for cell in cells if cell.is_header}
     rows = [
         TableRow(tuple(tuple(found.get((row, column), ())) for column in range(1, columns + 1)), row in headers)
@@ -66,9 +65,7 @@ def row_element(row: TableRow, table: int, vocabulary: Vocabulary) -> Element:
         text += CELLS if text and cell.text else ""
         pieces += [Piece(len(text) + piece.at, piece.start, piece.end, piece.box) for piece in cell.pieces]
         text += cell.text
-    return Element(
-        Kind.TABLE_ROW, text, tuple(pieces), table=table, cells=tuple(cells), is_header_row=row.is_header
-    )
+    return Element(Kind.TABLE_ROW, text, tuple(pieces), table=table, cells=tuple(cells), is_header_row=row.is_header)
 
 
 def _parted(part: Part, cells: Sequence[_Cell]) -> list[tuple[tuple[int, int], Part]]:

@@ -13,7 +13,7 @@ from app.text.lines import PageContent
 from app.text.tokens import count_tokens
 from tests.text.typesetting import PITCH, TOP, Sheet, below, centred, line, page, prose, read, text_of
 
-WORDS = (
+WORDS = (  # noqa: SIM905 (words read as words)
     "the of and court a to in that party for agreement is shall by not or be with this as claims under on any such "
     "plaintiff defendant motion evidence contract liability damages jurisdiction notwithstanding hereinafter"
 ).split()
@@ -38,7 +38,14 @@ def document(seed: int, pages: int = 6) -> list[PageContent]:
         while below(sheet.lines) < 0.8:
             kind = chance.random()
             if kind < 0.15:
-                sheet.add([line(f"{chance.choice('IVX')}. {' '.join(chance.choice(WORDS).title() for _ in range(3))}", below(sheet.lines))])
+                sheet.add(
+                    [
+                        line(
+                            f"{chance.choice('IVX')}. {' '.join(chance.choice(WORDS).title() for _ in range(3))}",
+                            below(sheet.lines),
+                        )
+                    ]
+                )
             elif kind < 0.3:
                 sheet.paragraph(f"({chance.choice('bcdefgh')}) {sentence(chance, chance.randint(3, 40))}", gap=0.6)
             else:
@@ -56,7 +63,9 @@ def check(chunks: Sequence[Chunk], elements: Sequence[Element], text: str, limit
     for each in chunks:
         assert each.token_count <= limits.max_tokens
         assert each.text == each.text.strip() != ""
-        assert (each.first_page, each.last_page) == tuple(1 + text.count("\f", 0, at) for at in (each.start, each.end - 1))
+        assert (each.first_page, each.last_page) == tuple(
+            1 + text.count("\f", 0, at) for at in (each.start, each.end - 1)
+        )
         assert {box["page"] for box in each.boxes} <= set(range(each.first_page, each.last_page + 1))
         said = {(e.start, e.end) for e in bodies if e.start < each.end and each.start < e.end}
         assert said

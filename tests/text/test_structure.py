@@ -55,7 +55,12 @@ def test_paragraphs_are_parted_by_what_parts_them(gap: float, indent: int) -> No
 def test_double_spaced_lines_are_one_paragraph() -> None:
     """What counts is how far apart the lines around are; a quotation in single space stands by itself."""
     sheet = Sheet()
-    sheet.add([line(each["text"], TOP + 2 * PITCH * number, each["box"]["left"]) for number, each in enumerate(prose(LOREM, TOP, indent=5))])
+    sheet.add(
+        [
+            line(each["text"], TOP + 2 * PITCH * number, each["box"]["left"])
+            for number, each in enumerate(prose(LOREM, TOP, indent=5))
+        ]
+    )
     sheet.paragraph(OTHER, gap=1.0, left=LEFT + 10 * LETTER, columns=50)
     start = below(sheet.lines)
     sheet.add([line(each["text"], start + 2 * PITCH * number) for number, each in enumerate(prose(LOREM, TOP))])
@@ -98,7 +103,10 @@ def test_a_footnote_does_not_part_a_paragraph() -> None:
     note = [line("1 See the record of the proceedings below.", 0.85, scale=0.8)]
     elements = read(
         [
-            page(1, [*prose(OTHER, 0.1), *(line(each["text"], 0.6 + PITCH * n) for n, each in enumerate(lines[:2])), *note]),
+            page(
+                1,
+                [*prose(OTHER, 0.1), *(line(each["text"], 0.6 + PITCH * n) for n, each in enumerate(lines[:2])), *note],
+            ),
             page(2, [*(line(each["text"], TOP + PITCH * n) for n, each in enumerate(lines[2:])), *prose(OTHER, 0.6)]),
         ]
     )
@@ -112,7 +120,14 @@ def test_a_footnote_does_not_part_a_paragraph() -> None:
 
 def test_words_broken_at_a_line_end_are_whole() -> None:
     """The hyphen goes where it only broke the word, and stays where the word has one, by what the document itself says."""
-    rows = ["The well-known infor-", "mation is kept by the well-", "known clerk of Smith-", "Jones, a self-", "made man of 1990-", "1995."]
+    rows = [
+        "The well-known infor-",
+        "mation is kept by the well-",
+        "known clerk of Smith-",
+        "Jones, a self-",
+        "made man of 1990-",
+        "1995.",
+    ]
     (element,) = read([page(1, [line(row.ljust(0), TOP + PITCH * n) for n, row in enumerate(rows)])])
     assert element.text.replace("\n", " ") == (
         "The well-known information is kept by the well-known clerk of Smith-Jones, a self-made man of 1990-1995."
@@ -152,10 +167,17 @@ def test_items_of_lists() -> None:
     """With bullets, numbers or letters, hanging or flush; a number that begins a line by chance is none."""
     sheet = Sheet()
     sheet.paragraph(LOREM)
-    items = ["1. The first item of the list, which runs over its line and goes on hanging below its own first word.", "(a) a part of it;", "(b) another part.", "2. The second item."]
+    items = [
+        "1. The first item of the list, which runs over its line and goes on hanging below its own first word.",
+        "(a) a part of it;",
+        "(b) another part.",
+        "2. The second item.",
+    ]
     for text in items:
         sheet.paragraph(text, gap=0.6)
-    sheet.paragraph("The agreement that the parties made was signed by both of them on July 25. The court took note.", columns=66)
+    sheet.paragraph(
+        "The agreement that the parties made was signed by both of them on July 25. The court took note.", columns=66
+    )
     elements = read([sheet.page()])
     assert [(each.text, each.level) for each in elements if each.kind is Kind.LIST_ITEM] == [
         (items[0], 1),
@@ -189,7 +211,9 @@ def test_line_numbers_of_pleading_paper_are_kept_apart() -> None:
 
 def test_line_numbers_that_are_the_first_words_of_lines() -> None:
     """An engine that sees number and text as one line is no hindrance."""
-    rows = [f"{count} {text}" for count, text in enumerate((each["text"] for each in prose(" ".join([OTHER] * 12), TOP)), 1)]
+    rows = [
+        f"{count} {text}" for count, text in enumerate((each["text"] for each in prose(" ".join([OTHER] * 12), TOP)), 1)
+    ]
     lines = [line(text, 0.05 + 0.032 * n, 0.1 - LETTER * len(text.split()[0])) for n, text in enumerate(rows[:25], 1)]
     elements = read([page(1, lines)])
     assert [each.text for each in elements if each.kind is Kind.LINE_NUMBER] == [str(n) for n in range(1, 26)]
@@ -217,7 +241,10 @@ def test_headers_and_footers_come_again() -> None:
 
 def test_a_header_may_be_on_every_other_page() -> None:
     """Left and right pages have their own."""
-    pages = [page(n, [line("The Left Side" if n % 2 else "The Right Side", 0.05), *prose(LOREM if n < 3 else OTHER, TOP)]) for n in range(1, 5)]
+    pages = [
+        page(n, [line("The Left Side" if n % 2 else "The Right Side", 0.05), *prose(LOREM if n < 3 else OTHER, TOP)])
+        for n in range(1, 5)
+    ]
     assert [each.kind.value for each in read(pages)] == ["header", "paragraph"] * 4
 
 
@@ -239,7 +266,9 @@ def cell(row: int, column: int, left: float, top: float, *, is_header: bool = Fa
 
 
 def table() -> dict[str, Any]:
-    cells = [cell(r, c, 0.1 + 0.2 * (c - 1), 0.5 + 0.03 * (r - 1), is_header=r == 1) for r in (1, 2, 3) for c in (1, 2, 3)]
+    cells = [
+        cell(r, c, 0.1 + 0.2 * (c - 1), 0.5 + 0.03 * (r - 1), is_header=r == 1) for r in (1, 2, 3) for c in (1, 2, 3)
+    ]
     return {"box": {"left": 0.1, "top": 0.5, "width": 0.6, "height": 0.09}, "cells": cells}
 
 
@@ -257,14 +286,21 @@ def test_rows_of_tables() -> None:
         ("Ink and pens", "7.25", "blue"),
     ]
     assert [each.is_header_row for each in elements if each.kind is Kind.TABLE_ROW] == [True, False, False]
-    assert [each.text for each in elements][1:4] == ["Item | Price | Note", "Paper | 12.50", "Ink and pens | 7.25 | blue"]
+    assert [each.text for each in elements][1:4] == [
+        "Item | Price | Note",
+        "Paper | 12.50",
+        "Ink and pens | 7.25 | blue",
+    ]
     assert [each.kind.value for each in elements] == ["paragraph", *["table_row"] * 3, "paragraph"]
 
 
 def test_layout_analysis_is_believed() -> None:
     """Where the engine names a title, a header or a page's number, it is one."""
     lines = [line("some remark in the margin", 0.05), line("all small letters", 0.12), *prose(LOREM, TOP)]
-    layout = [{"type": "HEADER", "box": box(0.1, 0.04, 60)}, {"type": "TITLE", "box": {**box(0.1, 0.11, 60), "height": 0.03}}]
+    layout = [
+        {"type": "HEADER", "box": box(0.1, 0.04, 60)},
+        {"type": "TITLE", "box": {**box(0.1, 0.11, 60), "height": 0.03}},
+    ]
     layout[0]["box"] = {"left": 0.1, "top": 0.04, "width": 0.6, "height": 0.03}
     elements = read([page(1, lines, layout=layout)])
     assert [each.kind.value for each in elements] == ["header", "heading", "paragraph"]
@@ -327,7 +363,10 @@ def test_memory_does_not_grow_with_pages() -> None:
 
 def test_a_paragraph_without_end_is_bounded() -> None:
     """Pages that never end a sentence become several elements."""
-    rows = [line("and so it goes on and on without any end to be seen for a very long time", 0.1 + PITCH * n) for n in range(45)]
+    rows = [
+        line("and so it goes on and on without any end to be seen for a very long time", 0.1 + PITCH * n)
+        for n in range(45)
+    ]
     pages = [page(n, [*rows[:-1], line(f"and page {n} is over", rows[-1]["box"]["top"])]) for n in range(1, 41)]
     elements = read(pages)
     assert max(len(each.text) for each in elements) < 30_000

@@ -48,7 +48,9 @@ def broken(text: str, columns: int = COLUMNS, indent: int = 0) -> list[str]:
     return [*lines, current]
 
 
-def prose(text: str, top: float, *, left: float = LEFT, columns: int = COLUMNS, indent: int = 0) -> list[dict[str, Any]]:
+def prose(
+    text: str, top: float, *, left: float = LEFT, columns: int = COLUMNS, indent: int = 0
+) -> list[dict[str, Any]]:
     """A paragraph's lines from a height on."""
     rows = broken(text, columns, indent)
     return [
@@ -108,4 +110,6 @@ def check(elements: Sequence[Element], text: str) -> None:
         assert at == len(element.text)
         assert element.range_in_document(0, len(element.text)) == (element.start, element.end)
     left = [at for at in range(len(text)) if not covered[at] and not text[at].isspace()]
-    assert all(text[at] in "-\u2010\xad" and text[at + 1] in "\n\f" for at in left), [text[at - 9 : at + 9] for at in left]
+    assert all(text[at] in "-\u2010\xad" and text[at + 1] in "\n\f" for at in left), [
+        text[at - 9 : at + 9] for at in left
+    ]
