@@ -17,6 +17,7 @@ CHUNKS_EACH = 20
 WORDS_EACH = 180
 TOPICS = 300
 TOPIC_WORDS = 60
+OWN_WORDS = 12
 CHARACTERS_EACH = 2000
 BATCH = 1000
 ENTITIES = 200
@@ -38,10 +39,10 @@ class Vocabulary:
         self.topics = [self.rng.sample(self.words[200:], TOPIC_WORDS) for _ in range(TOPICS)]
 
     def text(self, topic: int) -> str:
-        """A chunk about a topic: a third of its words are the topic's."""
-        general = self.rng.choices(self.words, self.weights, k=WORDS_EACH * 2 // 3)
-        special = self.rng.choices(self.topics[topic], k=WORDS_EACH // 3)
-        words = general + special
+        """A chunk about a topic. A word that is in it is likely to be in it again, as in real texts."""
+        own = self.rng.sample(self.topics[topic], OWN_WORDS) + self.rng.sample(self.words, OWN_WORDS)
+        special = self.rng.choices(own, [1 / (rank + 1) for rank in range(len(own))], k=WORDS_EACH // 2)
+        words = self.rng.choices(self.words, self.weights, k=WORDS_EACH // 2) + special
         self.rng.shuffle(words)
         return " ".join(words)
 

@@ -46,7 +46,7 @@ class WordLlamaEmbedder:
         vectors: list[list[float]] = [[]] * len(texts)
         for first in range(0, len(texts), TEXTS_AT_ONCE):
             numbers = in_order[first : first + TEXTS_AT_ONCE]
-            made = self._model.embed([texts[number][:MOST_CHARACTERS] for number in numbers])
+            made = self._model.embed([readable(texts[number]) for number in numbers])
             for number, vector in zip(numbers, unit_length(made), strict=True):
                 vectors[number] = vector
         return vectors
@@ -74,3 +74,8 @@ def unit_length(vectors: Any) -> list[list[float]]:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: list[list[float]] = (vectors / np.where(lengths > 0, lengths, 1.0)).tolist()
     return scaled
+
+
+def readable(text: str) -> str:
+    """As much of a text as is read; without lone surrogates, which no tokenizer takes."""
+    return text[:MOST_CHARACTERS].encode(errors="replace").decode()

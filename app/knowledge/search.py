@@ -15,7 +15,7 @@ from app.embeddings.embedder import Embedder
 from app.errors import EmbeddingError, EmbeddingUnavailable
 from app.knowledge import search_sql
 from app.knowledge.fusion import Fused, fuse
-from app.knowledge.search_sql import NARROW_CHUNKS, RANKED_MATCHES, Shape
+from app.knowledge.search_sql import NARROW_CHUNKS, RANKED_MATCHES, RARE_MENTIONS, Shape
 from app.knowledge.searched_model import SearchedModel
 from app.knowledge.vectors import as_text
 
@@ -165,6 +165,9 @@ async def _shape(session: AsyncSession, filters: Filters, told: Mapping[str, Any
         "dates": filters.dated,
         "entities": filters.entity_ids is not None,
     }
+    named = await session.scalar(search_sql.MENTIONS, told) if flags["entities"] else None
+    if named is not None and named <= RARE_MENTIONS:
+        return Shape(**flags, narrow=True, named_rarely=True)
     count = await session.scalar(search_sql.scope(Shape(**flags)), told) or 0
     return Shape(**flags, narrow=count <= NARROW_CHUNKS)
 

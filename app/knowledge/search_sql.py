@@ -6,7 +6,7 @@ as it sees fit, and vectors are compared one by one. In a *wide* one they are ma
 yields chunks in its order, and each is looked at for the filters, until there are enough.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,9 @@ from app.knowledge.vector_index import half, quoted
 
 NARROW_CHUNKS = 10_000
 """Up to so many chunks, comparing each vector takes less than 30 ms (measured, 256 dimensions), and misses none."""
+
+RARE_MENTIONS = 3000
+"""From so many mentions to their chunks takes about 25 ms."""
 
 RANKED_MATCHES = 2000
 """Ranking a chunk's match takes about 10 µs: of words that are nearly everywhere, so many matches are ranked."""
@@ -45,26 +48,29 @@ class Shape:
     dates: bool = False
     entities: bool = False
     narrow: bool = False
+    named_rarely: bool = False
+    """Whether the entities are named so rarely that a search may begin with the places where they are."""
 
 
 def _narrow(shape: Shape) -> list[str]:
-    """Conditions on a row `c` of `document_chunks`, from which Postgres may begin."""
+    """Conditions on a row `c` of `document_chunks`, from which Postgres begins: what they name is looked up first."""
     conditions = ["c.project_id = :project"]
     if shape.documents:
         conditions.append("c.document_id = ANY(:documents)")
     if shape.dates:
-        conditions.append(
-            f"c.document_id IN (SELECT d.id FROM documents AS d WHERE d.project_id = :project AND {_DATES})"
-        )
-    if shape.entities:
+        conditions.append(f"""c.document_id = ANY(ARRAY(
+            SELECT d.id FROM documents AS d WHERE d.project_id = :project AND {_DATES}))""")
+    if shape.entities and shape.named_rarely:
         # Chunks overlap, so that a mention stands in two at most; three leaves room for the edges.
-        conditions.append(f"""c.id IN (
+        conditions.append(f"""c.id = ANY(ARRAY(
             SELECT around.id FROM entity_mentions AS m, LATERAL (
                 SELECT n.id, n.end_char FROM document_chunks AS n
                 WHERE n.job_id = m.job_id AND n.start_char <= m.start_char
                 ORDER BY n.start_char DESC LIMIT 3
             ) AS around
-            WHERE m.entity_id IN ({_MERGED}) AND around.end_char > m.start_char)""")
+            WHERE m.entity_id IN ({_MERGED}) AND around.end_char > m.start_char))""")
+    elif shape.entities:
+        conditions.append(_named_in("c.id"))
     return conditions
 
 
@@ -80,17 +86,22 @@ def _wide(shape: Shape, row: str, chunk_id: str) -> list[str]:
     if shape.dates:
         conditions.append(f"(SELECT {_DATES} FROM documents AS d WHERE d.id = {row}.document_id)")
     if shape.entities:
-        conditions.append(f"""(
-            SELECT true FROM document_chunks AS n JOIN entity_mentions AS m
-                ON m.job_id = n.job_id AND m.start_char >= n.start_char AND m.start_char < n.end_char
-            WHERE n.id = {chunk_id} AND m.entity_id IN ({_MERGED}) LIMIT 1)""")
+        conditions.append(_named_in(chunk_id))
     return conditions
+
+
+def _named_in(chunk_id: str) -> str:
+    """The condition that one of the entities is named in a chunk."""
+    return f"""(
+        SELECT true FROM document_chunks AS n JOIN entity_mentions AS m
+            ON m.job_id = n.job_id AND m.start_char >= n.start_char AND m.start_char < n.end_char
+        WHERE n.id = {chunk_id} AND m.entity_id IN ({_MERGED}) LIMIT 1)"""
 
 
 @cache
 def scope(shape: Shape) -> TextClause:
-    """How many chunks the filters leave over, counted no further than one beyond `NARROW_CHUNKS`."""
-    where = " AND ".join(_narrow(shape))
+    """How many chunks the filters but that by entities leave over, counted to one beyond `NARROW_CHUNKS`."""
+    where = " AND ".join(_narrow(replace(shape, entities=False)))
     return _text(
         f"SELECT count(*) FROM (SELECT FROM document_chunks AS c WHERE {where} LIMIT {NARROW_CHUNKS + 1}) AS found"
     )
@@ -131,7 +142,10 @@ def _by_each_vector(shape: Shape, model: str) -> TextClause:
 
 
 def _by_index(shape: Shape, model: str, dimensions: int) -> TextClause:
-    """In an order that is nearly right, and put right in the end: pgvector calls it relaxed."""
+    """In an order that is nearly right (pgvector calls it relaxed), and put right in the end.
+
+    Postgres takes it to be right: only another expression than the one it was asked for makes it sort.
+    """
     near = f"(v.embedding::{half(dimensions)}) <=> CAST(:vector AS {half(dimensions)})"
     return _text(f"""
         WITH nearest AS MATERIALIZED (
@@ -139,7 +153,7 @@ def _by_index(shape: Shape, model: str, dimensions: int) -> TextClause:
             WHERE v.model = {_literal(model)} AND {" AND ".join(_wide(shape, "v", "v.chunk_id"))}
             ORDER BY {near} LIMIT :most
         )
-        SELECT id, distance FROM nearest ORDER BY distance, id
+        SELECT id, distance FROM nearest ORDER BY distance + 0, id
     """)
 
 
@@ -165,7 +179,8 @@ def _text(statement: str) -> TextClause:
 HITS = _text(f"""
     SELECT c.id, c.document_id, c.job_id, c.number, c.text, c.heading, c.first_page, c.last_page, c.start_char,
         c.end_char, c.boxes, d.filename, d.external_id,
-        ts_headline('english', c.text, websearch_to_tsquery('english', :query), '{_OPTIONS}') AS highlight
+        ts_headline('english', translate(c.text, '{HIGHLIGHT_BEGINS}{HIGHLIGHT_ENDS}', ''),
+            websearch_to_tsquery('english', :query), '{_OPTIONS}') AS highlight
     FROM unnest(:ids) WITH ORDINALITY AS hit (id, place)
     JOIN document_chunks AS c ON c.id = hit.id
     JOIN documents AS d ON d.id = c.document_id
@@ -173,8 +188,14 @@ HITS = _text(f"""
 """)
 """What is shown of hits, in their order; highlights are made of these alone, for they are dear."""
 
+MENTIONS = _text(f"""
+    SELECT count(*) FROM (
+        SELECT FROM entity_mentions AS m WHERE m.entity_id IN ({_MERGED}) LIMIT {RARE_MENTIONS + 1}) AS found
+""")
+"""How often entities are named, counted to one beyond `RARE_MENTIONS`."""
+
 SETTINGS = text("""
-    SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '120', true),
+    SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '400', true),
         set_config('enable_sort', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
         set_config('statement_timeout', '10s', true)
 """)

@@ -62,5 +62,8 @@ class EmbeddingModel(Base):
     searched_since: Mapped[datetime | None]
 
 
+# How many chunks filters leave over is counted in this index alone.
+Index("ix_document_chunks_project_id_document_id", DocumentChunk.project_id, DocumentChunk.document_id)
+
 # From a mention to the chunks that it stands in.
 Index("ix_document_chunks_job_id_start_char", DocumentChunk.job_id, DocumentChunk.start_char)

@@ -1,6 +1,7 @@
 """Searching, as users do: by words, by meaning, by both, and with filters."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -8,6 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from app.api.search_schemas import marked
 from app.config import Settings
 from app.knowledge import search_sql
 from app.knowledge.search_sql import Shape
@@ -47,9 +49,9 @@ async def test_a_hit_says_what_it_is_and_where(client: Client, bench: Bench) -> 
     assert hit["boxes"] == [{"page": 3, "left": 0.1, "top": 0.2, "width": 0.5, "height": 0.02}]
     assert (hit["text_rank"], hit["vector_rank"], hit["similarity"]) == (1, None, None)
     assert hit["score"] == pytest.approx(1 / 61)
-    assert hit["highlight"] == (
-        "Quarterly <mark>revenue</mark> grew by nine percent, &lt;b&gt;mostly&lt;/b&gt; in the northern <mark>region</mark>."
-    )
+    assert "<mark>revenue</mark> grew" in hit["highlight"]
+    assert "northern <mark>region</mark>" in hit["highlight"]
+    assert "<b>" not in hit["highlight"]
 
 
 async def test_words_are_searched_as_search_engines_do(client: Client, bench: Bench) -> None:
@@ -101,6 +103,12 @@ async def test_filters_narrow_what_is_found(client: Client, bench: Bench) -> Non
             assert set(await texts(client, "motion", mode=mode, filters=filters)) == expected, (mode, filters)
 
 
+def shapes_of(flags: dict[str, bool]) -> list[Shape]:
+    """The ways that lead to the same chunks."""
+    narrow = Shape(**flags, narrow=True)
+    return [narrow, replace(narrow, named_rarely=True), Shape(**flags)]
+
+
 async def test_many_chunks_are_found_by_the_same_rules_as_few(bench: Bench) -> None:
     """What a wide search finds, by way of the indexes, is what a narrow one finds."""
     long_ago = datetime.now(UTC) - timedelta(days=400)
@@ -119,9 +127,15 @@ async def test_many_chunks_are_found_by_the_same_rules_as_few(bench: Bench) -> N
         "vector": as_text((await embedder.embed(["motion"]))[0]),
         "most": 10,
     }
-    for flags, count in (({}, 3), ({"documents": True}, 2), ({"dates": True}, 2), ({"entities": True}, 1)):
-        found = []
-        for shape in (Shape(**flags, narrow=True), Shape(**flags, narrow=False)):  # type: ignore[arg-type]  # all flags
+    filters: list[tuple[dict[str, bool], int]] = [
+        ({}, 3),
+        ({"documents": True}, 2),
+        ({"dates": True}, 2),
+        ({"entities": True}, 1),
+    ]
+    for flags, count in filters:
+        found: list[set[Any]] = []
+        for shape in shapes_of(flags):
             async with bench.tools.sessions.begin() as session:
                 await session.execute(search_sql.SETTINGS)
                 for statement in (
@@ -129,7 +143,7 @@ async def test_many_chunks_are_found_by_the_same_rules_as_few(bench: Bench) -> N
                     search_sql.by_vector(shape, embedder.name, embedder.dimensions),
                 ):
                     found.append({row.id for row in await session.execute(statement, told)})
-        assert [len(each) for each in found] == [count] * 4, flags
+        assert [len(each) for each in found] == [count] * len(found), flags
         assert all(each == found[0] for each in found), flags
 
 
@@ -173,7 +187,6 @@ async def test_nothing_has_been_filed_yet(client: Client) -> None:
         ({"query": "  \n"}, "/body/query"),
         ({"query": "x" * 1001}, "/body/query"),
         ({"query": "a\x00b"}, "/body/query"),
-        ({"query": "\ud800"}, "/body/query"),
         ({"query": 7}, "/body/query"),
         ({"query": "a", "mode": "magic"}, "/body/mode"),
         ({"query": "a", "limit": 0}, "/body/limit"),
@@ -257,3 +270,15 @@ async def test_searches_go_on_side_by_side(client: Client, bench: Bench) -> None
     await file_document(bench, FILING)
     found = await asyncio.gather(*(texts(client, word) for word in ("revenue", "appeals", "court") * 10))
     assert [each[0] for each in found] == [FILING[2], FILING[1], FILING[0]] * 10
+
+
+def test_a_highlight_is_safe_to_show() -> None:
+    """What looks like markup in the text is text, and only the marks are markup."""
+    assert marked("<i>a</i> \ue000b & c\ue001") == "&lt;i&gt;a&lt;/i&gt; <mark>b &amp; c</mark>"
+
+
+async def test_half_a_character_is_refused(client: Client) -> None:
+    """JSON can name one half of a pair that means nothing alone."""
+    body = b'{"query": "\\ud800"}'
+    answer = await client.post("/v1/search", content=body, headers={"Content-Type": "application/json"})
+    problem_of(answer, 422, "request_invalid")
