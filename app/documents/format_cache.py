@@ -86,7 +86,8 @@ class FormatCache:
             log.warning("format_not_made", key=key, error=str(error), defect=not isinstance(error, QuireError))
 
     async def _made_once(self, key: str, media_type: str, make: Make) -> StoredObject:
-        async with self._slots, self._turn(key):
+        # The turn first: who waits for another process keeps no slot from those who could work.
+        async with self._turn(key), self._slots:
             if (found := await self.bucket.head(key)) is not None:
                 return found
             with tempfile.TemporaryDirectory(prefix="quire-") as folder:

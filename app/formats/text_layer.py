@@ -35,7 +35,7 @@ def _line(
         return
     turn = turn_of({**line, "words": words}, page)
     for word, box in zip(words, _aligned(line, words, turn), strict=True):
-        text = "".join(word["text"].split())
+        text = " ".join(word["text"].split())
         yield f"{_matrix(box, turn, len(text), frame)} Tm <{encode(text + ' ')}> Tj"
 
 
