@@ -7,8 +7,7 @@ where it has a label's type and a part of its range.
 import os
 import re
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,31 +57,47 @@ async def run() -> None:
 async def _tell(title: str, texts: Sequence[Labelled], extractor: EntityExtractor) -> None:
     await extractor.extract([Passage("Warm up.", 0, 1)])
     began = time.perf_counter()
-    counts: defaultdict[EntityType | str, Counts] = defaultdict(Counts)
-    for text in texts:
-        [mentions] = await extractor.extract([Passage(text.text, 0, 1)])
-        _count(text, mentions, counts)
+    found = [(await extractor.extract([Passage(text.text, 0, 1)]))[0] for text in texts]
     seconds = time.perf_counter() - began
     characters = sum(len(text.text) for text in texts)
     print(f"  {title}: {len(texts)} texts, {characters:,} characters, {characters / seconds:,.0f} a second")
-    for kind in (*EntityType, "all"):
-        print(counts[kind].line(str(kind)))
+    for kind, counts in counted(zip(texts, found, strict=True)).items():
+        print(counts.line(kind))
+    for source, share in _by_source(texts, found).items():
+        print(f"    of those by {source:10} {share}")
 
 
-def _count(text: Labelled, mentions: Sequence[Mention], counts: dict[EntityType | str, Counts]) -> None:
-    labels = {_key(text, label): label for label in text.labels}
-    right = {_key(text, mention) for mention in mentions} & labels.keys()
-    for each in text.labels:
-        touched = any(mention.type is each.type and mention.start < each.end and each.start < mention.end for mention in mentions)
-        for count in (counts[each.type], counts["all"]):
-            count.labels += 1
-            count.right += _key(text, each) in right
-            count.touching += touched
-    for mention in mentions:
-        for count in (counts[mention.type], counts["all"]):
-            count.mentions += 1
-    if TELL_MISSES in os.environ:
-        _tell_misses(text, mentions, right)
+def counted(read: Iterable[tuple[Labelled, Sequence[Mention]]]) -> dict[str, Counts]:
+    """The counts of each type, and of all together, the last."""
+    counts = {str(kind): Counts() for kind in (*EntityType, "all")}
+    for text, mentions in read:
+        right = {_key(text, mention) for mention in mentions} & {_key(text, label) for label in text.labels}
+        for label in text.labels:
+            touched = any(_touches(mention, label) for mention in mentions)
+            for count in (counts[label.type], counts["all"]):
+                count.labels += 1
+                count.right += _key(text, label) in right
+                count.touching += touched
+        for mention in mentions:
+            counts[mention.type].mentions += 1
+            counts["all"].mentions += 1
+        if TELL_MISSES in os.environ:
+            _tell_misses(text, mentions, right)
+    return counts
+
+
+def _by_source(texts: Sequence[Labelled], found: Sequence[Sequence[Mention]]) -> dict[str, str]:
+    """How often each source is right."""
+    told: dict[str, list[bool]] = {}
+    for text, mentions in zip(texts, found, strict=True):
+        labels = {_key(text, label) for label in text.labels}
+        for mention in mentions:
+            told.setdefault(mention.source, []).append(_key(text, mention) in labels)
+    return {source: f"{sum(right):4} of {len(right):4} are right" for source, right in sorted(told.items())}
+
+
+def _touches(mention: Mention, label: Label) -> bool:
+    return mention.type is label.type and mention.start < label.end and label.start < mention.end
 
 
 def _tell_misses(text: Labelled, mentions: Sequence[Mention], right: set[tuple[EntityType, int, str]]) -> None:

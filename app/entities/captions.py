@@ -6,11 +6,12 @@ from collections.abc import Iterator
 MOST_LINES = 6
 """So many lines of a caption belong to one side at most."""
 
-_ROLE = re.compile(
+ROLE_LINE = re.compile(
     r"^[ \t]*(?:(?:Cross|Counter|Third-Party)[- ]?)?(?:Plaintiff|Defendant|Appellant|Appellee|Petitioner|Respondent|Claimant|Debtor|"
     r"Intervenor|Movant)s?(?:\s?[—–/-]\s?\w+)?[ \t]*[,.;]?[ \t]*$",
     re.MULTILINE | re.IGNORECASE,
 )
+"""A line that only says which side those above it are on."""
 _ENDS = re.compile(r"^\W*(?:v|vs|versus|against|and|-v-)\W*$", re.IGNORECASE)
 _NOT_PARTY = re.compile(
     r"\b(?:court|district of|circuit|appeal from|division|in the matter|honorable|judge)\b|^\W*(?:no|case|docket|civil|filed|date|order|"
@@ -21,7 +22,7 @@ _NOT_PARTY = re.compile(
 
 def party_ranges(text: str) -> Iterator[tuple[int, int]]:
     """The ranges of the lines that name one side's parties, with all their commas and semicolons."""
-    for role in _ROLE.finditer(text):
+    for role in ROLE_LINE.finditer(text):
         lines = list(_lines_above(text, role.start()))
         if lines:
             yield lines[-1][0], lines[0][1]
@@ -34,7 +35,7 @@ def _lines_above(text: str, end: int) -> Iterator[tuple[int, int]]:
         stop = end - 1
         start = text.rfind("\n", 0, stop) + 1
         line = text[start:stop].strip()
-        if _ENDS.match(line) or _ROLE.match(text[start:stop]):
+        if _ENDS.match(line) or ROLE_LINE.match(text[start:stop]):
             return
         if _NOT_PARTY.search(line):
             if taken:

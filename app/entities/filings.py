@@ -14,7 +14,7 @@ from app.entities.words_of_law import is_generic, without_trade
 
 SOURCE = "filings"
 
-# How sure each is: measured by `python -m benchmarks entities`, and rounded down.
+# How sure each is, by judgement; `python -m benchmarks entities` prints how often the source is right as a whole.
 TITLED, SIGNED, PARTY, ROLE, LEGAL_FORM, BODY, CITY, STATE = 0.93, 0.93, 0.94, 0.85, 0.92, 0.9, 0.88, 0.65
 
 _W = r"(?:[A-Z][\w'’.]*[\w'’]|[A-Z]\.?)(?:-[A-Z][\w'’]+)*"
@@ -61,7 +61,7 @@ _COURTS = (
 )
 _BODY = re.compile(
     rf"(?P<name>(?:{_N} ){{0,4}}(?:Court|Board|Bureau|Department|Commission|Office|Bank|University|College|Authority|Ministry|"
-    rf"City|County|Town|Village|State|Commonwealth|People|Division|Secretary)\s(?:of|for)\s{{1,3}}(?:the\s)?{_N}['’]?"
+    rf"City|County|Town|Village|State|Commonwealth|People|Division|Secretary)\s(?:of|for)\s{{1,3}}(?:the\s)?(?:St\. )?{_N}['’]?"
     rf"(?:(?: (?:&|and|of))? {_N}['’]?){{0,4}})"
 )
 _BANK = re.compile(

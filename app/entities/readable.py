@@ -7,10 +7,14 @@ import re
 from array import array
 from dataclasses import dataclass, field
 
+from app.entities.captions import ROLE_LINE
 from app.entities.line_numbers import line_numbers
 
 FULL_LINE = 40
 """A line of as many characters is taken for running text, which goes on in the next."""
+
+LONGEST_ROLE = 60
+"""So far is looked for the end of a line that may say which side a party is on."""
 
 _NOISE = re.compile(
     r"(?P<broken>(?<=[a-z])[-\u00ad‐][ \t]*\n[ \t]*(?=[a-z]))"  # exam-\nple
@@ -89,8 +93,8 @@ def _line_break(passage: str, start: int, end: int) -> str:
     if "\n\n" in passage[start:end] or "\f" in passage[start:end]:  # a line of blanks is one that is kept apart
         return "\n"
     line = passage[passage.rfind("\n", 0, start) + 1 : start].strip()
-    follows = passage[end : end + 9].split("\n")[0].strip()
-    if _VERSUS.match(line) or _VERSUS.match(follows) or follows.startswith(")"):
+    follows = passage[end : end + LONGEST_ROLE].split("\n")[0].strip()
+    if _VERSUS.match(line) or _VERSUS.match(follows) or ROLE_LINE.match(follows) or follows.startswith(")"):
         return "\n"
     goes_on = (len(line) >= FULL_LINE and not line.isupper()) or bool(_GOES_ON.search(line)) or passage[end : end + 1].islower()
     return " " if goes_on else "\n"

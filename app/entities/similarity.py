@@ -74,10 +74,21 @@ def _persons(first: PersonName | None, second: PersonName | None) -> Likeness:
     if given is None:
         return NONE
     score, reason = given
-    reason = reason if family == 1.0 else "similar_spelling"
-    # An initial alone may stand for many; across documents, two of them (or one full name) are asked for.
-    alone = reason == "initials" and (len(first.given) < 2 or len(second.given) < 2)  # noqa: PLR2004
-    return Likeness(score * family * suffix_told, reason, within_document=alone)
+    if family != 1.0:
+        reason = "similar_spelling"
+    elif first.suffix != second.suffix:
+        reason = "suffix"
+    return Likeness(score * family * suffix_told, reason, within_document=_says_little(first, second, reason))
+
+
+def _says_little(first: PersonName, second: PersonName, reason: str) -> bool:
+    """Whether the likeness of two names holds only among the names of one document.
+
+    An initial alone may stand for many, and who has no suffix may be the father of who has; across documents, two
+    initials or a full name are asked for.
+    """
+    alone = 1 in (len(first.given[0]), len(second.given[0])) and 1 in (len(first.given), len(second.given))
+    return alone or reason == "suffix"
 
 
 def _given(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[float, str] | None:

@@ -35,7 +35,7 @@ CONFIDENCE = {
     EntityType.PLACE: 0.75,
     EntityType.DATE: 0.6,
 }
-"""The share of its mentions that are right, by type: the model says nothing of single ones."""
+"""About the share of its mentions that are right, by type: the model says nothing of single ones."""
 
 BATCH = 32
 

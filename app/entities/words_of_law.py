@@ -49,7 +49,7 @@ _LEADS = frozenset(
     plaintiff plaintiffs defendant defendants appellant appellants appellee appellees petitioner petitioners respondent
     respondents claimant claimants debtor debtors intervenor movant trustee attorney attorneys counsel judge judges justice
     justices clerk witness employer employee honorable hon mr mrs ms dr messrs docket order case dear by cc re and but if
-    when while because since although however also then thus under see
+    when while because since although however also then thus under see whereas
     """.split()  # noqa: SIM905 (as above)
 )
 """Words before a name that are no part of it."""
