@@ -64,9 +64,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_chunk_vectors_project_id_document_id", "chunk_vectors", ["project_id", "document_id"])
     op.create_index("ix_chunk_vectors_model", "chunk_vectors", ["model"])
-    op.create_index(
-        "ix_document_chunks_project_id_document_id", "document_chunks", ["project_id", "document_id"]
-    )
+    op.create_index("ix_document_chunks_project_id_document_id", "document_chunks", ["project_id", "document_id"])
     op.create_index("ix_document_chunks_job_id_start_char", "document_chunks", ["job_id", "start_char"])
 
 

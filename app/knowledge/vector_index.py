@@ -17,6 +17,14 @@ LOCK_SPACE = 1_903_170
 
 CONNECT_SECONDS = 10.0
 
+BUILD_SETTINGS = """
+    SELECT set_config('max_parallel_maintenance_workers', '0', false),
+        set_config('maintenance_work_mem',
+            greatest(pg_size_bytes(current_setting('maintenance_work_mem')) / 1024, 262144) || 'kB', false)
+"""
+"""One process, so that searches keep the other cores, and a container's little shared memory is no matter; and memory for some
+300,000 vectors of 256 dimensions, past which making an index gets several times slower."""
+
 
 def quoted(model: str) -> str:
     """A model's name as an SQL literal: partial indexes serve only queries that have theirs as one."""
@@ -75,6 +83,7 @@ async def _make(connection: asyncpg.Connection, model: str, dimensions: int) -> 
         return
     if valid is False:
         await connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+    await connection.execute(BUILD_SETTINGS)
     log.info("vector_index_made", model=model, index=name)
     await connection.execute(
         f"CREATE INDEX CONCURRENTLY {name} ON chunk_vectors "

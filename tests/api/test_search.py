@@ -138,11 +138,9 @@ async def test_many_chunks_are_found_by_the_same_rules_as_few(bench: Bench) -> N
         for shape in shapes_of(flags):
             async with bench.tools.sessions.begin() as session:
                 await session.execute(search_sql.SETTINGS)
-                for statement in (
-                    search_sql.by_text(shape),
-                    search_sql.by_vector(shape, embedder.name, embedder.dimensions),
-                ):
-                    found.append({row.id for row in await session.execute(statement, told)})
+                by_text = await session.execute(search_sql.by_text(shape), told)
+                by_vector = await session.execute(search_sql.by_vector(shape, embedder.name, embedder.dimensions), told)
+                found += [{row.id for row in by_text}, {row.id for row in by_vector}]
         assert [len(each) for each in found] == [count] * len(found), flags
         assert all(each == found[0] for each in found), flags
 
@@ -198,7 +196,10 @@ async def test_nothing_has_been_filed_yet(client: Client) -> None:
         ({"query": "a", "filters": {"created_after": "2026-01-01T00:00:00"}}, "/body/filters/created_after"),
         ({"query": "a", "filters": {"batch_id": str(uuid4())}}, "/body/filters/batch_id"),
         (
-            {"query": "a", "filters": {"created_after": "2026-01-02T00:00:00Z", "created_before": "2026-01-01T00:00:00Z"}},
+            {
+                "query": "a",
+                "filters": {"created_after": "2026-01-02T00:00:00Z", "created_before": "2026-01-01T00:00:00Z"},
+            },
             "/body/filters",
         ),
     ],

@@ -99,7 +99,7 @@ async def test_the_key_goes_where_it_belongs(endpoint: Endpoint) -> None:
         _env_file=None,
         embedding_url=endpoint.address,
         embedding_dimensions=16,
-        embedding_api_key="sk-of-the-test",  # type: ignore[arg-type]  # as the environment has it
+        embedding_api_key="sk-of-the-test",
         embedding_shorten=True,
     )
     async with open_embedders(settings) as models:

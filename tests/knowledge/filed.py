@@ -55,7 +55,9 @@ async def file_document(
     async with bench.tools.sessions.begin() as session:
         await chunks.save(session, job, [chunk_of(number, text) for number, text in enumerate(texts, start=1)])
         if created_at is not None:
-            await session.execute(update(table_of(Document)).where(Document.id == document.id).values(created_at=created_at))
+            await session.execute(
+                update(table_of(Document)).where(Document.id == document.id).values(created_at=created_at)
+            )
     if embedded:
         async for _ in bench.tools.embedding.embed_run(job.id):
             pass
@@ -92,5 +94,3 @@ async def name_entity(bench: Bench, filed: Filed, number: int, *, merged_into: U
             )
         )
     return entity_id
-
-

@@ -17,8 +17,9 @@ def test_what_both_rankings_have_goes_before_what_one_has() -> None:
 def test_scores_are_sums_of_reciprocal_places() -> None:
     """As the paper has it, with its constant of 60; each place is told."""
     first, second = fuse({"text": [A, B], "vector": [A]})
-    assert (first.found_id, first.score, first.places) == (A, pytest.approx(2 / 61), {"text": 1, "vector": 1})
-    assert (second.found_id, second.score, second.places) == (B, pytest.approx(1 / 62), {"text": 2})
+    assert (first.found_id, first.places) == (A, {"text": 1, "vector": 1})
+    assert (second.found_id, second.places) == (B, {"text": 2})
+    assert [first.score, second.score] == pytest.approx([2 / 61, 1 / 62])
 
 
 def test_ties_are_broken_the_same_way_each_time() -> None:

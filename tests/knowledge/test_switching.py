@@ -14,7 +14,6 @@ from app.knowledge.search import Mode, Query, Search
 from app.knowledge.searched_model import SearchedModel
 from app.knowledge.switching import ModelRead, Switching
 from tests.bench import Bench
-from tests.embeddings.conftest import endpoint  # noqa: F401 (a fixture)
 from tests.embeddings.endpoint import DIMENSIONS, Endpoint
 from tests.knowledge.filed import file_document
 
@@ -53,9 +52,10 @@ async def by_vector(search: Search, bench: Bench, words: str) -> list[str]:
 async def test_models_change_without_a_search_that_finds_nothing(bench: Bench, endpoint: Endpoint) -> None:
     """Searches go by the old model until the last vector is there, and by the new one from then on."""
     await file_document(bench, ["the dog barked"] * 3 + ["a hound was heard"])
+    made: list[int] = []
     async with open_embedders(with_next(bench.settings, endpoint)) as models:
         assert models.coming is not None
-        search, made = search_with(bench, models), []
+        search = search_with(bench, models)
         assert len(await by_vector(search, bench, "dog")) == 4
         assert endpoint.asked == []
         await switching_with(bench, models).switch(models.coming, made.append)
@@ -71,7 +71,8 @@ async def test_a_switch_that_was_cut_off_goes_on(bench: Bench, endpoint: Endpoin
     settings = with_next(bench.settings, endpoint).model_copy(update={"embedding_batch_items": CHUNKS_AT_ONCE})
     async with open_embedders(settings) as models:
         assert models.coming is not None
-        switching, made = switching_with(bench, models), []
+        made: list[int] = []
+        switching = switching_with(bench, models)
 
         def told(count: int) -> None:
             made.append(count)
@@ -87,7 +88,7 @@ async def test_a_switch_that_was_cut_off_goes_on(bench: Bench, endpoint: Endpoin
         }
         await switching.switch(models.coming, made.append)
         assert made == [CHUNKS_AT_ONCE, 5]
-        assert (await switching.models())[1][1] == ModelRead(NEW, DIMENSIONS, True, CHUNKS_AT_ONCE + 5)
+        assert (await switching.models())[1][1] == ModelRead(NEW, DIMENSIONS, searched=True, vectors=CHUNKS_AT_ONCE + 5)
 
 
 async def test_what_a_run_has_not_embedded_yet_keeps_nobody_waiting(bench: Bench, endpoint: Endpoint) -> None:
@@ -97,7 +98,7 @@ async def test_what_a_run_has_not_embedded_yet_keeps_nobody_waiting(bench: Bench
     async with open_embedders(with_next(bench.settings, endpoint)) as models:
         assert models.coming is not None
         await switching_with(bench, models).switch(models.coming, lambda _: None)
-        assert NEW == await _searched(bench)
+        assert await _searched(bench) == NEW
 
 
 async def test_the_old_model_is_forgotten_when_it_is_no_longer_searched(bench: Bench, endpoint: Endpoint) -> None:
@@ -110,13 +111,11 @@ async def test_the_old_model_is_forgotten_when_it_is_no_longer_searched(bench: B
             await switching.forget(OLD)
         await switching.switch(models.coming, lambda _: None)
         assert await switching.forget(OLD) == 2
-        assert await switching.models() == (2, [ModelRead(NEW, DIMENSIONS, True, 2)])
+        assert await switching.models() == (2, [ModelRead(NEW, DIMENSIONS, searched=True, vectors=2)])
         assert len(await by_vector(search_with(bench, models), bench, "one")) == 2
 
 
-async def test_a_process_without_the_searched_model_compares_no_other_vectors(
-    bench: Bench, endpoint: Endpoint
-) -> None:
+async def test_a_process_without_the_searched_model_compares_no_other_vectors(bench: Bench, endpoint: Endpoint) -> None:
     """Its hybrid searches are answered by words, and say so; those by vector alone are refused."""
     await file_document(bench, ["the dog barked", "a hound was heard"])
     async with open_embedders(with_next(bench.settings, endpoint)) as models:

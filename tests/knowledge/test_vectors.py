@@ -117,7 +117,7 @@ async def test_the_first_vectors_of_a_model_make_its_index(bench: Bench) -> None
     told = {"project": filed.job.project_id, "vector": vectors.as_text([0.5] * DIMENSIONS), "most": 10}
     async with bench.tools.sessions.begin() as session:
         await session.execute(search_sql.SETTINGS)
-        plan = await session.execute(text(f"EXPLAIN {statement.text}").bindparams(**told))  # type: ignore[attr-defined]
+        plan = await session.execute(text(f"EXPLAIN {statement.text}").bindparams(**told))
         assert index_name(MODEL) in "\n".join(line for (line,) in plan)
 
 
