@@ -17,6 +17,8 @@ from app.text.markers import is_capitals, is_title, marker_of
 
 GAP = 1.45
 """Lines that are so many times farther apart than those around them belong to two blocks."""
+LOOSE = 2.2
+"""Heights of a line from one to the next, at most, where no others tell how far apart lines are."""
 GAP_HEIGHTS = 0.4
 """So many heights of a line more, too: places read from a picture are off by a little."""
 TALLER, WIDER = 1.4, 1.25
@@ -175,7 +177,7 @@ class _Lane:
             return True
         step = self._step(index)
         near = [self._step(each) for each in (index - 1, index + 1) if 0 < each < len(self.rows)]
-        usual = min(near, default=self.measure.pitch)
+        usual = min(near, default=min(self.measure.pitch, LOOSE * self.measure.height))
         return step > GAP * usual and step - usual > GAP_HEIGHTS * self.measure.height
 
     def _step(self, index: int) -> float:

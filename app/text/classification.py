@@ -106,7 +106,8 @@ class Classifier:
     def _is_alone(self, block: Block) -> bool:
         """Whether nothing stands beside a block's first row, as a form's labels stand beside what was filled in."""
         row = block.rows[0]
-        return not any(part.rect.beside(row.rect) for part in self.parts if part not in row.parts)
+        own = {part.start for part in row.parts}
+        return not any(part.rect.beside(row.rect) for part in self.parts if part.start not in own)
 
     def _heads(self, block: Block, text: str, following: Block | None) -> bool:
         """Whether a line of few words stands right above some text."""
@@ -120,7 +121,7 @@ class Classifier:
     def _is_note(self, block: Block) -> bool:
         """Whether a block is a footnote: in small letters in the lower half of the page, after a number or a sign."""
         measure = self.measure
-        if block.letter > SMALL * measure.letter or block.height > SMALL * measure.height:
+        if block.letter > SMALL * measure.letter or block.height > measure.height / SMALL:
             return False
-        word = block.rows[0].text.split(maxsplit=1)[0].rstrip(".)")
+        word = block.rows[0].text.split(maxsplit=1)[0]
         return block.first.rect.top > LOWER_HALF and (word.isdecimal() or word[:1] in NOTE_SIGNS)

@@ -39,6 +39,16 @@ _LAYOUT_KINDS = {"HEADER": Kind.HEADER, "FOOTER": Kind.FOOTER, "PAGE_NUMBER": Ki
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """What of a line comes again on other pages: its text without figures, and its height on the page."""
+
+    text: str
+    middle: float
+    said: str
+    """The text, figures and all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """A page made ready: its lines without the margin's numbers, upright."""
 
@@ -49,28 +59,22 @@ class Sheet:
     """The types and places of what layout analysis found."""
     tables: list[dict[str, Any]] = field(default_factory=list)
     rotation_degrees: int = 0
+    signatures: list[Signature] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signatures", [signature_of(part) for part in self.parts])
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What of a line comes again on other pages: its text without figures, and its height on the page."""
-
-    text: str
-    middle: float
-    said: str
-    """The text, figures and all."""
-
-
-def signatures_of(parts: Iterable[Part]) -> list[Signature]:
-    """The signatures of a page's lines."""
-    return [Signature(_FIGURES.sub("#", part.text.casefold()), part.rect.middle, part.text) for part in parts]
+def signature_of(part: Part) -> Signature:
+    """The signature of a line."""
+    return Signature(_FIGURES.sub("#", part.text.casefold()), part.rect.middle, part.text)
 
 
 def edges_of(sheet: Sheet, nearby: Sequence[list[Signature]]) -> dict[int, Kind]:
     """Which of a page's parts, by where they begin, are headers, footers and page marks."""
     rows = _rows(sheet.parts)
     told = {part.start: kind for part in sheet.parts if (kind := _layout_kind(sheet, part))}
-    others = [page for page in nearby if not _is_copy(sheet.parts, page)]
+    others = [page for page in nearby if not _is_copy(sheet.signatures, page)]
     found: dict[int, Kind] = {}
     for edge, ordered in ((Kind.HEADER, rows), (Kind.FOOTER, rows[::-1])):
         for row in ordered:
@@ -87,7 +91,7 @@ def _kind(part: Part, edge: Kind, others: Sequence[list[Signature]]) -> Kind | N
         return None
     if _PAGE_MARK.fullmatch(part.text):
         return Kind.PAGE_MARK
-    (own,) = signatures_of([part])
+    own = signature_of(part)
     return edge if any(_has(page, own) for page in others) else None
 
 
@@ -108,10 +112,10 @@ def _has(page: Iterable[Signature], own: Signature) -> bool:
     return any(each.text == own.text or fuzz.ratio(each.text, own.text, score_cutoff=ALIKE) > 0 for each in near)
 
 
-def _is_copy(parts: Sequence[Part], page: list[Signature]) -> bool:
+def _is_copy(own: list[Signature], page: list[Signature]) -> bool:
     """Whether a page says, in most of the lines between its edges, what another one says: a form that comes again, say."""
     texts = {each.text for each in page}
-    inner = [each.text in texts for each in signatures_of(parts) if ZONE < each.middle < 1 - ZONE]
+    inner = [each.text in texts for each in own if ZONE < each.middle < 1 - ZONE]
     return sum(inner) > COPY_SHARE * len(inner)
 
 

@@ -13,9 +13,9 @@ MOST_WORDS_KNOWN = 20_000
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
 _BROKEN = re.compile(rf"(?:^|\W)([^\W\d_]+)[{HYPHENS}]$")
 _BEGINS = re.compile(r"[^\W\d_]+")
-_KEEPING = frozenset(  # noqa: SIM905 (words read as words)
+_KEEPING = (
     "all anti bi co counter cross ex half high inter intra long low mid multi neo no non off one pan post pre pro pseudo "
-    "quasi re self semi short so sub third three two ultra un under vice well year".split()
+    "quasi re self semi short so sub third three two ultra un under vice well year"
 )
 """First parts of words that keep their hyphen, where the document itself doesn't say."""
 
@@ -25,6 +25,7 @@ class Vocabulary:
     """The words of a document so far: they tell a hyphen that is part of a word from one that broke it."""
 
     words: set[str] = field(default_factory=set)
+    keeping: frozenset[str] = frozenset(_KEEPING.split())
 
     def learn(self, text: str) -> None:
         """Take in the words of a page."""
@@ -36,7 +37,7 @@ class Vocabulary:
         first, second = first.casefold(), second.casefold()
         if f"{first}-{second}" in self.words:
             return True
-        return first + second not in self.words and first in _KEEPING
+        return first + second not in self.words and first in self.keeping
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from app.text.blocks import Measure, blocks_of, ends_sentence
 from app.text.classification import Classified, Classifier
-from app.text.edges import NEARBY_PAGES, Sheet, Signature, edges_of, signatures_of
+from app.text.edges import NEARBY_PAGES, Sheet, Signature, edges_of
 from app.text.elements import Element, Kind, Piece
 from app.text.joining import HYPHENS, Composition, Vocabulary
 from app.text.lanes import Grid
@@ -95,8 +95,8 @@ class StructureReader:
 
     def _read_next(self) -> Iterator[Element]:
         sheet = self._waiting.popleft()
-        edges = edges_of(sheet, [*self._before, *(signatures_of(each.parts) for each in self._waiting)])
-        self._before.append(signatures_of(sheet.parts))
+        edges = edges_of(sheet, [*self._before, *(each.signatures for each in self._waiting)])
+        self._before.append(sheet.signatures)
         apart = [_single(Kind.LINE_NUMBER, part) for part in sheet.line_numbers]
         apart += [_single(edges[part.start], part) for part in sheet.parts if part.start in edges]
         body = [part for part in sheet.parts if part.start not in edges]
@@ -166,15 +166,15 @@ def _page_end(found: Sequence[Classified | Element]) -> Classified | None:
     blocks = [each for each in found if isinstance(each, Classified) and not each.is_note]
     if not blocks:
         return None
-    last = blocks[-1]
+    last, is_line = blocks[-1], len(blocks[-1].block.rows) == 1
     place = last.block.last.rect
-    below = [each for each in blocks if each.block.last.rect.top >= place.bottom]
+    below = [each.block for each in blocks if each.block.last.rect.top >= place.bottom]
+    # A stamp in the margin is a line by itself, with nothing below it.
     below = [
-        each
-        for each in below
-        if each.block.last.rect.above_or_below(place) or each.block.first.rect.above_or_below(place)
+        each for each in below if is_line or any(end.rect.above_or_below(place) for end in (each.first, each.last))
     ]
-    return max(below, key=lambda each: each.block.last.rect.bottom, default=last)
+    lowest = max(below, key=lambda each: each.last.rect.bottom, default=last.block)
+    return next(each for each in blocks if each.block is lowest)
 
 
 def _sheet(page: PageContent, offset: int) -> Sheet:

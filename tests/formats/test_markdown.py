@@ -32,7 +32,13 @@ def parsed(text: str) -> list[tuple[str, str]]:
         elif token.nesting == -1:
             tags.pop()
         elif token.type == "inline":
-            assert {each.type for each in token.children or []} <= {"text", "hardbreak", "softbreak", "html_inline", "text_special"}
+            assert {each.type for each in token.children or []} <= {
+                "text",
+                "hardbreak",
+                "softbreak",
+                "html_inline",
+                "text_special",
+            }
             said = "".join("\n" if "break" in each.type else each.content for each in token.children or [])
             told.append((" ".join(tag for tag in tags if tag not in {"table", "thead", "tbody", "tr"}), said))
         else:
@@ -117,7 +123,10 @@ def test_lines_of_an_address_stay_lines() -> None:
 
 
 def test_what_repeats_at_the_edges_is_left_out() -> None:
-    pages = [[line(f"Roe against Doe, page {n}", 0.03), *prose(text, TOP), centred(f"- {n} -", 0.95)] for n, text in enumerate((LOREM, OTHER), 1)]
+    pages = [
+        [line(f"Roe against Doe, page {n}", 0.03), *prose(text, TOP), centred(f"- {n} -", 0.95)]
+        for n, text in enumerate((LOREM, OTHER), 1)
+    ]
     assert [text for _, text in parsed(made(*pages))] == [LOREM, OTHER]
 
 
