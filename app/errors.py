@@ -8,7 +8,7 @@ QuireError
 ├── Conflict                          right request, wrong moment
 │   ├── ResultNotReady, ResultUnavailable, FormatNotReady, StateConflict, LeaseLost, IdempotencyInProgress
 ├── Invalid                           the request must change before it can succeed
-│   ├── RequestInvalid, IdempotencyMismatch
+│   ├── RequestInvalid, IdempotencyMismatch, EntitiesDiffer, NameNotMerged, NothingToReuse
 ├── Refused                           the document itself can't be taken
 │   ├── DocumentEmpty, UnsupportedMediaType, DocumentTooLarge, DocumentEncrypted, DocumentCorrupt,
 │   └── DocumentHasNoPages, TooManyPages, PageTooLarge, FormatFailed
@@ -150,6 +150,21 @@ class RequestInvalid(Invalid):
 class IdempotencyMismatch(Invalid):
     code, title = "idempotency_mismatch", "Idempotency-Key used before"
     message = "This Idempotency-Key was used with another request; use a new key for a new request."
+
+
+class EntitiesDiffer(Invalid):
+    code, title = "entities_differ", "Entities differ"
+    message = "Only entities of the same type can be one."
+
+
+class NameNotMerged(Invalid):
+    code, title = "name_not_merged", "Name not merged"
+    message = "That name is no other one's than the entity's own; there is nothing to part."
+
+
+class NothingToReuse(Invalid):
+    code, title = "nothing_to_reuse", "Nothing to reuse"
+    message = "No run of the document has come far enough to begin there; begin at an earlier stage."
 
 
 class Refused(QuireError):

@@ -14,7 +14,7 @@ import orjson
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import docs, documents, formats, jobs, operations, reference, search
+from app.api import docs, documents, entities, formats, jobs, knowledge, operations, reference, search
 from app.api.bell import Bell
 from app.api.dependencies import Services
 from app.api.draining import Draining
@@ -35,6 +35,8 @@ from app.documents.trace import Traces
 from app.jobs.service import Jobs
 from app.knowledge.search import Search
 from app.knowledge.searched_model import SearchedModel
+from app.knowledge.reprocessing import Reprocessing
+from app.knowledge.service import Knowledge
 from app.logs import configure_logs
 from app.pipeline.stages import QUEUES, ROUTES, STEPS
 from app.projects.service import Projects
@@ -44,6 +46,7 @@ from app.stopping import end
 
 TAGS = [
     {"name": "documents", "description": "Submit documents, and fetch what was read."},
+    {"name": "entities", "description": "What the project's documents speak of, and how it is related."},
     {"name": "jobs", "description": "Follow the runs of the pipeline."},
     {"name": "search", "description": "Find places in documents, by words and by meaning."},
     {"name": "operations", "description": "Health and metrics."},
@@ -66,8 +69,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     for router in (
         documents.router,
+        knowledge.router,
         formats.router,
         jobs.router,
+        entities.router,
         search.router,
         operations.router,
         reference.router,
@@ -115,6 +120,8 @@ def make_services(resources: Resources) -> Services:
         formats=make_formats(resources, service_documents),
         traces=Traces(sessions),
         jobs=service_jobs,
+        knowledge=Knowledge(sessions),
+        reprocessing=Reprocessing(sessions, queue),
         bucket=resources.bucket,
         bell=bell,
         streams=Streams(service_jobs, bell, settings.max_streams, settings.stream_ping_seconds),

@@ -18,7 +18,9 @@ from app.documents.trace import Traces
 from app.jobs.service import Jobs
 from app.jobs.states import Stage
 from app.jobs.steps import Step
+from app.knowledge.reprocessing import Reprocessing
 from app.knowledge.search import Search
+from app.knowledge.service import Knowledge
 from app.projects.service import Projects
 from app.storage.s3 import Bucket
 
@@ -32,6 +34,8 @@ class Services:
     formats: Formats
     traces: Traces
     jobs: Jobs
+    knowledge: Knowledge
+    reprocessing: Reprocessing
     bucket: Bucket
     bell: Bell
     streams: Streams

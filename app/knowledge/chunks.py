@@ -26,8 +26,11 @@ class ChunkCounts:
     last_page: int
 
 
-async def save(session: AsyncSession, job: Job, made: Sequence[Chunk]) -> None:
-    """Write chunks of a run, over those of the same numbers that an earlier try wrote."""
+async def save(session: AsyncSession, job: Job, made: Sequence[Chunk], *, last_number: int | None = None) -> None:
+    """Write chunks of a run, over those of the same numbers that an earlier try wrote.
+
+    With the last of all, what such a try wrote after it is taken away.
+    """
     rows = [
         {
             "id": str(new_id()),
@@ -43,9 +46,9 @@ async def save(session: AsyncSession, job: Job, made: Sequence[Chunk]) -> None:
         }
         for chunk in made
     ]
-    if rows:
+    if rows or last_number is not None:
         owners = {"project": job.project_id, "document": job.document_id, "job": job.id}
-        await session.execute(_SAVE, {"rows": rows, **owners})
+        await session.execute(_SAVE, {"rows": rows, "last": last_number, **owners})
 
 
 async def trim(session: AsyncSession, job_id: UUID, last_number: int) -> None:
@@ -58,6 +61,11 @@ async def copy(session: AsyncSession, earlier_id: UUID, job: Job) -> int:
     await trim(session, job.id, 0)
     told = {"earlier": earlier_id, "job": job.id}
     return len((await session.execute(_COPY, told)).all())
+
+
+async def copy_vectors(session: AsyncSession, earlier_id: UUID, job: Job) -> None:
+    """Give the chunks of a run the vectors of those that they are copies of."""
+    await session.execute(_COPY_VECTORS, {"earlier": earlier_id, "job": job.id})
 
 
 async def counts(session: AsyncSession, job_id: UUID) -> ChunkCounts:
@@ -90,6 +98,7 @@ _SHOWN = (
 
 _SAVE = text(
     """
+    WITH trimmed AS (DELETE FROM document_chunks WHERE job_id = :job AND number > :last)
     INSERT INTO document_chunks (
         id, project_id, document_id, job_id, number, text, token_count, first_page, last_page, start_char, end_char,
         boxes, heading)
@@ -105,6 +114,7 @@ _SAVE = text(
     """
 ).bindparams(
     bindparam("rows", type_=JSON),
+    bindparam("last", type_=chunks.c.number.type),
     *(bindparam(name, type_=chunks.c.job_id.type) for name in ("project", "document", "job")),
 )
 _TRIM = text("DELETE FROM document_chunks WHERE job_id = :job AND number > :last").bindparams(
@@ -119,6 +129,17 @@ _COPY = text(
            start_char, end_char, boxes, heading
     FROM document_chunks WHERE job_id = :earlier
     RETURNING number
+    """
+).bindparams(*(bindparam(name, type_=chunks.c.job_id.type) for name in ("earlier", "job")))
+_COPY_VECTORS = text(
+    """
+    INSERT INTO chunk_vectors (chunk_id, model, project_id, document_id, job_id, vector_dim, embedding)
+    SELECT made.id, model, made.project_id, made.document_id, made.job_id, vector_dim, embedding
+    FROM chunk_vectors
+    JOIN document_chunks AS copied ON copied.id = chunk_vectors.chunk_id
+    JOIN document_chunks AS made ON made.number = copied.number
+    WHERE copied.job_id = :earlier AND made.job_id = :job
+    ON CONFLICT (chunk_id, model) DO NOTHING
     """
 ).bindparams(*(bindparam(name, type_=chunks.c.job_id.type) for name in ("earlier", "job")))
 _COUNTS = select(

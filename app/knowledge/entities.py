@@ -13,8 +13,8 @@ from sqlalchemy import ARRAY, JSON, Row, Text, Uuid, bindparam, func, select, te
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import new_id, table_of
+from app.entities.blocking import keys_of
 from app.entities.mentions import EntityType
-from app.entities.resolution import KnownEntity
 from app.errors import EntityNotFound
 from app.knowledge.mentions import Name
 from app.knowledge.models import Entity
@@ -22,6 +22,17 @@ from app.knowledge.models import Entity
 entities = table_of(Entity)
 
 KEYS_AT_ONCE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An entity that a project has already."""
+
+    id: UUID
+    root_id: UUID
+    """The one that stands for it: itself, where it is merged into none."""
+    form: Name
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +45,22 @@ class EntityDraft:
     blocking_keys: Iterable[str]
 
 
+def keys_of_name(kind: EntityType, normal_form: str) -> frozenset[str]:
+    """The blocking keys that an entity of a type and normal form is kept with."""
+    return keys_of(kind, normal_form)
+
+
 async def take_turn(session: AsyncSession, project_id: UUID) -> None:
     """Wait until no other transaction changes the project's entities, and keep others waiting until this one ends."""
     await session.execute(_TAKE_TURN, {"name": f"entities {project_id}"})
 
 
-async def known(session: AsyncSession, project_id: UUID, blocking_keys: Iterable[str]) -> list[KnownEntity]:
-    """The project's entities that share a blocking key, each by its own form under the id of what stands for it."""
-    found: dict[UUID, KnownEntity] = {}
+async def known(session: AsyncSession, project_id: UUID, blocking_keys: Iterable[str]) -> list[Known]:
+    """The project's entities that share a blocking key, merged ones among them."""
+    found: dict[UUID, Known] = {}
     for keys in _batches(sorted(set(blocking_keys))):
         for row in await session.execute(_KNOWN, {"project": project_id, "keys": keys}):
-            found[row.id] = KnownEntity(row.root_id, EntityType(row.type), row.normal_form, row.name)
+            found[row.id] = Known(row.id, row.root_id, (EntityType(row.type), row.normal_form), row.name)
     return list(found.values())
 
 

@@ -192,5 +192,5 @@ class Relationship(Base):
     role: Mapped[str | None]
     weight: Mapped[float]
     evidence: Mapped[list[Any]]
-    """The strongest first, each with `sentence`, `page`, `start`, `end` and `boxes`."""
+    """The strongest first, each with `sentence`, `page`, `start`, `end`, `weight` and `boxes`."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

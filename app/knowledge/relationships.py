@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, bindparam, func, or_, select, text
+from sqlalchemy import JSON, Float, bindparam, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import new_id, table_of
-from app.graph.relations import MOST_EVIDENCE, RelationType
+from app.graph.relations import MOST_EVIDENCE, MOST_WEIGHT, SUREST, RelationType
 from app.jobs.models import Job
 from app.knowledge.models import Entity, Relationship
 
@@ -27,7 +27,7 @@ class EdgeDraft:
     role: str | None
     weight: float
     evidence: Sequence[Mapping[str, Any]]
-    """The strongest first, each with `sentence`, `page`, `start`, `end` and `boxes`."""
+    """The strongest first, each with `sentence`, `page`, `start`, `end`, `weight` and `boxes`."""
 
 
 async def forget(session: AsyncSession, job_id: UUID) -> None:
@@ -54,7 +54,8 @@ async def add(session: AsyncSession, job: Job, edges: Sequence[EdgeDraft]) -> No
     ]
     if rows:
         owners = {"project": job.project_id, "document": job.document_id, "job": job.id}
-        await session.execute(_ADD, {"rows": rows, "last": f"$[0 to {MOST_EVIDENCE - 1}]", **owners})
+        bounds = {"most": MOST_EVIDENCE, "most_weights": MOST_WEIGHT, "surest": SUREST}
+        await session.execute(_ADD, {"rows": rows, **bounds, **owners})
 
 
 async def copy(session: AsyncSession, earlier_id: UUID, job: Job) -> int:
@@ -125,12 +126,18 @@ _ADD = _of_job(
     FROM json_to_recordset(:rows) AS made (
         id uuid, type text, source_id uuid, target_id uuid, role text, weight float, evidence jsonb)
     ON CONFLICT (job_id, type, source_id, target_id, role) DO UPDATE SET
-        weight = 1 - (1 - relationships.weight) * (1 - excluded.weight),
-        evidence = jsonb_path_query_array(relationships.evidence || excluded.evidence, CAST(:last AS jsonpath))
+        weight = least(
+            1 - (1 - relationships.weight) * (1 - excluded.weight),
+            coalesce(CAST(CAST(:most_weights AS jsonb) ->> excluded.type AS float), :surest)),
+        evidence = (
+            SELECT jsonb_agg(said ORDER BY rank) FROM (
+                SELECT said, row_number() OVER (ORDER BY CAST(said ->> 'weight' AS float) DESC) AS rank
+                FROM jsonb_array_elements(relationships.evidence || excluded.evidence) AS said
+            ) AS ranked WHERE rank <= :most)
     """,
     "project",
     "document",
-).bindparams(bindparam("rows", type_=JSON))
+).bindparams(bindparam("rows", type_=JSON), bindparam("most_weights", type_=JSON), bindparam("surest", type_=Float()))
 _COPY = _of_job(
     """
     INSERT INTO relationships (

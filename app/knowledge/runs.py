@@ -27,12 +27,17 @@ async def newest_with(session: AsyncSession, document_id: UUID, steps: Collectio
     return None if row is None else Job(**row._mapping)
 
 
+async def earlier(session: AsyncSession, job: Job) -> list[UUID]:
+    """The runs of a document that ended before one of it began."""
+    return list(await session.scalars(_EARLIER_RUNS, _told(job)))
+
+
 async def publish(session: AsyncSession, job: Job, steps: Collection[Step]) -> list[UUID]:
     """Have the project see what a run has made, in place of what earlier runs of the document had made by those steps.
 
     Returns the entities that what was taken away had spoken of.
     """
-    told = {"job": job.id, "document": job.document_id, "created": job.created_at}
+    told = _told(job)
     left: list[UUID] = []
     if Step.ENTITIES in steps:
         left += await session.scalars(_ENTITIES_OF_EARLIER, told)
@@ -54,6 +59,10 @@ def done(step: Step) -> ColumnElement[bool]:
     if step is Step.RESOLUTION:
         condition &= options["entity_resolution"].astext.is_distinct_from("false")
     return condition
+
+
+def _told(job: Job) -> dict[str, Any]:
+    return {"job": job.id, "document": job.document_id, "created": job.created_at}
 
 
 @cache
@@ -81,8 +90,13 @@ def _of_earlier(statement: str) -> Any:
     )
 
 
+_EARLIER_RUNS = _of_earlier("EARLIER")
 _ENTITIES_OF_EARLIER = _of_earlier(
-    "SELECT DISTINCT entity_id FROM entity_mentions WHERE job_id IN (EARLIER) AND entity_id IS NOT NULL"
+    """
+    SELECT DISTINCT entity_id FROM entity_mentions WHERE job_id IN (EARLIER) AND entity_id IS NOT NULL
+    UNION SELECT source_id FROM relationships WHERE job_id IN (EARLIER)
+    UNION SELECT target_id FROM relationships WHERE job_id IN (EARLIER)
+    """
 )
 _FORGET = {table: _of_earlier(f"DELETE FROM {table} WHERE job_id IN (EARLIER)") for table in MADE_BY.values()}  # noqa: S608 (names of ours)
 # What was undone stays known: the same names are not taken for the same again.

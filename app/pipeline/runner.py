@@ -27,7 +27,7 @@ from app.jobs.states import JobState, Stage
 from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.recording import move, recorded
-from app.pipeline.stages import ROWS, StageRow
+from app.pipeline.stages import ROWS, StageRow, next_wanted
 from app.queue import Queue
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,12 @@ class Pipeline:
 
     async def advance(self, job_id: UUID, stage: Stage) -> None:
         """Carry a job on from a stage, as far as its queue goes. A job that isn't there to be taken is left alone."""
+        row = ROWS[stage]
         job = await recorded(lambda: self._claim(job_id, stage))
+        if job is None and row.during is not None:
+            # Cut off while it was at work, the job is at the stage that has that work's name.
+            during = row.during
+            job = await recorded(lambda: self._claim(job_id, during))
         if job is None:
             return
         fence = self.running[job_id] = job.fence
@@ -69,6 +74,8 @@ class Pipeline:
         try:
             if job.cancel_requested_at is not None:
                 return await self._move(job, JobState.CANCELLED, event=CANCELLED)
+            if row.during is not None and job.stage is row.stage:
+                return await self._move(job, JobState.WORKING, event=EventDraft(EventType.STAGE), stage=row.during)
             return await self._succeed(job, row, *await self._run(job, row))
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(job))
@@ -99,7 +106,7 @@ class Pipeline:
 
     async def _succeed(self, job: Job, row: StageRow, outcome: Outcome, seconds: float) -> Job | None:
         """Move on: to the end, to another queue, or straight into the next stage where nothing keeps us from it."""
-        to = outcome.to or row.to
+        to = next_wanted(job, outcome.to or row.to)
         following = ROWS.get(to)
         goes_on = following is not None and following.queue is row.queue and outcome.due_in is None
         state = JobState.WORKING if goes_on else JobState.QUEUED if following else JobState.DONE
@@ -112,6 +119,7 @@ class Pipeline:
             stage=to,
             attempts=0,
             stage_timings=job.stage_timings | {job.stage: timing},
+            stage_cursor=None,
             **CLEARED_ERROR,
             **outcome.changes,
         )
