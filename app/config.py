@@ -1,8 +1,9 @@
 """Every setting of the API and the workers: read from the environment (and `.env`), checked once, at start."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -206,9 +207,119 @@ class Settings(BaseSettings):
     textract_connect_timeout_seconds: float = Field(5.0, gt=0, description="How long connecting to Textract may take.")
     textract_read_timeout_seconds: float = Field(30.0, gt=0, description="How long Textract may take to answer.")
 
+    chunk_max_tokens: int = Field(400, ge=20, le=8000, description="The most tokens of a chunk, as estimated.")
+    chunk_overlap_tokens: int = Field(
+        50, ge=0, description="Tokens at its beginning that a chunk may share with the one before: at most half of the most."
+    )
+    chunk_min_tokens: int = Field(
+        100, ge=1, description="A chunk with fewer tokens is not ended by a heading, or to keep a paragraph whole."
+    )
+
+    embedding_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="An OpenAI-compatible `/v1/embeddings` endpoint; without it, vectors are made by a small model in this process.",
+    )
+    embedding_model: str = Field(
+        "text-embedding-3-small",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}$",
+        description="The model that `EMBEDDING_URL` is asked for.",
+    )
+    embedding_dimensions: int = Field(
+        1536, ge=2, le=4000, description="How many numbers the vectors of `EMBEDDING_MODEL` have."
+    )
+    embedding_api_key: SecretStr | None = Field(None, description="The key that is sent to `EMBEDDING_URL`.")
+    embedding_shorten: bool = Field(
+        default=False,
+        description="Whether the endpoint is asked to shorten vectors to their dimensions; not every model can.",
+    )
+    embedding_next_url: str | None = Field(
+        None, pattern=r"^https?://", description="The endpoint of a model that is to take over; see `quire embeddings`."
+    )
+    embedding_next_model: str = Field(
+        "text-embedding-3-small",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}$",
+        description="The model that `EMBEDDING_NEXT_URL` is asked for.",
+    )
+    embedding_next_dimensions: int = Field(
+        1536, ge=2, le=4000, description="How many numbers the vectors of `EMBEDDING_NEXT_MODEL` have."
+    )
+    embedding_next_api_key: SecretStr | None = Field(None, description="The key that is sent to `EMBEDDING_NEXT_URL`.")
+    embedding_batch_items: int = Field(
+        128, ge=1, le=2048, description="Texts that an endpoint is sent in one request, at most."
+    )
+    embedding_batch_tokens: int = Field(
+        50_000, ge=1, description="Tokens, as estimated, that an endpoint is sent in one request, at most."
+    )
+    embedding_text_tokens: int = Field(
+        8000, ge=1, description="Tokens of one text that an endpoint can read; of a longer one it is sent the beginning."
+    )
+    embedding_concurrent_requests: int = Field(
+        4, ge=1, description="Requests that each process has at an endpoint at once."
+    )
+    embedding_requests_per_minute: float | None = Field(
+        None, gt=0, description="Requests that each process sends an endpoint a minute; unlimited without it."
+    )
+    embedding_tokens_per_minute: float | None = Field(
+        None, gt=0, description="Tokens that each process sends an endpoint a minute; unlimited without it."
+    )
+    embedding_timeout_seconds: float = Field(30.0, gt=0, description="How long an endpoint may take to answer.")
+    embedding_tries: int = Field(
+        4, ge=1, description="How often a request is sent to an endpoint before the stage fails, and is tried again later."
+    )
+    search_embedding_seconds: float = Field(
+        5.0, gt=0, description="How long a search waits for its query's vector; then full text alone answers."
+    )
+
+    entity_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="An OpenAI-compatible `/v1/chat/completions` endpoint that finds names; without it, a small model does beside the worker.",
+    )
+    entity_model: str = Field(
+        "gpt-4o-mini",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}$",
+        description="The model that `ENTITY_URL` is asked for; it has to answer by a JSON schema.",
+    )
+    entity_api_key: SecretStr | None = Field(None, description="The key that is sent to `ENTITY_URL`.")
+    entity_request_characters: int = Field(
+        12_000, ge=500, description="Characters of text that `ENTITY_URL` is sent in one request, at most."
+    )
+    entity_concurrent_requests: int = Field(
+        4, ge=1, description="Requests that each process has at `ENTITY_URL` at once."
+    )
+    entity_requests_per_minute: float | None = Field(
+        None, gt=0, description="Requests that each process sends `ENTITY_URL` a minute; unlimited without it."
+    )
+    entity_timeout_seconds: float = Field(
+        120.0, gt=0, description="How long the entities of one request, or of some twenty pages, may take."
+    )
+    entity_tries: int = Field(
+        4, ge=1, description="How often a request is sent to `ENTITY_URL` before the stage fails, and is tried again later."
+    )
+
     emf_namespace: str | None = Field(
         None, description="The CloudWatch namespace of metrics in the logs (embedded metric format); none without it."
     )
 
+    format_memory_bytes: int = Field(
+        2048 * MEBIBYTE, gt=0, description="Address space of the process that makes formats and pictures of documents."
+    )
+    format_timeout_seconds: float = Field(600.0, gt=0, description="How long making one format of a document may take.")
+    format_wait_seconds: float = Field(
+        50.0, gt=0, description="How long a request waits for a format to be made; it goes on being made after that."
+    )
+    max_concurrent_formats: int = Field(
+        2, ge=1, description="Formats and pictures that one API process makes at once; others wait their turn."
+    )
+
     max_streams: int = Field(2000, ge=1, description="Event streams that one API process keeps open at once.")
     stream_ping_seconds: float = Field(15.0, gt=0, description="How often an idle stream sends a comment.")
+
+    @model_validator(mode="after")
+    def _chunks_have_room(self) -> Self:
+        if self.chunk_overlap_tokens > self.chunk_max_tokens // 2:
+            raise ValueError("CHUNK_OVERLAP_TOKENS may be half of CHUNK_MAX_TOKENS at most")
+        if self.chunk_min_tokens > self.chunk_max_tokens:
+            raise ValueError("CHUNK_MIN_TOKENS may be no more than CHUNK_MAX_TOKENS")
+        return self

@@ -4,20 +4,27 @@ QuireError
 ├── InternalError (transient)         a defect of ours
 ├── Unauthorized                      no key, or not one of ours
 ├── NotFound                          not there, or of another project
-│   ├── DocumentNotFound, JobNotFound, PageNotFound
+│   ├── DocumentNotFound, JobNotFound, PageNotFound, EntityNotFound, MergeNotFound
 ├── Conflict                          right request, wrong moment
-│   ├── ResultNotReady, ResultUnavailable, StateConflict, LeaseLost, IdempotencyInProgress
+│   ├── ResultNotReady, ResultUnavailable, FormatNotReady, StateConflict, LeaseLost, IdempotencyInProgress
 ├── Invalid                           the request must change before it can succeed
-│   ├── RequestInvalid, IdempotencyMismatch
+│   ├── RequestInvalid, IdempotencyMismatch, EntitiesDiffer, NameNotMerged, NothingToReuse
 ├── Refused                           the document itself can't be taken
 │   ├── DocumentEmpty, UnsupportedMediaType, DocumentTooLarge, DocumentEncrypted, DocumentCorrupt,
-│   └── DocumentHasNoPages, TooManyPages, PageTooLarge
+│   └── DocumentHasNoPages, TooManyPages, PageTooLarge, FormatFailed
 ├── Unavailable (transient)           a part that we need doesn't answer, or is full
 │   ├── Overloaded, NoWorkers, DatabaseUnavailable, StorageUnavailable, StageTimeout, WorkerLost
 │   └── OcrUnavailable, OcrThrottled (waits), OcrEnginesAway (waits)
 ├── Parked (waits)                    nothing is wrong, and it is not yet this job's turn
 │   ├── ReadElsewhere, DailyCostReached, WaitsForTurn
 ├── CostLimitExceeded                 reading it would cost more than it may
+├── ResultsInconsistent               what the stages have made doesn't add up: a defect of ours
+├── EmbeddingError                    the embedding model said no
+│   ├── EmbeddingUnavailable (transient), EmbeddingThrottled (waits), EmbeddingAccessDenied, EmbeddingRequestInvalid,
+│   └── EmbeddingModelAway, EmbeddingResultInvalid: EmbeddingCountWrong, EmbeddingDimensionsWrong
+├── EntityModelError                  the model that finds entities said no
+│   ├── EntityModelUnavailable (transient), EntityModelThrottled (waits), EntityModelAccessDenied,
+│   └── EntityModelRequestInvalid, EntityModelResultInvalid (transient)
 └── OcrError                          the engine said no
     ├── OcrSlotsFull (waits), OcrJobLost (transient), OcrAccessDenied, OcrRequestInvalid, OcrFailed,
     └── OcrTimeout, PageFailed, OcrResultInvalid, DocumentUnreachable (transient), OcrUnknown (transient)
@@ -80,6 +87,16 @@ class PageNotFound(NotFound):
     message = "The document has no page of that number."
 
 
+class EntityNotFound(NotFound):
+    code, title = "entity_not_found", "Entity not found"
+    message = "This project has no entity of that id."
+
+
+class MergeNotFound(NotFound):
+    code, title = "merge_not_found", "Merge not found"
+    message = "This entity has no merge of that id that could be undone."
+
+
 class MethodNotAllowed(QuireError):
     status, code, title = 405, "method_not_allowed", "Method not allowed"
     message = "This address doesn't take that method; the Allow header names those that it takes."
@@ -98,6 +115,11 @@ class ResultNotReady(Conflict):
 class ResultUnavailable(Conflict):
     code, title = "result_unavailable", "Result unavailable"
     message = "The document could not be read; its job's error says why."
+
+
+class FormatNotReady(Conflict):
+    code, title, retry_after_seconds = "format_not_ready", "Format not ready", 5
+    message = "The document is being turned into this format, which takes a while; ask again in a moment."
 
 
 class StateConflict(Conflict):
@@ -128,6 +150,21 @@ class RequestInvalid(Invalid):
 class IdempotencyMismatch(Invalid):
     code, title = "idempotency_mismatch", "Idempotency-Key used before"
     message = "This Idempotency-Key was used with another request; use a new key for a new request."
+
+
+class EntitiesDiffer(Invalid):
+    code, title = "entities_differ", "Entities differ"
+    message = "Only entities of the same type can be one."
+
+
+class NameNotMerged(Invalid):
+    code, title = "name_not_merged", "Name not merged"
+    message = "That name is no other one's than the entity's own; there is nothing to part."
+
+
+class NothingToReuse(Invalid):
+    code, title = "nothing_to_reuse", "Nothing to reuse"
+    message = "No run of the document has come far enough to begin there; begin at an earlier stage."
 
 
 class Refused(QuireError):
@@ -173,6 +210,11 @@ class TooManyPages(Refused):
 class PageTooLarge(Refused):
     code, title = "page_too_large", "Page too large"
     message = "A page is larger than can be read; scale it down."
+
+
+class FormatFailed(Refused):
+    code, title = "format_failed", "Format failed"
+    message = "The document can't be turned into this format."
 
 
 class Unavailable(QuireError):
@@ -305,6 +347,92 @@ class PageFailed(OcrError):
 class OcrResultInvalid(OcrError):
     code, title = "ocr_result_invalid", "OCR result invalid"
     message = "The OCR engine's result doesn't add up."
+
+
+class ResultsInconsistent(QuireError):
+    code, title = "results_inconsistent", "Results inconsistent"
+    message = "What the stages have made of the document doesn't add up; reprocess it, and report this."
+
+
+class EmbeddingError(QuireError):
+    status, code, title = 502, "embedding_error", "Embedding model error"
+    message = "The embedding model refused."
+
+
+class EmbeddingUnavailable(EmbeddingError):
+    status, code, title, retryable = 503, "embedding_unavailable", "Embedding model unavailable", True
+    message = "The embedding model doesn't answer; try again in a moment."
+    retry_after_seconds = 5
+
+
+class EmbeddingThrottled(EmbeddingError):
+    status, code, title, retryable = 503, "embedding_throttled", "Embedding model throttled", True
+    costs_attempt = False
+    message = "The embedding model asks for fewer requests; try again in a moment."
+    retry_after_seconds = 5
+
+
+class EmbeddingAccessDenied(EmbeddingError):
+    code, title = "embedding_access_denied", "Embedding access denied"
+    message = "The embedding model refuses the key, or its account is used up; check EMBEDDING_API_KEY."
+
+
+class EmbeddingRequestInvalid(EmbeddingError):
+    code, title = "embedding_request_invalid", "Embedding request invalid"
+    message = "The embedding model refuses the request; check EMBEDDING_URL and EMBEDDING_MODEL."
+
+
+class EmbeddingModelAway(EmbeddingError):
+    status, code, title = 503, "embedding_model_away", "Embedding model not set up"
+    message = "Vectors are searched by a model that this process has no settings for; run `quire embeddings switch`."
+
+
+class EmbeddingResultInvalid(EmbeddingError):
+    code, title = "embedding_result_invalid", "Embedding result invalid"
+    message = "The embedding model's answer is not what was asked for."
+
+
+class EmbeddingCountWrong(EmbeddingResultInvalid):
+    code, title = "embedding_count_wrong", "Wrong number of embeddings"
+    message = "The embedding model's answer has another number of vectors than there are texts."
+
+
+class EmbeddingDimensionsWrong(EmbeddingResultInvalid):
+    code, title = "embedding_dimensions_wrong", "Wrong embedding dimensions"
+    message = "The embedding model's vectors have other dimensions than EMBEDDING_DIMENSIONS says."
+
+
+class EntityModelError(QuireError):
+    status, code, title = 502, "entity_model_error", "Entity model error"
+    message = "The model that finds entities refused."
+
+
+class EntityModelUnavailable(EntityModelError):
+    status, code, title, retryable = 503, "entity_model_unavailable", "Entity model unavailable", True
+    message = "The model that finds entities doesn't answer; try again in a moment."
+    retry_after_seconds = 5
+
+
+class EntityModelThrottled(EntityModelError):
+    status, code, title, retryable = 503, "entity_model_throttled", "Entity model throttled", True
+    costs_attempt = False
+    message = "The model that finds entities asks for fewer requests; try again in a moment."
+    retry_after_seconds = 5
+
+
+class EntityModelAccessDenied(EntityModelError):
+    code, title = "entity_model_access_denied", "Entity model access denied"
+    message = "The model that finds entities refuses the key, or its account is used up; check ENTITY_API_KEY."
+
+
+class EntityModelRequestInvalid(EntityModelError):
+    code, title = "entity_model_request_invalid", "Entity model request invalid"
+    message = "The model that finds entities refuses the request; check ENTITY_URL and ENTITY_MODEL."
+
+
+class EntityModelResultInvalid(EntityModelError):
+    code, title, retryable = "entity_model_result_invalid", "Entity model result invalid", True
+    message = "The answer of the model that finds entities is not of the form that it was asked for."
 
 
 def all_errors(root: type[QuireError] = QuireError) -> list[type[QuireError]]:

@@ -14,7 +14,7 @@ import orjson
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import docs, documents, jobs, operations, reference
+from app.api import docs, documents, entities, formats, jobs, knowledge, operations, reference, search
 from app.api.bell import Bell
 from app.api.dependencies import Services
 from app.api.draining import Draining
@@ -26,9 +26,17 @@ from app.api.readiness import Readiness
 from app.api.streams import Streams
 from app.api.uploads import UploadSlots
 from app.config import Settings
+from app.documents.format_cache import FormatCache
+from app.documents.formats import Formats
+from app.documents.formats import Limits as FormatLimits
 from app.documents.intake import SizeLimits
 from app.documents.service import Documents
+from app.documents.trace import Traces
 from app.jobs.service import Jobs
+from app.knowledge.search import Search
+from app.knowledge.searched_model import SearchedModel
+from app.knowledge.reprocessing import Reprocessing
+from app.knowledge.service import Knowledge
 from app.logs import configure_logs
 from app.pipeline.stages import QUEUES, ROUTES, STEPS
 from app.projects.service import Projects
@@ -38,7 +46,9 @@ from app.stopping import end
 
 TAGS = [
     {"name": "documents", "description": "Submit documents, and fetch what was read."},
+    {"name": "entities", "description": "What the project's documents speak of, and how it is related."},
     {"name": "jobs", "description": "Follow the runs of the pipeline."},
+    {"name": "search", "description": "Find places in documents, by words and by meaning."},
     {"name": "operations", "description": "Health and metrics."},
 ]
 
@@ -57,7 +67,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lambda app: _lifespan(app, settings),
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in (documents.router, jobs.router, operations.router, reference.router, docs.router):
+    for router in (
+        documents.router,
+        knowledge.router,
+        formats.router,
+        jobs.router,
+        entities.router,
+        search.router,
+        operations.router,
+        reference.router,
+        docs.router,
+    ):
         app.include_router(router)
     add_error_handlers(app)
     app.add_middleware(RequestContext)
@@ -77,6 +97,7 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         services.bell.stop()
         await end([listening])
         await asyncio.gather(*services.documents.background, return_exceptions=True)
+        await services.formats.cache.close()
         await services.bucket.close()
 
 
@@ -85,24 +106,53 @@ def make_services(resources: Resources) -> Services:
     settings, sessions = resources.settings, resources.sessions
     queue = ArqQueue(resources.redis, ROUTES, window=2 * settings.fleet_slots_per_queue)
     service_jobs, bell = Jobs(sessions, resources.redis, queue), Bell(resources.redis)
+    service_documents = Documents(
+        sessions=sessions,
+        bucket=resources.bucket,
+        queue=queue,
+        sizes=SizeLimits(settings.max_document_bytes, settings.max_image_bytes),
+        part_bytes=settings.upload_part_bytes,
+        parts_in_flight=settings.upload_parts_in_flight,
+    )
     return Services(
         projects=Projects(sessions),
-        documents=Documents(
-            sessions=sessions,
-            bucket=resources.bucket,
-            queue=queue,
-            sizes=SizeLimits(settings.max_document_bytes, settings.max_image_bytes),
-            part_bytes=settings.upload_part_bytes,
-            parts_in_flight=settings.upload_parts_in_flight,
-        ),
+        documents=service_documents,
+        formats=make_formats(resources, service_documents),
+        traces=Traces(sessions),
         jobs=service_jobs,
+        knowledge=Knowledge(sessions),
+        reprocessing=Reprocessing(sessions, queue),
         bucket=resources.bucket,
         bell=bell,
         streams=Streams(service_jobs, bell, settings.max_streams, settings.stream_ping_seconds),
         uploads=UploadSlots(settings.max_concurrent_uploads),
         readiness=Readiness(resources, QUEUES),
         metrics=Metrics(sessions, resources.ocr, {stage: route.queue for stage, route in ROUTES.items()}),
+        search=Search(
+            sessions, SearchedModel(sessions, resources.embedders), embedding_seconds=settings.search_embedding_seconds
+        ),
         steps=STEPS,
+        tasks={stage: route.task.value for stage, route in ROUTES.items()},
+    )
+
+
+def make_formats(resources: Resources, service_documents: Documents) -> Formats:
+    """What makes and keeps documents' formats."""
+    settings = resources.settings
+    return Formats(
+        sessions=resources.sessions,
+        bucket=resources.bucket,
+        documents=service_documents,
+        cache=FormatCache(
+            bucket=resources.bucket,
+            redis=resources.redis,
+            wait_seconds=settings.format_wait_seconds,
+            most_at_once=settings.max_concurrent_formats,
+            part_bytes=settings.upload_part_bytes,
+            parts_in_flight=settings.upload_parts_in_flight,
+        ),
+        limits=FormatLimits(settings.format_memory_bytes, settings.format_timeout_seconds),
+        producer=f"Quire {__version__}",
     )
 
 

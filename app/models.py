@@ -4,6 +4,26 @@ from app.db import Base
 from app.documents.models import Document, IdempotencyKey, Page
 from app.events import Event
 from app.jobs.models import Job, TextractJob, Worker
+from app.knowledge.models import DocumentChunk, Entity, EntityMention, EntityMerge, Relationship
+from app.knowledge.vector_models import ChunkVector, EmbeddingModel
 from app.projects.models import ApiKey, Project
 
-__all__ = ["ApiKey", "Base", "Document", "Event", "IdempotencyKey", "Job", "Page", "Project", "TextractJob", "Worker"]
+__all__ = [
+    "ApiKey",
+    "Base",
+    "ChunkVector",
+    "Document",
+    "DocumentChunk",
+    "EmbeddingModel",
+    "Entity",
+    "EntityMention",
+    "EntityMerge",
+    "Event",
+    "IdempotencyKey",
+    "Job",
+    "Page",
+    "Project",
+    "Relationship",
+    "TextractJob",
+    "Worker",
+]

@@ -43,6 +43,11 @@ class TaskName(StrEnum):
     START_TEXTRACT_JOB = "start_textract_job"
     COLLECT_TEXTRACT_RESULT = "collect_textract_result"
     VALIDATE_PARSE = "validate_parse"
+    CHUNK_DOCUMENT = "chunk_document"
+    EMBED_CHUNKS = "embed_chunks"
+    EXTRACT_ENTITIES = "extract_entities"
+    RESOLVE_ENTITIES = "resolve_entities"
+    BUILD_RELATIONSHIPS = "build_relationships"
     FINALIZE_DOCUMENT = "finalize_document"
 
 

@@ -16,8 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import events
 from app.config import Settings
 from app.db import Sessions, open_engine, open_sessions
+from app.embeddings.models import Embedders, open_embedders
+from app.entities.extractors import open_extractor
+from app.entities.mentions import EntityExtractor
 from app.events import EventDraft, EventType, Severity
 from app.jobs.presence import FleetSize
+from app.knowledge.embedding import Embedding
 from app.ocr.breaker import Breaker, Change, Position
 from app.ocr.calls import Ocr
 from app.ocr.engine import EngineName
@@ -49,6 +53,10 @@ class Resources:
     ocr: Ocr
     aws: Any
     """An AWS session, for what only some processes need."""
+    embedders: Embedders
+    embedding: Embedding
+    """What writes the vectors of chunks."""
+    extractor: EntityExtractor
     fleet: FleetSize = field(default_factory=FleetSize)
 
 
@@ -73,6 +81,9 @@ async def open_resources(settings: Settings, *, redis_retries: int = 3) -> Async
             )
             for name in engine_names(settings)
         }
+        embedders = await stack.enter_async_context(open_embedders(settings))
+        embedding = Embedding(sessions, embedders, settings.database_url)
+        stack.push_async_callback(embedding.aclose)
         yield Resources(
             settings=settings,
             engine=engine,
@@ -81,6 +92,9 @@ async def open_resources(settings: Settings, *, redis_retries: int = 3) -> Async
             bucket=s3.Bucket(s3_client, settings.s3_bucket),
             ocr=_ocr(settings, engines, redis, sessions, fleet),
             aws=session,
+            embedders=embedders,
+            embedding=embedding,
+            extractor=await stack.enter_async_context(open_extractor(settings)),
             fleet=fleet,
         )
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import psutil
 
-from benchmarks import analysis, latency, memory, ocr, scale, submit, upload
+from benchmarks import analysis, entities, latency, memory, ocr, scale, search, submit, upload
 from benchmarks.running import RunningStack, free_port, running_stack, settle
 
 BENCHMARKS: dict[str, Callable[[RunningStack], Awaitable[None]]] = {
@@ -17,12 +17,16 @@ BENCHMARKS: dict[str, Callable[[RunningStack], Awaitable[None]]] = {
     "submit": submit.run,
     "upload": upload.run,
     "ocr": ocr.run,
+    "search": search.run,
     "analysis": analysis.run,
     "scale": scale.run,
     "quotas": scale.run_unscaled,
     "blocking": scale.run_blocking,
     "faults": scale.run_faults,
 }
+
+ALONE: dict[str, Callable[[], Awaitable[None]]] = {"entities": entities.run}
+"""Those that need no stack."""
 
 PARTS = dict.fromkeys(("scale", "quotas", "blocking", "faults"), ("postgres", "valkey", "s3"))
 """What those run on that start a worker and a simulated engine of their own."""
@@ -31,9 +35,9 @@ PARTS = dict.fromkeys(("scale", "quotas", "blocking", "faults"), ("postgres", "v
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"of: {', '.join(BENCHMARKS)} (all)")
-    names = parser.parse_args().names or list(BENCHMARKS)
-    if unknown := sorted(set(names) - set(BENCHMARKS)):
+    parser.add_argument("names", nargs="*", help=f"of: {', '.join((*BENCHMARKS, *ALONE))} (all)")
+    names = parser.parse_args().names or [*BENCHMARKS, *ALONE]
+    if unknown := sorted(set(names) - {*BENCHMARKS, *ALONE}):
         parser.error(f"no such benchmark: {', '.join(unknown)}")
     memory_gb = psutil.virtual_memory().total / 1e9
     print(
@@ -44,6 +48,9 @@ def main() -> None:
 
 async def _run(names: list[str]) -> None:
     for name in names:  # each on a fresh stack: what one leaves behind is none of the next one's business
+        if name in ALONE:
+            await ALONE[name]()
+            continue
         only = PARTS.get(name, ())
         with running_stack(free_port(), only) as stack:
             if not only:

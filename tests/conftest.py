@@ -8,6 +8,7 @@ import pytest
 
 from app.config import Settings
 from tests.bench import Bench, open_bench
+from tests.embeddings.endpoint import Endpoint, running_endpoint
 from tests.service import Client, client_of, make_key, running_api
 from tests.stack import Stack, running_stack
 from workers.main import serving
@@ -77,3 +78,10 @@ def corpus() -> Path:
     if not folder:
         pytest.skip("QUIRE_CORPUS is not set: it names a folder of real documents")
     return Path(folder)
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    """An OpenAI-compatible endpoint for embeddings, on this machine, that fails as it is told to."""
+    async with running_endpoint() as endpoint:
+        yield endpoint

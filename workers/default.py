@@ -8,4 +8,4 @@ from workers.context import Context
 
 async def finalize_document(ctx: Context, job_id: str) -> None:
     """Bring a document's job to its end."""
-    await ctx["pipeline"].advance(UUID(job_id), Stage.PARSE_VALIDATED)
+    await ctx["pipeline"].advance(UUID(job_id), Stage.RELATIONSHIPS_BUILT)

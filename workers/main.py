@@ -29,7 +29,7 @@ from app.pipeline.sweep import Sweep, every
 from app.queue import ArqQueue, QueueName, open_redis, queue_key
 from app.resources import Resources, open_resources
 from app.stopping import end
-from workers import default, ocr, text
+from workers import default, entity, graph, ocr, text
 from workers.context import Context
 from workers.wake import WakingWorker, listen
 
@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 MODULES: Mapping[QueueName, ModuleType] = {
     QueueName.OCR: ocr,
     QueueName.TEXT: text,
+    QueueName.ENTITY: entity,
+    QueueName.GRAPH: graph,
     QueueName.DEFAULT: default,
 }
 """Where the tasks of each queue are."""

@@ -12,9 +12,15 @@ from app.api.metrics import Metrics
 from app.api.readiness import Readiness
 from app.api.streams import Streams
 from app.api.uploads import UploadSlots
+from app.documents.formats import Formats
 from app.documents.service import Documents
+from app.documents.trace import Traces
 from app.jobs.service import Jobs
 from app.jobs.states import Stage
+from app.jobs.steps import Step
+from app.knowledge.reprocessing import Reprocessing
+from app.knowledge.search import Search
+from app.knowledge.service import Knowledge
 from app.projects.service import Projects
 from app.storage.s3 import Bucket
 
@@ -25,14 +31,21 @@ class Services:
 
     projects: Projects
     documents: Documents
+    formats: Formats
+    traces: Traces
     jobs: Jobs
+    knowledge: Knowledge
+    reprocessing: Reprocessing
     bucket: Bucket
     bell: Bell
     streams: Streams
     uploads: UploadSlots
     readiness: Readiness
     metrics: Metrics
-    steps: dict[str, list[Stage]]
+    search: Search
+    steps: dict[Step, list[Stage]]
+    tasks: dict[str, str]
+    """What runs from each stage."""
 
 
 bearer = HTTPBearer(auto_error=False, description="An API key; it belongs to a project, and sees nothing of others.")

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from app.jobs.steps import Step, missing_needs, wanted
 from app.ocr.engine import EngineName, Feature
 
 MOST_QUERIES = 30
@@ -48,11 +49,34 @@ class ProcessingOptions(BaseModel):
         default=False, description="Read anew, whatever the project has read from the same bytes before."
     )
 
+    stages: list[Step] | None = Field(
+        None,
+        min_length=1,
+        max_length=len(Step),
+        description="What is to be done, so that the pipeline ends early or leaves something out; all, if left out. Reading and "
+        "finalization always are. `embedding` needs `chunking`; `resolution` and `relationships` need `entities`. "
+        'For the text alone: `["ocr"]`.',
+    )
+    entity_resolution: bool = Field(
+        default=True, description="Whether names that mean the same become one entity; else each name is one."
+    )
+
+    @model_validator(mode="after")
+    def _stages_have_what_they_need(self) -> Self:
+        for step, needed in missing_needs(frozenset(self.stages or Step)):
+            raise ValueError(f"in 'stages', '{step}' needs '{needed}': give both, or neither")
+        return self
+
     @model_validator(mode="after")
     def _queries_are_asked_for(self) -> Self:
         if (Feature.QUERIES in self.features) != bool(self.queries):
             raise ValueError("'queries' and the feature QUERIES come together: give both, or neither")
         return self
+
+    @property
+    def steps(self) -> frozenset[Step]:
+        """The steps that are asked for."""
+        return wanted(self.said())
 
     def said(self) -> dict[str, Any]:
         """What was said, without what was left out."""

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from uuid import UUID
 
 from fastapi import Request, Response
 
@@ -25,6 +26,21 @@ def decode_cursor(cursor: str | None) -> int:
     if not 0 <= position < 2**31:
         raise RequestInvalid("The cursor is not one that this list gave.")
     return position
+
+
+def encode_id_cursor(position: UUID) -> str:
+    """A cursor that goes on after a row of an id."""
+    return base64.urlsafe_b64encode(position.bytes).decode().rstrip("=")
+
+
+def decode_id_cursor(cursor: str | None) -> UUID | None:
+    """The id that a cursor goes on after; None without one. Raises `RequestInvalid` for one that isn't ours."""
+    if cursor is None:
+        return None
+    try:
+        return UUID(bytes=base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error) as error:
+        raise RequestInvalid("The cursor is not one that this list gave.") from error
 
 
 def link_next(request: Request, response: Response, cursor: str | None) -> None:

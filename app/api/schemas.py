@@ -64,7 +64,10 @@ DOCUMENT_EXAMPLE: dict[str, Any] = {
     "updated_at": NOW,
     "state": {
         "ocr": {"status": "running", "timestamp": NOW, "metadata": {"stage": "parsing", "updated_at": NOW}},
-        "finalization": {"status": "pending", "timestamp": NOW, "metadata": {"stage": "parsing", "updated_at": NOW}},
+        **{
+            step: {"status": "pending", "timestamp": NOW, "metadata": {"stage": "parsing", "updated_at": NOW}}
+            for step in ("chunking", "embedding", "entities", "resolution", "relationships", "finalization")
+        },
         "last_update": {"stage": "parsing", "status": "queued", "timestamp": NOW},
     },
     "cost_microdollars": 18000,
@@ -198,7 +201,7 @@ class StepState(BaseModel):
 
     model_config = example(DOCUMENT_EXAMPLE["state"]["ocr"])
 
-    status: str = Field(description="pending, running, completed, failed or cancelled.")
+    status: str = Field(description="pending, running, completed, skipped, failed or cancelled.")
     timestamp: datetime
     metadata: dict[str, Any] = Field(description="`stage`, `updated_at`, and `error` where it failed.")
 
@@ -209,7 +212,7 @@ class DocumentRead(DocumentBase):
     model_config = example(DOCUMENT_EXAMPLE)
 
     state: dict[str, dict[str, Any]] = Field(
-        description="A `StepState` for each step (`ocr`, `finalization`), and `last_update`."
+        description="A `StepState` for each step (`ocr`, `chunking`, `embedding`, `entities`, `resolution`, `relationships`, `finalization`), and `last_update`."
     )
     cost_microdollars: int = Field(description="What all its jobs have cost so far; 1,000,000 are a US dollar.")
     job: JobRead
@@ -307,16 +310,22 @@ STAGE_SHARES = {
     Stage.QUEUED: 0.0,
     Stage.JOB_VALIDATED: 0.05,
     Stage.PARSING: 0.1,
-    Stage.PARSED: 0.9,
-    Stage.PARSE_VALIDATED: 0.95,
+    Stage.PARSED: 0.7,
+    Stage.PARSE_VALIDATED: 0.72,
+    Stage.CHUNKING: 0.72,
+    Stage.CHUNKS_BUFFERED: 0.76,
+    Stage.EMBEDDING: 0.76,
+    Stage.EMBEDDED: 0.82,
+    Stage.ENTITIES_EXTRACTED: 0.92,
+    Stage.ENTITIES_RESOLVED: 0.94,
+    Stage.RELATIONSHIPS_BUILT: 0.98,
+    Stage.FINALIZED: 1.0,
 }
 """How much of the way is behind a job when it comes to a stage: reading the pages is most of it."""
 
 
 def _fraction(job: Job) -> float:
-    if job.stage is Stage.FINALIZED:
-        return 1.0
-    share = STAGE_SHARES.get(job.stage, 0.95)
+    share = STAGE_SHARES[job.stage]
     if job.stage is Stage.PARSING and job.pages_total:
-        share += 0.8 * job.pages_done / job.pages_total
+        share += 0.6 * job.pages_done / job.pages_total
     return round(share, 4)

@@ -13,8 +13,10 @@ from app.config import Settings
 cli = typer.Typer(help="Quire reads documents.", no_args_is_help=True, add_completion=False)
 key_cli = typer.Typer(help="API keys.", no_args_is_help=True)
 bucket_cli = typer.Typer(help="The bucket that documents are kept in.", no_args_is_help=True)
+embeddings_cli = typer.Typer(help="The models that vectors are made by.", no_args_is_help=True)
 cli.add_typer(key_cli, name="key")
 cli.add_typer(bucket_cli, name="bucket")
+cli.add_typer(embeddings_cli, name="embeddings")
 
 PROJECT = typer.Option("default", help="The project that the key opens; made where it isn't there.")
 
@@ -65,6 +67,24 @@ def ensure_key(project: str = PROJECT) -> None:
 def create_key(project: str = PROJECT) -> None:
     """Make a new key and print it, once: only its hash is kept."""
     _become("app.setup", "new-key", "--project", project)
+
+
+@embeddings_cli.command("status")
+def embeddings_status() -> None:
+    """Show the models that there are vectors of, and which one is searched."""
+    _become("app.cli.embeddings", "status")
+
+
+@embeddings_cli.command("switch")
+def switch_embeddings() -> None:
+    """Make the vectors that the next model lacks, then search by it; nothing stops meanwhile."""
+    _become("app.cli.embeddings", "switch")
+
+
+@embeddings_cli.command("forget")
+def forget_embeddings(model: str) -> None:
+    """Drop the vectors and the index of a model that is no longer searched."""
+    _become("app.cli.embeddings", "forget", model)
 
 
 @bucket_cli.command("ensure")

@@ -35,11 +35,13 @@ _INSERT = (
 _FIND = select(documents).where(
     documents.c.id == bindparam("document_id"), documents.c.project_id == bindparam("project_id")
 )
+_FIND_AND_LOCK = _FIND.with_for_update()
 
 
-async def find(session: AsyncSession, project_id: UUID, document_id: UUID) -> Document:
-    """One document of a project. Raises `DocumentNotFound`, also for one of another project."""
-    row = (await session.execute(_FIND, {"document_id": document_id, "project_id": project_id})).one_or_none()
+async def find(session: AsyncSession, project_id: UUID, document_id: UUID, *, lock: bool = False) -> Document:
+    """One document of a project, kept from others who lock it too. Raises `DocumentNotFound`, also for one of another project."""
+    query = _FIND_AND_LOCK if lock else _FIND
+    row = (await session.execute(query, {"document_id": document_id, "project_id": project_id})).one_or_none()
     if row is None:
         raise DocumentNotFound
     return _document(row._mapping)

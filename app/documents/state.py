@@ -5,20 +5,30 @@ from typing import Any
 
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
+from app.jobs.steps import ORDER, Step, wanted
 
-ORDER = list(Stage)
 
-
-def document_state(job: Job, steps: Mapping[str, Sequence[Stage]]) -> dict[str, Any]:
+def document_state(job: Job, steps: Mapping[Step, Sequence[Stage]]) -> dict[str, Any]:
     """What became of each step; `steps` says from which stages each one's work is done, in the pipeline's order."""
-    state: dict[str, Any] = {step: _step(job, stages) for step, stages in steps.items()}
+    asked = wanted(job.options)
+    state: dict[str, Any] = {
+        step: _step(job, stages, asked_for=step in asked, reused=_is_reused(job, stages))
+        for step, stages in steps.items()
+    }
     state["last_update"] = {"stage": job.stage, "status": job.state, "timestamp": job.updated_at}
     return state
 
 
-def _step(job: Job, stages: Sequence[Stage]) -> dict[str, Any]:
+def _is_reused(job: Job, stages: Sequence[Stage]) -> bool:
+    """Whether a job took over what an earlier run had made by a step."""
+    return job.from_stage is not None and ORDER.index(job.from_stage) > max(ORDER.index(stage) for stage in stages)
+
+
+def _step(job: Job, stages: Sequence[Stage], *, asked_for: bool, reused: bool) -> dict[str, Any]:
     metadata: dict[str, Any] = {"stage": job.stage, "updated_at": job.updated_at}
-    status = _status(job, stages)
+    status = _status(job, stages) if asked_for else "skipped"
+    if reused and status == "completed":
+        metadata["reused_job_id"] = job.reused_job_id
     if status == "failed" or (status == "running" and job.error_code):
         metadata["error"] = {"code": job.error_code, "message": job.error_message}
     return {"status": status, "timestamp": job.updated_at, "metadata": metadata}

@@ -90,7 +90,14 @@ class Job(Base):
     reads: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether this is the one job of its project and content key that has the engine read."""
     reused_job_id: Mapped[UUID | None]
-    """The job whose result this one has taken over."""
+    """The job whose result this one has taken over, or takes over what came before `from_stage`."""
+    from_stage: Mapped[Stage | None] = mapped_column(EnumText(Stage))
+    """Where the job begins, once it has taken over what another one has made of the document."""
+    stage_cursor: Mapped[int | None]
+    """How far the work of the present stage has come, in pages or chunks: where a second try goes on."""
+    published: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether what this run has made is what the project sees of the document: set once it is whole, when what earlier
+    runs had made is taken away."""
     parts: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
     """The files that a document too large for Textract was split into; none for all others."""
     engine: Mapped[EngineName | None] = mapped_column(EnumText(EngineName))

@@ -9,7 +9,9 @@ from redis.asyncio import Redis
 
 from app.config import Settings
 from app.db import Sessions
+from app.entities.mentions import EntityExtractor
 from app.jobs.states import Stage
+from app.knowledge.embedding import Embedding
 from app.ocr.calls import Ocr
 from app.pipeline.estimates import Estimates
 from app.pipeline.portions import Portions
@@ -30,6 +32,8 @@ class Tools:
     estimates: Estimates
     portions: Portions
     turns: Turns
+    embedding: Embedding
+    extractor: EntityExtractor
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +60,6 @@ def open_tools(resources: Resources) -> Tools:
         estimates=estimates,
         portions=Portions(resources.redis),
         turns=Turns(resources.settings.worker_max_jobs),
+        embedding=resources.embedding,
+        extractor=resources.extractor,
     )

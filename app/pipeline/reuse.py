@@ -59,11 +59,11 @@ async def reuse(job: Job, document: Document, content_key: str, tools: Tools) ->
         last = await repository.append_events(session, job, [])
     await events.ring(tools.redis, job.id, last)
     return Outcome(
-        changes=_taken_over(job, earlier, content_key), details={"reused_job_id": str(earlier.id)}, to=Stage.PARSED
+        changes=taken_over(job, earlier, content_key), details={"reused_job_id": str(earlier.id)}, to=Stage.PARSED
     )
 
 
-def _taken_over(job: Job, earlier: Job, content_key: str) -> dict[str, Any]:
+def taken_over(job: Job, earlier: Job, content_key: str) -> dict[str, Any]:
     """What a job says of a result that another has paid for."""
     same = ("pages_total", "engine", "fallback_reason", "textract_job_id", "textract_job_status", "textract_page_count")
     return {name: getattr(earlier, name) for name in same} | {

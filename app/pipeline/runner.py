@@ -28,7 +28,7 @@ from app.jobs.states import JobState, Stage
 from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.recording import move, recorded
-from app.pipeline.stages import ROWS, StageRow
+from app.pipeline.stages import ROWS, StageRow, next_wanted
 from app.queue import Queue, QueueName
 
 log = structlog.get_logger(__name__)
@@ -52,24 +52,28 @@ class Pipeline:
         if row is None:
             return
         if row.is_brief:
-            await self._advance(job_id, stage, row.queue)
+            await self._advance(job_id, stage, row)
             return
         async with self.tools.turns.turn():
-            await self._advance(job_id, stage, row.queue)
+            await self._advance(job_id, stage, row)
 
     async def advance_in_turn(self, job_id: UUID, stage: Stage) -> None:
         """The same for who has a turn already."""
-        await self._advance(job_id, stage, ROWS[stage].queue)
+        await self._advance(job_id, stage, ROWS[stage])
 
-    async def _advance(self, job_id: UUID, stage: Stage, queue: QueueName) -> None:
+    async def _advance(self, job_id: UUID, stage: Stage, row: StageRow) -> None:
         job = await recorded(lambda: self._claim(job_id, stage))
+        if job is None and row.during is not None:
+            # Cut off while it was at work, the job is at the stage that has that work's name.
+            during = row.during
+            job = await recorded(lambda: self._claim(job_id, during))
         if job is None:
             return
         fence = self.running[job_id] = job.fence
         with structlog.contextvars.bound_contextvars(job_id=str(job_id), request_id=job.request_id):
             try:
                 while job is not None and job.state is JobState.WORKING:
-                    job = await self._step(job, queue)
+                    job = await self._step(job, row.queue)
             finally:
                 # After a lost lease another task of this process may have claimed the job: its entry stays.
                 if self.running.get(job_id) == fence:
@@ -86,6 +90,8 @@ class Pipeline:
         try:
             if job.cancel_requested_at is not None:
                 return await self._move(job, JobState.CANCELLED, event=CANCELLED)
+            if row.during is not None and job.stage is row.stage:
+                return await self._move(job, JobState.WORKING, event=EventDraft(EventType.STAGE), stage=row.during)
             return await self._succeed(job, queue, *await self._run(job, row))
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(job))
@@ -116,7 +122,7 @@ class Pipeline:
 
     async def _succeed(self, job: Job, queue: QueueName, outcome: Outcome, seconds: float) -> Job | None:
         """Move on: to the end, to another queue, or straight into the next stage where nothing keeps us from it."""
-        to = outcome.to or ROWS[job.stage].to
+        to = next_wanted(job, outcome.to or ROWS[job.stage].to)
         following = ROWS.get(to)
         goes_on = following is not None and outcome.due_in is None and self._runs_here(following, queue)
         state = JobState.WORKING if goes_on else JobState.QUEUED if following else JobState.DONE
@@ -129,6 +135,7 @@ class Pipeline:
             stage=to,
             attempts=0,
             stage_timings=job.stage_timings | {job.stage: timing},
+            stage_cursor=None,
             **CLEARED_ERROR,
             **outcome.changes,
         )

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 
 from app.jobs.models import Job
 from app.jobs.states import Stage
+from app.jobs.steps import Step, wanted
+from app.pipeline.chunking import chunk_document
 from app.pipeline.collecting import collect_textract_result
+from app.pipeline.embedding import embed_chunks
+from app.pipeline.extraction import extract_entities
 from app.pipeline.finalization import finalize_document
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.parse_validation import validate_parse
+from app.pipeline.relationships import build_relationships
+from app.pipeline.resolution import resolve_entities
 from app.pipeline.starting import start_textract_job
 from app.pipeline.validation import validate_document
 from app.queue import QueueName, Route, TaskName
@@ -26,19 +32,23 @@ class StageRow:
     queue: QueueName
     run: Callable[[Job, Tools], Awaitable[Outcome]]
     to: Stage
-    step: str
+    step: Step
     """The part of a document's state that this stage belongs to, in the API's words."""
     is_brief: bool = False
     """Whether it takes milliseconds: then it runs in the task that brought the job here, where the process serves its queue,
     for a hop through Redis costs more; and it takes no turn."""
+    during: Stage | None = None
+    """The stage that the job is at while this works, where that has a name of its own; a retry goes on from it."""
 
 
 STAGES: tuple[StageRow, ...] = (
-    StageRow(Stage.QUEUED, TaskName.VALIDATE_DOCUMENT, QueueName.OCR, validate_document, Stage.JOB_VALIDATED, "ocr"),
-    StageRow(Stage.JOB_VALIDATED, TaskName.START_TEXTRACT_JOB, QueueName.OCR, start_textract_job, Stage.PARSING, "ocr"),
+    StageRow(Stage.QUEUED, TaskName.VALIDATE_DOCUMENT, QueueName.OCR, validate_document, Stage.JOB_VALIDATED, Step.OCR),
+    StageRow(
+        Stage.JOB_VALIDATED, TaskName.START_TEXTRACT_JOB, QueueName.OCR, start_textract_job, Stage.PARSING, Step.OCR
+    ),
     # While Textract works, `poll_textract_jobs` asks about all due jobs at once; this runs when one has ended.
     StageRow(
-        Stage.PARSING, TaskName.COLLECT_TEXTRACT_RESULT, QueueName.OCR, collect_textract_result, Stage.PARSED, "ocr"
+        Stage.PARSING, TaskName.COLLECT_TEXTRACT_RESULT, QueueName.OCR, collect_textract_result, Stage.PARSED, Step.OCR
     ),
     StageRow(
         Stage.PARSED,
@@ -46,26 +56,79 @@ STAGES: tuple[StageRow, ...] = (
         QueueName.TEXT,
         validate_parse,
         Stage.PARSE_VALIDATED,
-        "ocr",
+        Step.OCR,
         is_brief=True,
     ),
     StageRow(
         Stage.PARSE_VALIDATED,
+        TaskName.CHUNK_DOCUMENT,
+        QueueName.TEXT,
+        chunk_document,
+        Stage.CHUNKS_BUFFERED,
+        Step.CHUNKING,
+        during=Stage.CHUNKING,
+    ),
+    StageRow(
+        Stage.CHUNKS_BUFFERED,
+        TaskName.EMBED_CHUNKS,
+        QueueName.TEXT,
+        embed_chunks,
+        Stage.EMBEDDED,
+        Step.EMBEDDING,
+        during=Stage.EMBEDDING,
+    ),
+    StageRow(
+        Stage.EMBEDDED,
+        TaskName.EXTRACT_ENTITIES,
+        QueueName.ENTITY,
+        extract_entities,
+        Stage.ENTITIES_EXTRACTED,
+        Step.ENTITIES,
+    ),
+    StageRow(
+        Stage.ENTITIES_EXTRACTED,
+        TaskName.RESOLVE_ENTITIES,
+        QueueName.ENTITY,
+        resolve_entities,
+        Stage.ENTITIES_RESOLVED,
+        Step.RESOLUTION,
+    ),
+    StageRow(
+        Stage.ENTITIES_RESOLVED,
+        TaskName.BUILD_RELATIONSHIPS,
+        QueueName.GRAPH,
+        build_relationships,
+        Stage.RELATIONSHIPS_BUILT,
+        Step.RELATIONSHIPS,
+    ),
+    StageRow(
+        Stage.RELATIONSHIPS_BUILT,
         TaskName.FINALIZE_DOCUMENT,
         QueueName.DEFAULT,
         finalize_document,
         Stage.FINALIZED,
-        "finalization",
+        Step.FINALIZATION,
         is_brief=True,
     ),
 )
 
-ROWS = {row.stage: row for row in STAGES}
+ROWS = {stage: row for row in STAGES for stage in (row.stage, row.during) if stage is not None}
 
-ROUTES = {row.stage.value: Route(row.task, row.queue) for row in STAGES}
+ROUTES = {stage.value: Route(row.task, row.queue) for stage, row in ROWS.items()}
 
 QUEUES = tuple(dict.fromkeys(row.queue for row in STAGES))
 """The queues that a document needs workers on."""
 
-STEPS = {step: [row.stage for row in STAGES if row.step == step] for step in dict.fromkeys(row.step for row in STAGES)}
+STEPS = {
+    step: [stage for stage, row in ROWS.items() if row.step is step]
+    for step in dict.fromkeys(row.step for row in STAGES)
+}
 """The steps of a document's state, and the stages whose work belongs to each."""
+
+
+def next_wanted(job: Job, stage: Stage) -> Stage:
+    """The stage that a job comes to, past those whose work its options leave out."""
+    steps = wanted(job.options)
+    while stage in ROWS and ROWS[stage].step not in steps:
+        stage = ROWS[stage].to
+    return stage

@@ -23,6 +23,7 @@ from app.errors import DocumentCorrupt, PageTooLarge
 from app.jobs.models import Job
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.parts import store_parts
+from app.pipeline.resuming import take_over_run
 from app.pipeline.reuse import reuse
 from app.pipeline.tokens import content_key
 from app.pipeline.turns import aside
@@ -33,8 +34,11 @@ log = structlog.get_logger(__name__)
 async def validate_document(job: Job, tools: Tools) -> Outcome:
     """Fetch a document, open it, and count its pages. Raises a `Refused` for what can't be read.
 
-    What another job of the project has read from the same bytes is taken over, and nothing is fetched.
+    What another job of the project has read from the same bytes is taken over, and nothing is fetched. A job that begins
+    in the middle takes over what an earlier run of the document has made.
     """
+    if job.from_stage is not None:
+        return await take_over_run(job, job.from_stage, tools)
     async with one_statement(tools.sessions) as session:
         document = await documents.get(session, job.document_id)
     key = content_key(document, job.options)

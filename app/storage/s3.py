@@ -112,6 +112,16 @@ class Bucket:
         with suppress(FileNotFoundError), translated_errors():
             await self.client.delete_object(Bucket=self.name, Key=key)
 
+    async def delete_all(self, prefix: str) -> None:
+        """Remove every object whose key begins with a prefix, a thousand at a time."""
+        with translated_errors():
+            async for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
+                keys = [entry["Key"] for entry in page.get("Contents", ())]
+                if keys:
+                    await self.client.delete_objects(
+                        Bucket=self.name, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+                    )
+
     async def copy(self, key: str, to: str) -> None:
         """Copy an object within the bucket, of up to 5 GB. Raises `FileNotFoundError` where there is none."""
         with translated_errors():

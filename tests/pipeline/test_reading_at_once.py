@@ -54,7 +54,7 @@ async def read(bench: Bench, job: Job) -> Job:
     """The job, which has to have been read at once."""
     assert (job.stage, job.state, job.textract_job_id) == (Stage.PARSED, JobState.QUEUED, None), job.error_message
     job = await bench.advance(job)
-    assert (job.stage, job.pages_done, job.textract_job_status) == (Stage.PARSE_VALIDATED, 1, "SUCCEEDED")
+    assert (job.stage, job.pages_done, job.textract_job_status) == (Stage.EMBEDDED, 1, "SUCCEEDED")
     return job
 
 

@@ -41,7 +41,7 @@ async def test_a_resubmission_takes_the_result_over(bench: Bench, fake: FakeText
     assert (copied.text, copied.lines, copied.analysis) == (page.text, page.lines, page.analysis)
     assert (len(copied.analysis["tables"]), copied.document_id) == (1, second.document_id)
     second = await bench.advance(second)
-    assert (second.stage, second.pages_done, second.pages_total) == (Stage.PARSE_VALIDATED, 1, 1)
+    assert (second.stage, second.pages_done, second.pages_total) == (Stage.EMBEDDED, 1, 1)
     assert len(fake.asked) == asked
 
 

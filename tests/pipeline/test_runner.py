@@ -68,14 +68,14 @@ async def test_the_next_queue_is_rung_for(bench: Bench) -> None:
     """A job that moves on to another queue waits there, with a task of its own and an id that says for what."""
     with stage_runs(Stage.PARSED, succeed):
         after = await bench.advance(await bench.rows.job(Stage.PARSED))
-    assert (after.stage, after.state) == (Stage.PARSE_VALIDATED, JobState.QUEUED)
-    (task,) = await bench.queue.redis.zrange(queue_key(ROWS[Stage.PARSE_VALIDATED].queue), 0, -1)
-    assert task.decode() == f"finalize_document:{after.id}:{after.fence}:0"
+    assert (after.stage, after.state) == (Stage.EMBEDDED, JobState.QUEUED)
+    (task,) = await bench.queue.redis.zrange(queue_key(ROWS[Stage.EMBEDDED].queue), 0, -1)
+    assert task.decode() == f"extract_entities:{after.id}:{after.fence}:0"
 
 
 async def test_the_last_stage_ends_the_job(bench: Bench) -> None:
     """A finalized job is done, with an event of its own, and whatever a doubled task does, it stays so."""
-    job = await bench.rows.job(Stage.PARSE_VALIDATED)
+    job = await bench.rows.job(Stage.RELATIONSHIPS_BUILT)
     await asyncio.gather(*(bench.pipeline(f"w{number}").advance(job.id, job.stage) for number in range(5)))
     after = await bench.rows.find(job.id)
     assert (after.state, after.stage, after.finished_at is not None) == (JobState.DONE, Stage.FINALIZED, True)
@@ -89,7 +89,7 @@ async def test_cancelling_while_a_stage_runs_stops_before_the_next(bench: Bench)
         await bench.jobs.cancel(job.project_id, job.id)
         return Outcome()
 
-    for stage in (Stage.QUEUED, Stage.PARSED):  # one goes on in its queue, the other would wait for another queue
+    for stage in (Stage.QUEUED, Stage.ENTITIES_RESOLVED):  # one goes on in its queue, the other would wait for another queue
         with stage_runs(stage, be_cancelled_meanwhile), stage_runs(Stage.JOB_VALIDATED, fail):
             after = await bench.advance(await bench.rows.job(stage))
         assert (after.state, after.stage) == (JobState.CANCELLED, ROWS[stage].to)
@@ -192,8 +192,8 @@ async def test_a_lease_that_was_lost_and_won_again_is_renewed(bench: Bench) -> N
         runs[1].set()
         await new
     assert pipeline.running == {}
-    assert (await bench.rows.find(job.id)).stage is Stage.PARSE_VALIDATED
-    assert len(await bench.rows.events(job.id)) == 4
+    assert (await bench.rows.find(job.id)).stage is Stage.EMBEDDED
+    assert len(await bench.rows.events(job.id)) == 8
 
 
 async def succeed(job: Job, tools: Tools) -> Outcome:

@@ -137,7 +137,7 @@ async def test_a_ring_is_heard_at_once(bench: Bench, told: Settings) -> None:
         await asyncio.sleep(0.8)  # past the first looks
         waits = []
         for _ in range(5):
-            job = await bench.rows.job(Stage.PARSE_VALIDATED)
+            job = await bench.rows.job(Stage.RELATIONSHIPS_BUILT)
             began = time.monotonic()
             await bench.queue.advance(job)
             await ended(bench, job.id)

@@ -1,0 +1,379 @@
+"""What the API answers about what documents say: chunks, entities, mentions, relationships and graphs."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from app.api.page_schemas import Box
+from app.api.schemas import DOCUMENT_ID, NOW, example
+from app.entities.mentions import EntityType
+from app.graph.relations import RelationType
+from app.knowledge.service import EntityFound, EntityInFull
+
+CHUNK_ID = "019aa6c1-9a10-7d21-8e11-3b5a7c9d1e2f"
+ENTITY_ID = "019aa6c1-9b22-7f10-9c33-4d5e6f7a8b9c"
+OTHER_ENTITY_ID = "019aa6c1-9b23-7a45-8b67-1c2d3e4f5a6b"
+MERGE_ID = "019aa6c1-9b31-7c12-9d45-6e7f8a9b0c1d"
+RELATIONSHIP_ID = "019aa6c1-9b40-7e55-8f66-7a8b9c0d1e2f"
+BOX: dict[str, Any] = {"page": 1, "left": 0.12, "top": 0.08, "width": 0.31, "height": 0.02}
+
+CHUNK_EXAMPLE: dict[str, Any] = {
+    "id": CHUNK_ID,
+    "document_id": DOCUMENT_ID,
+    "number": 1,
+    "text": "The motion to dismiss is denied.",
+    "token_count": 8,
+    "first_page": 1,
+    "last_page": 1,
+    "start": 412,
+    "end": 444,
+    "boxes": [BOX],
+    "heading": "ORDER > I. Background",
+}
+NAMED_EXAMPLE: dict[str, Any] = {
+    "entity_id": ENTITY_ID,
+    "type": "person",
+    "name": "Charles R. Goodwin",
+    "normal_form": "charles r goodwin",
+    "mention_count": 3,
+    "confidence": 0.92,
+    "page_count": 2,
+    "pages": [1, 4],
+}
+MENTION_EXAMPLE: dict[str, Any] = {
+    "entity_id": ENTITY_ID,
+    "document_id": DOCUMENT_ID,
+    "type": "person",
+    "text": "Charles R. Goodwin",
+    "normal_form": "charles r goodwin",
+    "confidence": 0.92,
+    "source": "spacy",
+    "page": 1,
+    "start": 412,
+    "end": 430,
+    "boxes": [BOX],
+}
+EVIDENCE_EXAMPLE: dict[str, Any] = {
+    "sentence": "Plaintiff Charles R. Goodwin brings this action against Acme Corp.",
+    "page": 1,
+    "start": 402,
+    "end": 468,
+    "weight": 0.9,
+    "boxes": [BOX],
+}
+RELATIONSHIP_EXAMPLE: dict[str, Any] = {
+    "id": RELATIONSHIP_ID,
+    "document_id": DOCUMENT_ID,
+    "type": "party_to",
+    "source_id": ENTITY_ID,
+    "target_id": OTHER_ENTITY_ID,
+    "role": "plaintiff",
+    "weight": 0.93,
+    "evidence": [EVIDENCE_EXAMPLE],
+}
+ENTITY_EXAMPLE: dict[str, Any] = {
+    "id": ENTITY_ID,
+    "type": "person",
+    "name": "Charles R. Goodwin",
+    "normal_form": "charles r goodwin",
+    "mention_count": 7,
+    "document_count": 2,
+    "created_at": NOW,
+    "updated_at": NOW,
+}
+NAME_EXAMPLE: dict[str, Any] = {
+    "normal_form": "goodwin",
+    "name": "Goodwin",
+    "mention_count": 4,
+    "document_count": 1,
+}
+MERGE_EXAMPLE: dict[str, Any] = {
+    "id": MERGE_ID,
+    "normal_form": "goodwin",
+    "name": "Goodwin",
+    "document_id": DOCUMENT_ID,
+    "merged_id": None,
+    "score": 0.9,
+    "reason": "surname_alone",
+    "created_at": NOW,
+}
+MENTIONING_EXAMPLE: dict[str, Any] = {
+    "document_id": DOCUMENT_ID,
+    "filename": "filing.pdf",
+    "external_id": "case-1234/17",
+    "mention_count": 3,
+    "confidence": 0.92,
+    "page_count": 2,
+    "pages": [1, 4],
+}
+
+
+class PlacedBox(Box):
+    """Where something stands: on which page, and in shares (0 to 1) of its width and height."""
+
+    model_config = example(BOX)
+
+    page: int = Field(ge=1)
+
+
+class Placed(BaseModel):
+    """Something that stands in a document's text."""
+
+    start: int = Field(description="Where it begins in the document's text (`…/text`), in characters from 0.")
+    end: int = Field(description="Where it ends: before this character.")
+    boxes: list[PlacedBox] = Field(description="One for each line that it touches.")
+
+
+class ChunkRead(Placed):
+    """A stretch of a document's text that is searched for and found as one."""
+
+    model_config = example(CHUNK_EXAMPLE)
+
+    id: UUID
+    document_id: UUID
+    number: int = Field(ge=1, description="In the document's order.")
+    text: str = Field(description="Without headers, footers and line numbers; broken words are joined.")
+    token_count: int = Field(description="As estimated.")
+    first_page: int
+    last_page: int
+    heading: str | None = Field(description="The headings that it stands under, the outermost first.")
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """From a chunk's row."""
+        return cls(**_placed(row, cls))
+
+
+class ChunkList(BaseModel):
+    """Chunks of a document, in its order."""
+
+    model_config = example({"items": [CHUNK_EXAMPLE], "next": None})
+
+    items: list[ChunkRead]
+    next: str | None
+
+
+class NamedRead(BaseModel):
+    """What a document names."""
+
+    model_config = example(NAMED_EXAMPLE)
+
+    entity_id: UUID | None = Field(description="Null where names were not resolved.")
+    type: EntityType
+    name: str
+    normal_form: str
+    mention_count: int
+    confidence: float = Field(ge=0, le=1, description="Of its surest mention.")
+    page_count: int
+    pages: list[int] = Field(description="On which pages it is mentioned; at most 50 are named.")
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """From a row of what a run names."""
+        return cls(**_counted(row, cls))
+
+
+class NamedList(BaseModel):
+    """What a document names, by where it first does."""
+
+    model_config = example({"items": [NAMED_EXAMPLE], "next": None})
+
+    items: list[NamedRead]
+    next: str | None
+
+
+class MentionRead(Placed):
+    """One place in a document where something is named."""
+
+    model_config = example(MENTION_EXAMPLE)
+
+    entity_id: UUID | None = Field(description="What is named; null where names were not resolved.")
+    document_id: UUID
+    type: EntityType
+    text: str = Field(description="As it reads.")
+    normal_form: str = Field(description="The form by which names are compared.")
+    confidence: float = Field(ge=0, le=1)
+    source: str = Field(description="What found it: `spacy`, `eyecite`, `patterns`, `filings`, or a model's name.")
+    page: int
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """From a mention's row."""
+        return cls(**_placed(row, cls, entity_id=row.root_id))
+
+
+class MentionList(BaseModel):
+    """Mentions of a document, in its order."""
+
+    model_config = example({"items": [MENTION_EXAMPLE], "next": None})
+
+    items: list[MentionRead]
+    next: str | None
+
+
+class EvidenceRead(Placed):
+    """A sentence that a relationship is read from."""
+
+    model_config = example(EVIDENCE_EXAMPLE)
+
+    sentence: str
+    page: int
+    weight: float = Field(ge=0, le=1)
+
+
+class RelationshipRead(BaseModel):
+    """How one entity stands to another, by what a document says."""
+
+    model_config = example(RELATIONSHIP_EXAMPLE)
+
+    id: UUID
+    document_id: UUID
+    type: RelationType = Field(description="From the source to the target; `co_occurs` is the weakest.")
+    source_id: UUID
+    target_id: UUID
+    role: str | None = Field(description="For `party_to`: `plaintiff`, `defendant`, `appellant` and so on.")
+    weight: float = Field(ge=0, le=1, description="How likely it is that it holds, by all of its evidence.")
+    evidence: list[EvidenceRead] = Field(description="The strongest first, at most 20 sentences.")
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """From a relationship's row."""
+        return cls.model_validate(row, from_attributes=True)
+
+
+class RelationshipList(BaseModel):
+    """Relationships of a document."""
+
+    model_config = example({"items": [RELATIONSHIP_EXAMPLE], "next": None})
+
+    items: list[RelationshipRead]
+    next: str | None
+
+
+class EntityRead(BaseModel):
+    """One person, organisation, place or other thing that a project's documents speak of."""
+
+    model_config = example(ENTITY_EXAMPLE)
+
+    id: UUID
+    type: EntityType
+    name: str
+    normal_form: str
+    mention_count: int
+    document_count: int
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, found: EntityFound) -> Self:
+        """From an entity and its counts."""
+        return cls(
+            id=found.entity.id,
+            type=found.entity.type,
+            name=found.entity.name,
+            normal_form=found.entity.normal_form,
+            mention_count=found.mention_count,
+            document_count=found.document_count,
+            created_at=found.entity.created_at,
+            updated_at=found.entity.updated_at,
+        )
+
+
+class EntityList(BaseModel):
+    """Entities of a project, the newest first."""
+
+    model_config = example({"items": [ENTITY_EXAMPLE], "next": None})
+
+    items: list[EntityRead]
+    next: str | None
+
+
+class NameRead(BaseModel):
+    """What an entity is called in documents."""
+
+    model_config = example(NAME_EXAMPLE)
+
+    normal_form: str
+    name: str
+    mention_count: int
+    document_count: int
+
+
+class MergeRead(BaseModel):
+    """Something that was taken for the same as an entity, and why."""
+
+    model_config = example(MERGE_EXAMPLE)
+
+    id: UUID
+    normal_form: str
+    name: str
+    document_id: UUID | None = Field(description="The document whose name it was; null for a merged entity.")
+    merged_id: UUID | None = Field(description="The entity that was merged; null for a document's name.")
+    score: float = Field(ge=0, le=1, description="How sure it is.")
+    reason: str = Field(description="`surname_alone`, `initials`, `similar_spelling`, `acronym`, `by_hand` and so on.")
+    created_at: datetime
+
+
+class MentioningRead(BaseModel):
+    """A document that mentions an entity."""
+
+    model_config = example(MENTIONING_EXAMPLE)
+
+    document_id: UUID
+    filename: str | None
+    external_id: str | None
+    mention_count: int
+    confidence: float = Field(ge=0, le=1, description="Of its surest mention.")
+    page_count: int
+    pages: list[int] = Field(description="On which pages it is mentioned; at most 50 are named.")
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """From a row of a document that mentions an entity."""
+        return cls(**_counted(row, cls))
+
+
+class MentioningList(BaseModel):
+    """Documents that mention an entity, the newest first."""
+
+    model_config = example({"items": [MENTIONING_EXAMPLE], "next": None})
+
+    items: list[MentioningRead]
+    next: str | None
+
+
+class EntityDetail(EntityRead):
+    """An entity, what it is called, what was taken for it, and its newest documents."""
+
+    model_config = example(
+        {**ENTITY_EXAMPLE, "names": [NAME_EXAMPLE], "merges": [MERGE_EXAMPLE], "documents": [MENTIONING_EXAMPLE]}
+    )
+
+    names: list[NameRead] = Field(description="The commonest first.")
+    merges: list[MergeRead] = Field(description="Those in force, the newest first; each can be undone.")
+    documents: list[MentioningRead] = Field(description="The newest 50; `…/documents` has all.")
+
+    @classmethod
+    def in_full(cls, entity: EntityInFull) -> Self:
+        """From all that is known of an entity."""
+        return cls(
+            **EntityRead.of(entity.found).model_dump(),
+            names=[NameRead(**_counted(row, NameRead)) for row in entity.names],
+            merges=[MergeRead.model_validate(row, from_attributes=True) for row in entity.merges],
+            documents=[MentioningRead.of(row) for row in entity.documents],
+        )
+
+
+def _placed(row: Any, model: type[BaseModel], **others: Any) -> dict[str, Any]:
+    """A row's values by the names that the API has for them."""
+    given = {"start": row.start_char, "end": row.end_char, **others}
+    return given | {name: getattr(row, name) for name in model.model_fields if name not in given}
+
+
+def _counted(row: Any, model: type[BaseModel]) -> dict[str, Any]:
+    given = {"mention_count": row.mentions}
+    if "document_count" in model.model_fields:
+        given["document_count"] = row.documents
+    return given | {name: getattr(row, name) for name in model.model_fields if name not in given}

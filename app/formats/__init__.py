@@ -1,0 +1,1 @@
+"""The formats that results are given in. Pure makers: files and pages in, files out."""

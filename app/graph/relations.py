@@ -1,0 +1,243 @@
+"""How a document's entities are related: typed edges with evidence and weight.
+
+Plain functions over passages and the mentions in them, which are already resolved to entities.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from itertools import combinations
+
+from app.entities.mentions import EntityType, Mention, Passage
+from app.entities.neighbours import neighbourhoods
+from app.graph.rules import LETTERS, Match, RelationType, matches
+from app.graph.sentences import Sentences, sentences
+
+__all__ = ["MOST_EVIDENCE", "Edge", "Evidence", "LinkedMention", "RelationReader", "RelationType", "joined"]
+
+MOST_EVIDENCE = 20
+"""So many sentences are kept as an edge's evidence at most."""
+
+CITED, TOGETHER = 0.9, 0.1
+"""The weights of a citation in a document, and of two names in one sentence."""
+
+MOST_WEIGHT = {RelationType.CO_OCCURS: 0.5}
+SUREST = 0.99
+"""However many sentences say so, the weight of an edge is below this, or below its type's in `MOST_WEIGHT`."""
+
+MOST_TOGETHER = 12
+"""Of a sentence with more entities than these (a list of counsel, a table), only neighbours are told as named together."""
+
+MOST_WAITING = 200
+"""Edges of the document's own case that wait for its number, which may come after the parties' names."""
+
+CO_OCCURRING = frozenset(
+    {
+        EntityType.PERSON,
+        EntityType.ORGANIZATION,
+        EntityType.PLACE,
+        EntityType.MONEY,
+        EntityType.CASE_NUMBER,
+        EntityType.EMAIL,
+        EntityType.PHONE,
+        EntityType.ADDRESS,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedMention:
+    """A mention and the entity that it was resolved to."""
+
+    entity: Hashable
+    mention: Mention
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The sentence that an edge is read from: its character range in the document's text, its page, and its weight."""
+
+    start: int
+    end: int
+    page: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A relation between two entities."""
+
+    type: RelationType
+    source: Hashable
+    target: Hashable
+    weight: float
+    """0 to 1: how likely it is that the relation holds, by all of its evidence."""
+    role: str | None
+    """For `party_to`: `plaintiff`, `defendant`, `appellant`, …"""
+    evidence: tuple[Evidence, ...]
+    """The strongest first, at most `MOST_EVIDENCE`."""
+
+
+class _Own(Enum):
+    """What a document calls its own; a member of an enum stays itself when a reader is pickled."""
+
+    CASE = "case"
+
+
+_CASE = _Own.CASE
+"""Stands for the document's own case until its number is known."""
+
+
+@dataclass(slots=True)
+class RelationReader:
+    """Reads a document's passages in order, a batch at a time; what it remembers is bounded.
+
+    It remembers the document's own case number, which stands in the caption and is what later parties and citations
+    belong to.
+    """
+
+    case: Hashable | None = None
+    """The entity of the document's own case number: the first that is named. Give it to go on in a document's middle."""
+    _waiting: list[Edge] = field(default_factory=list)
+
+    def read(self, passages: Sequence[Passage], mentions: Iterable[LinkedMention]) -> list[Edge]:
+        """The edges of these passages, one for each pair of entities, type and role. `mentions` are those of the passages."""
+        linked = sorted(mentions, key=lambda each: each.mention.start)
+        if self.case is None:
+            numbers = (each.entity for each in linked if each.mention.type is EntityType.CASE_NUMBER)
+            self.case = next(numbers, None)
+        edges = [edge for passage, _ in neighbourhoods(passages) for edge in _edges(passage, _within(passage, linked))]
+        if self.case is None:
+            waits = [edge for edge in edges if _CASE in (edge.source, edge.target)]
+            self._waiting = [*self._waiting, *waits][:MOST_WAITING]
+            edges = [edge for edge in edges if _CASE not in (edge.source, edge.target)]
+        else:
+            edges, self._waiting = [_of_case(edge, self.case) for edge in [*self._waiting, *edges]], []
+        return joined(edge for edge in edges if edge.source != edge.target)
+
+
+def joined(edges: Iterable[Edge]) -> list[Edge]:
+    """Edges of the same type, source, target and role made one: evidence together, weights as of independent witnesses."""
+    alike: defaultdict[tuple[RelationType, Hashable, Hashable, str | None], list[Edge]] = defaultdict(list)
+    for edge in edges:
+        alike[edge.type, edge.source, edge.target, edge.role].append(edge)
+    return [_one(those) for those in alike.values()]
+
+
+def _one(edges: Sequence[Edge]) -> Edge:
+    """One edge of several; a sentence that several rules read it from is one witness, by the strongest of them."""
+    strongest: dict[tuple[int, int, int], Evidence] = {}
+    doubt = 1.0
+    for edge in edges:
+        new = False
+        for each in edge.evidence:
+            place = (each.page, each.start, each.end)
+            new = new or place not in strongest
+            if place not in strongest or strongest[place].weight < each.weight:
+                strongest[place] = each
+        doubt = doubt * (1 - edge.weight) if new else min(doubt, 1 - edge.weight)
+    evidence = sorted(strongest.values(), key=lambda each: (-each.weight, each.start))[:MOST_EVIDENCE]
+    weight = min(1 - doubt, MOST_WEIGHT.get(edges[0].type, SUREST))
+    return replace(edges[0], weight=round(weight, 4), evidence=tuple(evidence))
+
+
+def _of_case(edge: Edge, case: Hashable) -> Edge:
+    return replace(
+        edge,
+        source=case if edge.source is _CASE else edge.source,
+        target=case if edge.target is _CASE else edge.target,
+    )
+
+
+def _within(passage: Passage, linked: Sequence[LinkedMention]) -> list[LinkedMention]:
+    """The mentions of a passage itself: what is blanked in it is another one's."""
+    end = passage.start + len(passage.text)
+    return [
+        each
+        for each in linked
+        if passage.start <= each.mention.start
+        and each.mention.end <= end
+        and not passage.text[each.mention.start - passage.start].isspace()
+    ]
+
+
+def _edges(passage: Passage, linked: Sequence[LinkedMention]) -> Iterator[Edge]:
+    """All edges of a passage, one for each place that says so."""
+    ranges = [(each.mention.start - passage.start, each.mention.end - passage.start) for each in linked]
+    told = sentences(passage.text, ranges)
+    related = set()
+    for match in matches(_masked(passage, linked, ranges)):
+        for edge in _matched(match, passage, linked, ranges, told):
+            related.add(frozenset((edge.source, edge.target)))
+            yield edge
+    for each, place in zip(linked, ranges, strict=True):
+        if each.mention.type is EntityType.CITATION:
+            yield _edge(RelationType.CITES, _CASE, each.entity, CITED, _evidence(passage, told, place, place, CITED))
+    yield from _together(passage, linked, ranges, told, related)
+
+
+def _masked(passage: Passage, linked: Sequence[LinkedMention], ranges: Sequence[tuple[int, int]]) -> str:
+    """The passage with a sign for each mention; of mentions that overlap, the first."""
+    pieces, done = [], 0
+    for number, (each, (start, end)) in enumerate(zip(linked, ranges, strict=True)):
+        if start >= done:
+            pieces.append(f"{passage.text[done:start]}⟦{LETTERS[each.mention.type]}{number}⟧")
+            done = end
+    return "".join([*pieces, passage.text[done:]])
+
+
+def _matched(
+    match: Match,
+    passage: Passage,
+    linked: Sequence[LinkedMention],
+    ranges: Sequence[tuple[int, int]],
+    told: Sentences,
+) -> Iterator[Edge]:
+    sides = [each for each in (match.sources, match.targets) if each is not None]
+    places = [ranges[number] for side in sides for number in side]
+    evidence = _evidence(passage, told, min(places), max(places), match.weight)
+    for source in _entities(match.sources, linked):
+        for target in _entities(match.targets, linked):
+            yield _edge(match.type, source, target, match.weight, evidence, match.role)
+
+
+def _entities(numbers: Sequence[int] | None, linked: Sequence[LinkedMention]) -> list[Hashable]:
+    return [_CASE] if numbers is None else list(dict.fromkeys(linked[number].entity for number in numbers))
+
+
+def _together(
+    passage: Passage,
+    linked: Sequence[LinkedMention],
+    ranges: Sequence[tuple[int, int]],
+    told: Sentences,
+    related: set[frozenset[Hashable]],
+) -> Iterator[Edge]:
+    """Entities that are named in one sentence, and of which the passage says no more than that."""
+    by_sentence: defaultdict[int, dict[Hashable, tuple[int, int]]] = defaultdict(dict)
+    for each, place in zip(linked, ranges, strict=True):
+        if each.mention.type in CO_OCCURRING:
+            by_sentence[told.number(place[0])].setdefault(each.entity, place)
+    for named in by_sentence.values():
+        items = list(named.items())
+        pairs = combinations(items, 2) if len(items) <= MOST_TOGETHER else zip(items, items[1:], strict=False)
+        for (one, first), (other, second) in pairs:
+            if frozenset((one, other)) not in related:
+                source, target = sorted((one, other), key=str)
+                evidence = _evidence(passage, told, first, second, TOGETHER)
+                yield _edge(RelationType.CO_OCCURS, source, target, TOGETHER, evidence)
+
+
+def _evidence(
+    passage: Passage, told: Sentences, first: tuple[int, int], last: tuple[int, int], weight: float
+) -> Evidence:
+    start, end = told.at(first[0], last[1])
+    text = passage.text[start:end]
+    start, end = start + len(text) - len(text.lstrip()), end - (len(text) - len(text.rstrip()))
+    return Evidence(passage.start + start, passage.start + end, passage.page, weight)
+
+
+def _edge(
+    relation: RelationType, source: Hashable, target: Hashable, weight: float, evidence: Evidence, role: str | None = None
+) -> Edge:
+    return Edge(relation, source, target, weight, role, (evidence,))

@@ -1,0 +1,151 @@
+"""Reading and writing relationships. Nothing here commits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, Float, bindparam, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import new_id, table_of
+from app.graph.relations import MOST_EVIDENCE, MOST_WEIGHT, SUREST, RelationType
+from app.jobs.models import Job
+from app.knowledge.models import Entity, Relationship
+
+relationships = table_of(Relationship)
+entities = table_of(Entity)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeDraft:
+    """A relationship as it is to be kept."""
+
+    type: RelationType
+    source_id: UUID
+    target_id: UUID
+    role: str | None
+    weight: float
+    evidence: Sequence[Mapping[str, Any]]
+    """The strongest first, each with `sentence`, `page`, `start`, `end`, `weight` and `boxes`."""
+
+
+async def forget(session: AsyncSession, job_id: UUID) -> None:
+    """Take away what an earlier try of a run wrote."""
+    await session.execute(_FORGET, {"job": job_id})
+
+
+async def add(session: AsyncSession, job: Job, edges: Sequence[EdgeDraft]) -> None:
+    """Write edges of a run; to one that is there already they are further evidence, as of an independent witness.
+
+    No two of the edges may be of the same type, source, target and role.
+    """
+    rows = [
+        {
+            "id": str(new_id()),
+            "type": edge.type,
+            "source_id": str(edge.source_id),
+            "target_id": str(edge.target_id),
+            "role": edge.role,
+            "weight": min(1.0, max(0.0, edge.weight)),
+            "evidence": list(edge.evidence[:MOST_EVIDENCE]),
+        }
+        for edge in edges
+    ]
+    if rows:
+        owners = {"project": job.project_id, "document": job.document_id, "job": job.id}
+        bounds = {"most": MOST_EVIDENCE, "most_weights": MOST_WEIGHT, "surest": SUREST}
+        await session.execute(_ADD, {"rows": rows, **bounds, **owners})
+
+
+async def copy(session: AsyncSession, earlier_id: UUID, job: Job) -> int:
+    """Give a run the relationships of another one of its document; returns how many."""
+    await forget(session, job.id)
+    return len((await session.execute(_COPY, {"earlier": earlier_id, "job": job.id})).all())
+
+
+async def counts(session: AsyncSession, job_id: UUID) -> dict[RelationType, int]:
+    """How many relationships a run has of each type."""
+    rows = await session.execute(_COUNTS, {"job": job_id})
+    return {RelationType(kind): count for kind, count in rows}
+
+
+async def list_of_run(
+    session: AsyncSession,
+    job_id: UUID,
+    *,
+    after: UUID | None,
+    limit: int,
+    kind: RelationType | None = None,
+    entity_ids: Sequence[UUID] | None = None,
+    least_weight: float = 0.0,
+) -> Sequence[Any]:
+    """Relationships of a run after one of them, each with the entities that stand for its two; in the order of their ids.
+
+    Those within what is one entity by now are left out.
+    """
+    source, target = entities.alias("source"), entities.alias("target")
+    source_id = func.coalesce(source.c.merged_into, source.c.id)
+    target_id = func.coalesce(target.c.merged_into, target.c.id)
+    query = (
+        select(
+            *(relationships.c[name] for name in ("id", "document_id", "type", "role", "weight", "evidence")),
+            source_id.label("source_id"),
+            target_id.label("target_id"),
+        )
+        .join(source, source.c.id == relationships.c.source_id)
+        .join(target, target.c.id == relationships.c.target_id)
+        .where(relationships.c.job_id == job_id, source_id != target_id)
+    )
+    if after is not None:
+        query = query.where(relationships.c.id > after)
+    if kind is not None:
+        query = query.where(relationships.c.type == kind)
+    if entity_ids is not None:
+        ends = relationships.c.source_id, relationships.c.target_id
+        query = query.where(or_(*(end.in_(entity_ids) for end in ends)))
+    if least_weight:
+        query = query.where(relationships.c.weight >= least_weight)
+    return (await session.execute(query.order_by(relationships.c.id).limit(limit))).all()
+
+
+_UUID = relationships.c.job_id.type
+
+
+def _of_job(statement: str, *others: str) -> Any:
+    """A statement about a job; the other parameters named are ids as well."""
+    return text(statement).bindparams(*(bindparam(name, type_=_UUID) for name in ("job", *others)))
+
+
+_FORGET = _of_job("DELETE FROM relationships WHERE job_id = :job")
+_ADD = _of_job(
+    """
+    INSERT INTO relationships (
+        id, project_id, document_id, job_id, type, source_id, target_id, role, weight, evidence)
+    SELECT id, :project, :document, :job, type, source_id, target_id, role, weight, evidence
+    FROM json_to_recordset(:rows) AS made (
+        id uuid, type text, source_id uuid, target_id uuid, role text, weight float, evidence jsonb)
+    ON CONFLICT (job_id, type, source_id, target_id, role) DO UPDATE SET
+        weight = least(
+            1 - (1 - relationships.weight) * (1 - excluded.weight),
+            coalesce(CAST(CAST(:most_weights AS jsonb) ->> excluded.type AS float), :surest)),
+        evidence = (
+            SELECT jsonb_agg(said ORDER BY rank) FROM (
+                SELECT said, row_number() OVER (ORDER BY CAST(said ->> 'weight' AS float) DESC) AS rank
+                FROM jsonb_array_elements(relationships.evidence || excluded.evidence) AS said
+            ) AS ranked WHERE rank <= :most)
+    """,
+    "project",
+    "document",
+).bindparams(bindparam("rows", type_=JSON), bindparam("most_weights", type_=JSON), bindparam("surest", type_=Float()))
+_COPY = _of_job(
+    """
+    INSERT INTO relationships (
+        id, project_id, document_id, job_id, type, source_id, target_id, role, weight, evidence)
+    SELECT gen_random_uuid(), project_id, document_id, :job, type, source_id, target_id, role, weight, evidence
+    FROM relationships WHERE job_id = :earlier
+    RETURNING id
+    """,
+    "earlier",
+)
+_COUNTS = _of_job("SELECT type, count(*) FROM relationships WHERE job_id = :job GROUP BY type ORDER BY type")

@@ -1,0 +1,201 @@
+"""Searching a project's chunks: by words, by vectors, or by both, fused by rank."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Sessions
+from app.embeddings.embedder import Embedder
+from app.errors import EmbeddingError, EmbeddingUnavailable
+from app.knowledge import search_sql
+from app.knowledge.fusion import Fused, fuse
+from app.knowledge.search_sql import NARROW_CHUNKS, RANKED_MATCHES, RARE_MENTIONS, Shape
+from app.knowledge.searched_model import SearchedModel
+from app.knowledge.vectors import as_text
+
+CANDIDATES = 100
+"""How many each ranking has at least: what is far down in both is no hit."""
+
+DEEPEST = 500
+"""How far down a search can be followed."""
+
+
+class Mode(StrEnum):
+    """What a search goes by."""
+
+    HYBRID = "hybrid"
+    """Words and vectors."""
+    TEXT = "text"
+    VECTOR = "vector"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which chunks are searched; all of the project without any."""
+
+    document_ids: Sequence[UUID] | None = None
+    entity_ids: Sequence[UUID] | None = None
+    """Chunks in which one of them is named; what was merged into them counts as they do."""
+    created_after: datetime | None = None
+    """Of documents that came in then or later."""
+    created_before: datetime | None = None
+
+    @property
+    def dated(self) -> bool:
+        """Whether it matters when documents came in."""
+        return self.created_after is not None or self.created_before is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is searched for."""
+
+    text: str
+    mode: Mode = Mode.HYBRID
+    filters: Filters = field(default_factory=Filters)
+    limit: int = 10
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something about a search that its hits don't show."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that was found: its row, and why it stands where it does."""
+
+    row: Any
+    fused: Fused
+    similarity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found."""
+
+    hits: list[Hit]
+    more: bool
+    notes: list[Note]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Searches, in a transaction of their own."""
+
+    sessions: Sessions
+    model: SearchedModel
+    embedding_seconds: float
+
+    async def find(self, project_id: UUID, query: Query) -> Found:
+        """The chunks that answer a query, the best first.
+
+        What can't be searched by vectors at the moment is searched by words alone, and noted; where vectors alone were asked
+        for, that raises one of the errors under `EmbeddingError`.
+        """
+        notes: list[Note] = []
+        asked = await self._asked(query, notes)
+        told = _parameters(project_id, query)
+        async with self.sessions.begin() as session:
+            await session.execute(search_sql.SETTINGS)
+            shape = await _shape(session, query.filters, told)
+            rankings: dict[str, list[UUID]] = {}
+            if query.mode is not Mode.VECTOR:
+                rankings["text"] = await _by_text(session, shape, told, notes)
+            distances = await _by_vector(session, shape, told, asked) if asked else {}
+            if asked:
+                rankings["vector"] = list(distances)
+            fused = fuse(rankings)
+            shown = fused[query.offset : query.offset + query.limit]
+            rows = await _rows(session, query.text, shown)
+        hits = [
+            Hit(rows[each.found_id], each, _similarity(distances.get(each.found_id)))
+            for each in shown
+            if each.found_id in rows
+        ]
+        return Found(hits, len(fused) > query.offset + query.limit, notes)
+
+    async def _asked(self, query: Query, notes: list[Note]) -> tuple[Embedder, list[float]] | None:
+        """The model that is searched and the query's vector; None where there is none to search by."""
+        if query.mode is Mode.TEXT:
+            return None
+        try:
+            embedder = await self.model.get()
+            return None if embedder is None else (embedder, await self._vector(embedder, query.text))
+        except EmbeddingError as error:
+            if query.mode is Mode.VECTOR:
+                raise
+            notes.append(Note(error.code, f"Searched by words alone. {error.detail}"))
+            return None
+
+    async def _vector(self, embedder: Embedder, text: str) -> list[float]:
+        try:
+            async with asyncio.timeout(self.embedding_seconds):
+                return (await embedder.embed([text]))[0]
+        except TimeoutError as error:
+            raise EmbeddingUnavailable("The embedding model took too long to answer.") from error
+
+
+def _parameters(project_id: UUID, query: Query) -> dict[str, Any]:
+    filters = query.filters
+    return {
+        "project": project_id,
+        "query": query.text,
+        "documents": list(filters.document_ids or ()),
+        "entities": list(filters.entity_ids or ()),
+        "after": filters.created_after,
+        "before": filters.created_before,
+        "most": min(DEEPEST, max(CANDIDATES, query.offset + query.limit + 1)),
+    }
+
+
+async def _shape(session: AsyncSession, filters: Filters, told: Mapping[str, Any]) -> Shape:
+    flags = {
+        "documents": filters.document_ids is not None,
+        "dates": filters.dated,
+        "entities": filters.entity_ids is not None,
+    }
+    named = await session.scalar(search_sql.MENTIONS, told) if flags["entities"] else None
+    if named is not None and named <= RARE_MENTIONS:
+        return Shape(**flags, narrow=True, named_rarely=True)
+    count = await session.scalar(search_sql.scope(Shape(**flags)), told) or 0
+    return Shape(**flags, narrow=count <= NARROW_CHUNKS)
+
+
+async def _by_text(session: AsyncSession, shape: Shape, told: Mapping[str, Any], notes: list[Note]) -> list[UUID]:
+    rows = (await session.execute(search_sql.by_text(shape), told)).all()
+    if rows and rows[0].matches == RANKED_MATCHES:
+        detail = f"The words are in so many chunks that only {RANKED_MATCHES} of them were ranked; use rarer words too."
+        notes.append(Note("matches_not_all_ranked", detail))
+    return [row.id for row in rows]
+
+
+async def _by_vector(
+    session: AsyncSession, shape: Shape, told: Mapping[str, Any], asked: tuple[Embedder, list[float]]
+) -> dict[UUID, float]:
+    """The chunks that are nearest, in order, with their distances; those without a direction have none."""
+    embedder, vector = asked
+    statement = search_sql.by_vector(shape, embedder.name, embedder.dimensions)
+    rows = await session.execute(statement, {**told, "vector": as_text(vector)})
+    return {row.id: row.distance for row in rows if row.distance == row.distance}
+
+
+async def _rows(session: AsyncSession, query: str, shown: Sequence[Fused]) -> dict[UUID, Any]:
+    if not shown:
+        return {}
+    told = {"ids": [each.found_id for each in shown], "query": query}
+    return {row.id: row for row in await session.execute(search_sql.HITS, told)}
+
+
+def _similarity(distance: float | None) -> float | None:
+    return None if distance is None else 1 - distance

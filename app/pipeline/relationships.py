@@ -1,0 +1,142 @@
+"""`build_relationships`: how a document's entities are related, read from its sentences, with these as evidence."""
+
+from bisect import bisect_left
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+from uuid import UUID
+
+from app import events
+from app.entities.mentions import Passage
+from app.graph.relations import Edge, LinkedMention, RelationReader
+from app.jobs.models import Job
+from app.jobs.steps import Step
+from app.knowledge import entities, mentions, relationships
+from app.knowledge.entities import EntityDraft
+from app.knowledge.mentions import Linked
+from app.knowledge.relationships import EdgeDraft
+from app.pipeline.extraction import KEPT_PAGES, PassageBatch, passage_batches
+from app.pipeline.off_loop import off_loop
+from app.pipeline.outcome import Outcome, Tools
+from app.pipeline.progress import note_progress
+
+
+@dataclass(slots=True)
+class Waiting:
+    """The mentions that no passage has been read for yet: a passage may end pages after the one that it begins on."""
+
+    linked: list[Linked] = field(default_factory=list)
+    read_to: int = 0
+    """The last page whose mentions were fetched."""
+
+    def of(self, passages: Sequence[Passage]) -> list[LinkedMention]:
+        """The mentions in some passages; those before them are let go."""
+        if not passages:
+            return []
+        starts = [each.mention.start for each in self.linked]
+        found: list[LinkedMention] = []
+        for passage in passages:
+            first = bisect_left(starts, passage.start)
+            last = bisect_left(starts, passage.start + len(passage.text))
+            found += [
+                LinkedMention(each.entity_id, each.mention)
+                for each in self.linked[first:last]
+                if each.entity_id is not None and _stands_in(passage, each)
+            ]
+        return found
+
+    def let_go(self, before_page: int) -> None:
+        """Forget the mentions on pages that are long behind."""
+        self.linked = [each for each in self.linked if each.page >= before_page]
+
+
+async def build_relationships(job: Job, tools: Tools) -> Outcome:
+    """Read the document's passages with what they name, and write what relates, anew with each try."""
+    async with tools.sessions.begin() as session:
+        await relationships.forget(session, job.id)
+        linked = await _link_plainly(session, job)
+    reader, waiting = RelationReader(), Waiting()
+    async for batch in passage_batches(job, tools):
+        async with tools.sessions() as session:
+            fresh = await mentions.on_pages(session, job.id, waiting.read_to + 1, batch.last_page)
+        waiting.linked += fresh
+        waiting.read_to = batch.last_page
+        reader, edges = await off_loop(relate, reader, batch.passages, waiting.of(batch.passages))
+        waiting.let_go(batch.last_page - KEPT_PAGES)
+        await _write(job, tools, list(_drafts(edges, batch)), batch)
+    async with tools.sessions() as session:
+        counts = await relationships.counts(session, job.id)
+    told = {"relationships": sum(counts.values()), "by_type": counts}
+    return Outcome(details=told | ({"linked": linked} if linked else {}))
+
+
+def relate(
+    reader: RelationReader, passages: Sequence[Passage], linked: Iterable[LinkedMention]
+) -> tuple[RelationReader, list[Edge]]:
+    """What relates the entities of some passages."""
+    return reader, reader.read(passages, linked)
+
+
+async def _link_plainly(session: Any, job: Job) -> int:
+    """Have names that weren't resolved mean the entity of that very form, for there is no relating nothing."""
+    names = await mentions.names(session, job.id, unlinked=True)
+    if not names:
+        return 0
+    await entities.take_turn(session, job.project_id)
+    drafts = [
+        EntityDraft(name.type, name.normal, name.text, entities.keys_of_name(name.type, name.normal)) for name in names
+    ]
+    there = await entities.by_forms(session, job.project_id, [(name.type, name.normal) for name in names])
+    fresh = [draft for draft in drafts if (draft.type, draft.normal_form) not in there]
+    return await mentions.link(session, job.id, there | await entities.upsert(session, job.project_id, fresh))
+
+
+async def _write(job: Job, tools: Tools, edges: Sequence[EdgeDraft], batch: PassageBatch) -> None:
+    async with tools.sessions.begin() as session:
+        await relationships.add(session, job, edges)
+        if batch.is_last:
+            return
+        told = {"pages_done": batch.last_page, "relationships": len(edges)}
+        last = await note_progress(session, job, Step.RELATIONSHIPS, **told)
+    await events.ring(tools.redis, job.id, last)
+
+
+def _drafts(edges: Iterable[Edge], batch: PassageBatch) -> Iterable[EdgeDraft]:
+    for edge in edges:
+        yield EdgeDraft(
+            type=edge.type,
+            source_id=_entity(edge.source),
+            target_id=_entity(edge.target),
+            role=edge.role,
+            weight=edge.weight,
+            evidence=[
+                {
+                    "sentence": _sentence(batch, each.start, each.end),
+                    "page": each.page,
+                    "start": each.start,
+                    "end": each.end,
+                    "weight": each.weight,
+                    "boxes": batch.places.of(each.start, each.end),
+                }
+                for each in edge.evidence
+            ],
+        )
+
+
+def _sentence(batch: PassageBatch, start: int, end: int) -> str:
+    """What the sentence says, on one line; of one on earlier pages, as the page has it."""
+    inside = (each for each in batch.passages if each.start <= start and end <= each.start + len(each.text))
+    passage = next(inside, None)
+    said = (
+        batch.places.text(start, end) if passage is None else passage.text[start - passage.start : end - passage.start]
+    )
+    return " ".join(said.split())
+
+
+def _stands_in(passage: Passage, linked: Linked) -> bool:
+    """Whether a mention is of the passage itself, and not of what is blanked in it."""
+    return not passage.text[linked.mention.start - passage.start].isspace()
+
+
+def _entity(entity: Hashable) -> UUID:
+    return cast("UUID", entity)

@@ -1,0 +1,101 @@
+"""`resolve_entities`: the names of a document come to mean entities of its project, old ones or new.
+
+What is compared with what the project knows takes time in a large document, so it is done outside of the project's turn; what
+was added meanwhile by others is looked for in it, and if there is any, it is all done again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import one_statement
+from app.entities.mentions import EntityType
+from app.entities.resolution import KnownEntity, Named, Resolved, blocking_keys, resolve
+from app.jobs.models import Job
+from app.knowledge import entities, mentions, merges
+from app.knowledge.entities import EntityDraft, Known
+from app.knowledge.mentions import Name
+from app.knowledge.merges import JoinedName
+from app.pipeline.off_loop import off_loop
+from app.pipeline.outcome import Outcome, Tools
+
+FEW_NAMES = 50
+"""So many are compared in less time than it takes to hand them to another process."""
+
+TRIES = 3
+"""How often a document is resolved outside of its project's turn, while others keep adding what it may mean; then within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the names of a document mean, by what the project knew when that was found out."""
+
+    resolved: Sequence[Resolved]
+    merged: Mapping[Name, UUID]
+    """Names that are the forms of entities which were merged into others: they mean those, whatever they are like."""
+
+
+async def resolve_entities(job: Job, tools: Tools) -> Outcome:
+    """Find out what each name means, and write it down with why."""
+    async with one_statement(tools.sessions) as session:
+        names = await mentions.names(session, job.id)
+        undone = await merges.undone_in_document(session, job.document_id)
+    keys = frozenset(key for name in names for key in blocking_keys(name))
+    details: dict[str, object] = {"names": 0, "entities": 0, "joined": 0}
+    for attempt in range(1, TRIES + 1):
+        async with one_statement(tools.sessions) as session:
+            known = await entities.known(session, job.project_id, keys)
+        meaning = await _meaning(names, known)
+        async with tools.sessions.begin() as session:
+            await entities.take_turn(session, job.project_id)
+            now = await entities.known(session, job.project_id, keys)
+            if {(each.id, each.root_id) for each in now} != {(each.id, each.root_id) for each in known}:
+                if attempt < TRIES:
+                    continue
+                meaning = await _meaning(names, now)
+            details = await _write(session, job, meaning, undone)
+        break
+    return Outcome(details=details)
+
+
+async def _meaning(names: Sequence[Named], known: Sequence[Known]) -> Meaning:
+    """Compare the names with each other and with what is known. An entity that was merged is known by its form alone."""
+    merged = {each.form: each.id for each in known if each.id != each.root_id}
+    roots = [KnownEntity(each.id, *each.form, each.name) for each in known if each.id == each.root_id]
+    asked = [name for name in names if (name.type, name.normal) not in merged]
+    few = len(asked) <= FEW_NAMES and len(roots) <= FEW_NAMES
+    resolved = resolve(asked, roots) if few else await off_loop(resolve, asked, roots)
+    told = {(name.type, name.normal) for name in names}
+    own = {form: entity for form, entity in merged.items() if form in told}
+    return Meaning(resolved, own)
+
+
+async def _write(
+    session: AsyncSession, job: Job, meaning: Meaning, undone: set[tuple[Name, UUID]]
+) -> dict[str, object]:
+    """Keep new entities, say of each mention what it means, and of each name that isn't the entity's own why."""
+    drafts = [_draft(each.type, each.normal, each.name) for each in meaning.resolved if each.entity_id is None]
+    kept = await entities.upsert(session, job.project_id, drafts)
+    means: dict[Name, UUID] = dict(meaning.merged)
+    joined: list[JoinedName] = []
+    parted: list[EntityDraft] = []
+    for each in meaning.resolved:
+        entity = each.entity_id or kept[each.type, each.normal]
+        for said in each.joined:
+            form = (said.named.type, said.named.normal)
+            if (form, entity) in undone:
+                parted.append(_draft(*form, said.named.text))
+                continue
+            means[form] = entity
+            if form != (each.type, each.normal):
+                joined.append(JoinedName(*form, said.named.text, entity, said.score, said.reason))
+    means |= await entities.upsert(session, job.project_id, parted)
+    await mentions.link(session, job.id, means)
+    await merges.record_names(session, job, joined)
+    return {"names": len(means), "entities": len(set(means.values())), "joined": len(joined), "new": len(kept)}
+
+
+def _draft(kind: EntityType, normal: str, name: str) -> EntityDraft:
+    return EntityDraft(kind, normal, name, entities.keys_of_name(kind, normal))

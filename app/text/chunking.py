@@ -1,0 +1,182 @@
+"""Cutting a document's body into chunks of so many tokens, along its own structure, each overlapping the one before.
+
+Headings begin a chunk wherever the one before it is long enough; paragraphs, list items and table rows stay whole where
+they fit, and are cut between sentences, then between words, where they don't. Headers, footers, page and line numbers are
+left out. The same elements give the same chunks.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from app.text.elements import BODY, Box, Element, Kind
+from app.text.sentences import Atom, atoms_of, tail_of
+
+CountTokens = Callable[[str], int]
+"""Counts a text's tokens, as the embedder that is to take the chunks does."""
+
+SEPARATORS = {Kind.LIST_ITEM: "\n", Kind.TABLE_ROW: "\n"}
+"""What parts two elements of the same kind; all else is parted by an empty line."""
+HEADING_PATH = " > "
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkLimits:
+    """How long chunks are, in tokens. Raises `ValueError` where the limits leave no room for text."""
+
+    max_tokens: int = 400
+    """No chunk has more."""
+    overlap_tokens: int = 50
+    """A chunk begins with at most so many of the last ones of the chunk before it, but for those that a heading begins."""
+    min_tokens: int = 100
+    """A chunk with fewer isn't ended by a heading, or by a paragraph that would fit into the next one; the last may have fewer."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.overlap_tokens <= self.max_tokens // 2 and 0 < self.min_tokens <= self.max_tokens):
+            raise ValueError(
+                "The overlap may be half of the most tokens at most, and the fewest no more than the most."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of the document, with where it stands."""
+
+    number: int
+    """From 1, in the document's order."""
+    text: str
+    token_count: int
+    first_page: int
+    last_page: int
+    start: int
+    end: int
+    boxes: list[Box]
+    """One for each line that it touches."""
+    heading: str | None
+    """The headings that it stands under, the outermost first, parted by ` > `."""
+
+
+def chunk(elements: Iterable[Element], limits: ChunkLimits, count: CountTokens) -> Iterator[Chunk]:
+    """Cut a document's elements into chunks, as they come; no more than a chunk is held in memory."""
+    chunker = Chunker(limits)
+    for element in elements:
+        yield from chunker.add(element, count)
+    yield from chunker.finish(count)
+
+
+@dataclass(slots=True)
+class Chunker:
+    """Takes elements in as they come, and gives chunks out as soon as they are full.
+
+    It can be pickled between any two calls, to go on in another process.
+    """
+
+    limits: ChunkLimits
+    _number: int = 0
+    _atoms: list[Atom] = field(default_factory=list)
+    _overlap: int = 0
+    """How many of the atoms are the last of the chunk before."""
+    _headings: list[tuple[int, str]] = field(default_factory=list)
+    """Those in force, each with its level."""
+    _path: str | None = None
+    """The headings over the chunk's own beginning."""
+
+    def add(self, element: Element, count: CountTokens) -> Iterator[Chunk]:
+        """Take an element in; yields the chunks that it completed."""
+        if element.kind not in BODY:
+            return
+        if element.kind is Kind.HEADING:
+            if self._own_tokens() >= self.limits.min_tokens:
+                yield from self._close(count, overlap=False)
+            self._enter(element)
+        atoms = atoms_of(element, self.limits.max_tokens, count)
+        yield from self._make_room(sum(atom.tokens for atom in atoms), count)
+        for atom in atoms:
+            while self._own() and self._tokens() + atom.tokens > self.limits.max_tokens:
+                yield from self._close(count, overlap=True)
+            self._take(atom)
+
+    def finish(self, count: CountTokens) -> Iterator[Chunk]:
+        """The last chunks, once no more elements come."""
+        while self._own():
+            yield from self._close(count, overlap=False)
+
+    def _make_room(self, tokens: int, count: CountTokens) -> Iterator[Chunk]:
+        """End the chunk before an element that fits into the next one whole."""
+        full = self._tokens() + tokens > self.limits.max_tokens
+        fits = tokens + self.limits.overlap_tokens <= self.limits.max_tokens
+        if full and fits and self._own_tokens() >= self.limits.min_tokens:
+            yield from self._close(count, overlap=True)
+
+    def _enter(self, heading: Element) -> None:
+        self._headings = [each for each in self._headings if each[0] < heading.level]
+        self._headings.append((heading.level, heading.text.replace("\n", " ")))
+
+    def _take(self, atom: Atom) -> None:
+        if not self._own():
+            self._path = HEADING_PATH.join(text for _, text in self._headings) or None
+        self._atoms.append(atom)
+
+    def _own(self) -> list[Atom]:
+        return self._atoms[self._overlap :]
+
+    def _own_tokens(self) -> int:
+        return sum(atom.tokens for atom in self._own())
+
+    def _tokens(self) -> int:
+        return sum(atom.tokens for atom in self._atoms)
+
+    def _close(self, count: CountTokens, *, overlap: bool) -> Iterator[Chunk]:
+        """Give the chunk out, and begin the next one: with what had no room in it, or a heading that would have ended it."""
+        atoms, left = list(self._atoms), list[Atom]()
+        while len(atoms) > self._overlap + 1 and atoms[-1].element.kind is Kind.HEADING and overlap:
+            left.insert(0, atoms.pop())
+        text = text_of(atoms)
+        tokens = count(text)
+        while tokens > self.limits.max_tokens and len(atoms) > 1:
+            if len(atoms) > self._overlap + 1:
+                left.insert(0, atoms.pop())
+            else:
+                atoms, self._overlap = atoms[1:], self._overlap - 1
+            text = text_of(atoms)
+            tokens = count(text)
+        self._number += 1
+        yield _chunk(self._number, text, tokens, atoms, self._path)
+        begins_anew = bool(left) and left[0].element.kind is Kind.HEADING and left[0].start == 0
+        again = [] if begins_anew or not (overlap or left) else tail_of(atoms, self.limits.overlap_tokens, count)
+        self._atoms, self._overlap = again, len(again)
+        for atom in left:
+            self._take(atom)
+
+
+def text_of(atoms: Iterable[Atom]) -> str:
+    """The text of atoms in a row: those of one element as they stand in it, elements parted by line breaks."""
+    parts: list[str] = []
+    last: Atom | None = None
+    for atom in atoms:
+        if last is not None and last.element is atom.element:
+            parts.append(atom.element.text[last.end : atom.end])
+        else:
+            alike = last is not None and last.element.kind is atom.element.kind
+            separator = "" if last is None else SEPARATORS.get(atom.element.kind, "\n\n") if alike else "\n\n"
+            parts.append(separator + atom.text)
+        last = atom
+    return "".join(parts)
+
+
+def _chunk(number: int, text: str, tokens: int, atoms: list[Atom], heading: str | None) -> Chunk:
+    pieces = [piece for atom in atoms for piece in atom.element.touched(atom.start, atom.end)]
+    boxes: list[Box] = []
+    for piece in pieces:
+        if not boxes or boxes[-1] != piece.box:
+            boxes.append(piece.box)
+    return Chunk(
+        number=number,
+        text=text,
+        token_count=tokens,
+        first_page=min(box["page"] for box in boxes),
+        last_page=max(box["page"] for box in boxes),
+        start=min(piece.start for piece in pieces),
+        end=max(piece.end for piece in pieces),
+        boxes=boxes,
+        heading=heading,
+    )

@@ -1,0 +1,110 @@
+"""Everything that is found without asking anyone, with the real models."""
+
+import pytest
+
+from app.entities.mentions import EntityType, Passage
+from app.entities.reading import read
+
+Said = tuple[str, str]
+
+
+def said(text: str, *kinds: EntityType, names: bool = True) -> list[Said]:
+    """What a text mentions, of some types: as it reads, and its form."""
+    [mentions] = read([Passage(text, 0, 1)], names=names)
+    return [(mention.text, mention.normal) for mention in mentions if mention.type in kinds]
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("Case No. 8:16-cv-1261-DOC (KESx)", "8:16-cv-01261"),
+        ("in 17-cv-6761 in the court", "17-cv-06761"),
+        ("No. 21-50498", "21-50498"),
+        ("Docket #: 17-3510", "17-3510"),
+        ("Docket No. 2017-03-1235", "2017-03-1235"),
+        ("No. ED108783", "ED108783"),
+        ("Bankruptcy No. 14-bk-30972", "14-bk-30972"),
+    ],
+)
+def test_case_numbers(text: str, form: str) -> None:
+    assert [normal for _, normal in said(text, EntityType.CASE_NUMBER, names=False)] == [form]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Georgia Bar No. 462110",
+        "under Rule 47.5.4 and Rule 29.12(c)",
+        "Exhibit No. 14-22",
+        "Document: 00516242060 Page: 1",
+        "Contract No. 20-1234",
+        "paragraphs 12-15",
+    ],
+)
+def test_other_numbers_are_no_cases(text: str) -> None:
+    assert said(text, EntityType.CASE_NUMBER, names=False) == []
+
+
+def test_a_case_number_is_one_without_its_label_too() -> None:
+    text = "Docket #: 17-3510. The appeal was docketed today as 17-3510, and not as 17-35101."
+    assert [form for _, form in said(text, EntityType.CASE_NUMBER)] == ["17-3510", "17-3510"]
+
+
+def test_citations_are_whole_and_hide_the_names_in_them() -> None:
+    text = "See Strickland v. Washington, 466 U.S. 668, 687 (1984); 28 U.S.C. § 1331; Fed. R. Civ. P. 12(b)(6); FRAP 32(a)."
+    found = said(text, EntityType.CITATION)
+    assert found[0] == ("Strickland v. Washington, 466 U.S. 668, 687 (1984)", "466 U.S. 668")
+    assert [form for _, form in found[2:]] == ["Fed. R. Civ. P. 12(b)(6)", "Fed. R. App. P. 32(a)"]
+    assert said(text, EntityType.PERSON, EntityType.PLACE, EntityType.ORGANIZATION, EntityType.DATE) == []
+
+
+def test_emails_phones_and_addresses() -> None:
+    text = "815 Walnut Street, Floor 9\nPhiladelphia, PA 19107\nTel: (215) 922-4410\njo.roe@roelaw.example.com"
+    assert [form for _, form in said(text, EntityType.ADDRESS, names=False)] == ["815 walnut st fl 9 philadelphia pa 19107"]
+    assert [form for _, form in said(text, EntityType.PHONE, names=False)] == ["+12159224410"]
+    assert [form for _, form in said(text, EntityType.EMAIL, names=False)] == ["jo.roe@roelaw.example.com"]
+
+
+def test_dates_and_amounts_as_scanners_leave_them() -> None:
+    text = "on or about Novem-\nber 12, 2O13, for $75,OOO"
+    assert said(text, EntityType.DATE, EntityType.MONEY, names=False) == [("November 12, 2O13", "2013-11-12"), ("$75,OOO", "USD 75000.00")]
+
+
+def test_a_caption_names_its_parties() -> None:
+    text = (
+        "MARGARET T. OYELARAN,\nPlaintiff,\nv.\nBRIGHTWATER FREIGHT SYSTEMS, INC.; and DESMOND\nR. KEARNEY,\nDefendants.\n"
+        "Case No. 1:19-cv-04417"
+    )
+    assert [form for _, form in said(text, EntityType.PERSON)] == ["margaret t oyelaran", "desmond r kearney"]
+    assert [form for _, form in said(text, EntityType.ORGANIZATION)] == ["brightwater freight systems"]
+
+
+def test_a_caption_in_lines_of_its_own_is_read_as_one() -> None:
+    """Structure may give each of a caption's lines as a passage."""
+    lines = ["Naomi Castellano,", "Plaintiff,", "v.", "Tidewell Mutual,", "Defendant."]
+    passages, start = [], 0
+    for line in lines:
+        passages.append(Passage(line, start, 1))
+        start += len(line) + 1
+    by_passage = read(passages)
+    assert [mention.normal for mention in by_passage[0]] == ["naomi castellano"]
+    assert all(passages[number].start <= each.start for number, found in enumerate(by_passage) for each in found)
+
+
+def test_a_short_name_means_who_was_named_in_full() -> None:
+    text = (
+        "Defendant Esteban Arroyo (“Arroyo”) left Corvane Dynamics, Inc. (“Corvane” or “Plaintiff”). "
+        "Later Corvane sued, and Arroyo answered. Plaintiff replied."
+    )
+    assert [form for _, form in said(text, EntityType.PERSON)] == ["esteban arroyo", "arroyo", "arroyo"]
+    assert [form for _, form in said(text, EntityType.ORGANIZATION)] == ["corvane dynamics", "corvane", "corvane"]
+
+
+def test_words_of_the_trade_name_nobody() -> None:
+    text = "Plaintiff repeats paragraphs 1 through 22. The Motion to Compel is DENIED. Exhibit 14 is received."
+    assert said(text, EntityType.PERSON, EntityType.ORGANIZATION, EntityType.PLACE) == []
+
+
+def test_passages_without_words_mention_nothing() -> None:
+    assert read([Passage("", 0, 1), Passage(" \n\f", 5, 2), Passage("____ 12", 20, 3)]) == [[], [], []]
+    assert read([]) == []

@@ -1,0 +1,141 @@
+"""Real documents in every format, by tools of others: the words are where the boxes are, and files stay small."""
+
+import asyncio
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from pdfminer.high_level import extract_text
+
+from tests.formats.test_alto import SCHEMAS, is_valid
+from tests.formats.test_hocr import complaints
+from tests.service import Client
+
+pytestmark = [pytest.mark.corpus, pytest.mark.timeout(240)]
+
+SCANNED = (
+    "legal/image-pdf-2.pdf",
+    "rotated/ocr_test_rotated_90.pdf",
+    "scanned_print/phototest.tif",
+    "forms_receipts/sroie_000.jpg",
+    "tables/bill.png",
+)
+BORN_DIGITAL = ("legal/ca10_010110462922.pdf", "legal/ca2_1-1.pdf", "legal/cafc_3.pdf")
+MOST_GROWTH = 1.2
+FIXED_BYTES = 2500
+"""What a font and a PDF's own structure take, however small the original is."""
+LEAST_FOUND = 0.97
+
+_WORD = re.compile(r'<word xMin="([\d.-]+)" yMin="([\d.-]+)" xMax="([\d.-]+)" yMax="([\d.-]+)">(.*?)</word>')
+_PAGE = re.compile(r'<page width="([\d.]+)" height="([\d.]+)">(.*?)</page>', re.DOTALL)
+
+Place = tuple[str, float, float]
+
+
+async def read(client: Client, file: Path) -> str:
+    """Submit a document, and wait for its end; its id."""
+    submitted = await client.submit(await anyio.Path(file).read_bytes(), filename=file.name)
+    job = await client.ended(submitted["job"]["id"], within_seconds=200)
+    assert job["state"] == "done", job
+    return str(submitted["document"]["id"])
+
+
+async def words_of(client: Client, document_id: str) -> list[list[dict[str, Any]]]:
+    """The words of each page."""
+    count = (await client.get(f"/v1/documents/{document_id}")).json()["page_count"]
+    pages = [(await client.get(f"/v1/documents/{document_id}/pages/{number}")).json() for number in range(1, count + 1)]
+    return [[word for line in page["lines"] for word in line["words"]] for page in pages]
+
+
+async def fetched(client: Client, document_id: str, path: str, folder: Path) -> Path:
+    """A format as a file."""
+    answer = await client.get(f"/v1/documents/{document_id}/{path}")
+    assert answer.status_code == 200, answer.text
+    file = folder / f"{document_id}.{path}"
+    await anyio.Path(file).write_bytes(answer.content)
+    return file
+
+
+def places_by_pdftotext(path: Path) -> list[list[Place]]:
+    """Each page's words by Poppler, and the middle of each, in shares of the page."""
+    told = subprocess.run(
+        ["pdftotext", "-bbox", "-cropbox", str(path), "-"], capture_output=True, text=True, check=True
+    ).stdout
+    pages = []
+    for width, height, body in _PAGE.findall(told):
+        words = []
+        for left, top, right, bottom, text in _WORD.findall(body):
+            across, down = (float(left) + float(right)) / 2, (float(top) + float(bottom)) / 2
+            words.append((unescape(text), across / float(width), down / float(height)))
+        pages.append(words)
+    return pages
+
+
+def share_found(expected: list[dict[str, Any]], found: list[Place]) -> float:
+    """The share of words that a reader finds by their text with their middle in their box, or next to it."""
+    if not expected:
+        return 1.0
+    return sum(any(_is_at(word, place) for place in found) for word in expected) / len(expected)
+
+
+def _is_at(word: dict[str, Any], place: Place) -> bool:
+    box, (text, across, down) = word["box"], place
+    near = 0.006  # of the page: a comma is as high as its line there
+    return (
+        word["text"] in text
+        and box["left"] - near <= across <= box["left"] + box["width"] + near
+        and box["top"] - near <= down <= box["top"] + box["height"] + near
+    )
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext (poppler-utils) is not installed")
+@pytest.mark.parametrize("name", SCANNED)
+async def test_pdftotext_finds_words_where_they_are(
+    client: Client, worker: str, corpus: Path, tmp_path: Path, name: str
+) -> None:
+    """Of scans, upright or turned, and of photographs."""
+    document_id = await read(client, corpus / "documents" / name)
+    path = await fetched(client, document_id, "searchable.pdf", tmp_path)
+    expected = await words_of(client, document_id)
+    found = places_by_pdftotext(path)
+    assert len(found) == len(expected)
+    for words, places in zip(expected, found, strict=True):
+        assert share_found(words, places) >= LEAST_FOUND
+
+
+@pytest.mark.parametrize("name", SCANNED)
+async def test_scans_stay_small_and_are_searchable(
+    client: Client, worker: str, corpus: Path, tmp_path: Path, name: str
+) -> None:
+    """At most a fifth larger, with all that was read in them by another library's reading."""
+    original = corpus / "documents" / name
+    document_id = await read(client, original)
+    path = await fetched(client, document_id, "searchable.pdf", tmp_path)
+    assert path.stat().st_size <= MOST_GROWTH * original.stat().st_size + FIXED_BYTES
+    text = "".join(extract_text(path).split())
+    words = [word["text"] for page in await words_of(client, document_id) for word in page]
+    assert sum("".join(word.split()) in text for word in words) >= LEAST_FOUND * len(words)
+
+
+async def test_written_filings_come_back_as_they_are(client: Client, worker: str, corpus: Path, tmp_path: Path) -> None:
+    """Born-digital documents have their text already: they get no second layer, and not a byte is changed."""
+    for name in BORN_DIGITAL:
+        original = corpus / "documents" / name
+        document_id = await read(client, original)
+        path = await fetched(client, document_id, "searchable.pdf", tmp_path)
+        assert path.read_bytes() == original.read_bytes(), name
+
+
+async def test_validators_pass(client: Client, worker: str, corpus: Path, tmp_path: Path) -> None:
+    """Of hOCR and ALTO, on filings and on a scan that lies on its side."""
+    names = [*BORN_DIGITAL[:2], "rotated/ocr_test_rotated_90.pdf"]
+    ids = await asyncio.gather(*(read(client, corpus / "documents" / name) for name in names))
+    for name, document_id in zip(names, ids, strict=True):
+        assert complaints(await fetched(client, document_id, "hocr", tmp_path)) == [], name
+        alto = await fetched(client, document_id, "alto", tmp_path)
+        assert all(is_valid(alto, schema) for schema in SCHEMAS), name

@@ -1,0 +1,176 @@
+"""What the sentences of a document say of its entities to each other."""
+
+import pickle
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.entities.mentions import EntityType, Mention, Passage
+from app.graph.relations import MOST_EVIDENCE, Edge, Evidence, LinkedMention, RelationReader, RelationType, joined
+
+_MARK = re.compile(rf"\{{(?P<type>{'|'.join(EntityType)}):(?P<text>[^}}]+)\}}")
+
+
+def marked(text: str, start: int = 0, page: int = 1) -> tuple[Passage, list[LinkedMention]]:
+    """A passage and its mentions, each standing for the entity that has its name, spaces and capitals aside."""
+    linked, plain, done = [], "", 0
+    for mark in _MARK.finditer(text):
+        plain += text[done : mark.start()]
+        first, name = start + len(plain), mark["text"]
+        plain += name
+        form = " ".join(name.lower().split())
+        mention = Mention(EntityType(mark["type"]), name, form, 0.9, "test", first, first + len(name))
+        linked.append(LinkedMention(form, mention))
+        done = mark.end()
+    return Passage(plain + text[done:], start, page), linked
+
+
+def read(text: str, case: str | None = "21-800") -> list[Edge]:
+    passage, linked = marked(text)
+    return RelationReader(case).read([passage], linked)
+
+
+def said(text: str, relation: RelationType) -> set[tuple[str, str]]:
+    return {(str(edge.source), str(edge.target)) for edge in read(text) if edge.type is relation}
+
+
+@pytest.mark.parametrize(
+    ("text", "relation", "edges"),
+    [
+        (
+            "{person:Ann Roe},\nPlaintiff—Appellant,\nversus\n{organization:Acme Inc.}; {organization:Beta\nLLC},\nDefendants—Appellees.\n",
+            RelationType.PARTY_TO,
+            {("ann roe", "21-800"), ("acme inc.", "21-800"), ("beta llc", "21-800")},
+        ),
+        ("Defendant {person:Esteban Leon} objects.", RelationType.PARTY_TO, {("esteban leon", "21-800")}),
+        (
+            "{person:Daniel Hall} and {person:Brian Rife}, {place:Bristol}, for the employer-appellant, {organization:Acme Inc.}",
+            RelationType.REPRESENTS,
+            {("daniel hall", "acme inc."), ("brian rife", "acme inc.")},
+        ),
+        (
+            "{organization:Port Lavell}, represented by {person:Victor Szabo}, agreed.",
+            RelationType.REPRESENTS,
+            {("victor szabo", "port lavell")},
+        ),
+        (
+            "/s/ {person:Ann Roe}\n{address:12 Main St, Troy, NY 12180}\n{phone:404-815-6095}\nAttorney for Appellant\n{organization:Acme Inc.}\n",
+            RelationType.REPRESENTS,
+            {("ann roe", "acme inc.")},
+        ),
+        ("{person:Ann Roe} was hired by {organization:Acme} in May.", RelationType.EMPLOYED_BY, {("ann roe", "acme")}),
+        ("{person:Ann Roe}, a loan officer at {organization:Acme}, knew.", RelationType.EMPLOYED_BY, {("ann roe", "acme")}),
+        ("{person:Ann Roe} works for {organization:Acme}.", RelationType.EMPLOYED_BY, {("ann roe", "acme")}),
+        ("{organization:Acme} is headquartered in {place:Troy}.", RelationType.LOCATED_IN, {("acme", "troy")}),
+        ("{organization:Acme Inc.}\n{address:12 Main St, Troy, NY 12180}", RelationType.LOCATED_IN, {("acme inc.", "12 main st, troy, ny 12180")}),
+        ("Date Filed: {date:01/11/2021}", RelationType.DATED, {("21-800", "01/11/2021")}),
+        ("On {date:May 1, 2020}, {person:Ann Roe} resigned.", RelationType.DATED, {("ann roe", "may 1, 2020")}),
+        ("{person:Ann Roe} resigned on {date:May 1, 2020}.", RelationType.DATED, {("ann roe", "may 1, 2020")}),
+        ("{organization:Acme} owes {person:Ann Roe} the sum of {money:$500}.", RelationType.AMOUNT_OF, {("$500", "ann roe")}),
+        ("It paid {money:$500} to {person:Ann Roe}.", RelationType.AMOUNT_OF, {("$500", "ann roe")}),
+        ("It follows. {citation:Doe v. Roe, 1 U.S. 2 (1799)}.", RelationType.CITES, {("21-800", "doe v. roe, 1 u.s. 2 (1799)")}),
+        ("{person:Ann Roe} met {person:Bob Doe}.", RelationType.CO_OCCURS, {("ann roe", "bob doe")}),
+    ],
+)
+def test_what_a_sentence_says(text: str, relation: RelationType, edges: set[tuple[str, str]]) -> None:
+    assert said(text, relation) == edges
+
+
+@pytest.mark.parametrize(
+    ("text", "relation"),
+    [
+        ("{person:Ann Roe} met {person:Bob Doe}.", RelationType.EMPLOYED_BY),
+        ("{person:Ann Roe} left. {person:Bob Doe} came.", RelationType.CO_OCCURS),
+        ("Defendant objects. {person:Ann Roe} left.", RelationType.PARTY_TO),
+        ("{person:Ann Roe} waited for {person:Bob Doe}.", RelationType.REPRESENTS),
+        ("{person:Ann Roe} said so. It was on {date:May 1, 2020}.", RelationType.DATED),
+    ],
+)
+def test_what_a_sentence_does_not_say(text: str, relation: RelationType) -> None:
+    assert said(text, relation) == set()
+
+
+def test_the_side_of_a_party_is_where_the_case_stands_now() -> None:
+    [party] = [edge for edge in read("{person:Ann Roe},\nPlaintiff—Appellant,\n") if edge.type is RelationType.PARTY_TO]
+    assert party.role == "appellant"
+
+
+def test_entities_with_a_relation_are_not_told_as_named_together() -> None:
+    kinds = {edge.type for edge in read("{person:Ann Roe} works for {organization:Acme}.")}
+    assert kinds == {RelationType.EMPLOYED_BY}
+
+
+def test_evidence_is_the_sentence_on_its_page() -> None:
+    passage, linked = marked("It rained. {person:Ann Roe} works for {organization:Acme}. It stopped.", start=700, page=9)
+    [edge] = RelationReader().read([passage], linked)
+    [evidence] = edge.evidence
+    assert passage.text[evidence.start - 700 : evidence.end - 700] == "Ann Roe works for Acme."
+    assert (evidence.page, evidence.weight) == (9, edge.weight)
+
+
+def test_parties_wait_for_the_number_of_their_case() -> None:
+    """A caption names the parties first; the number may stand on the next page, which may be read by another process."""
+    reader = RelationReader()
+    first, those = marked("{person:Ann Roe},\nPlaintiff,\n")
+    second, number = marked("Case No. {case_number:1:19-cv-04417}", start=500)
+    assert [edge for edge in reader.read([first], those) if edge.type is RelationType.PARTY_TO] == []
+    reader = pickle.loads(pickle.dumps(reader))
+    [party] = reader.read([second], number)
+    assert (party.source, party.target, party.role) == ("ann roe", "1:19-cv-04417", "plaintiff")
+
+
+def test_a_caption_in_passages_of_its_own_is_read_as_one() -> None:
+    first, those = marked("{person:Ann Roe},")
+    second = Passage("Plaintiff,", len(first.text) + 1, 1)
+    [party] = RelationReader("21-800").read([first, second], those)
+    assert party.type is RelationType.PARTY_TO
+
+
+def test_what_is_blanked_in_a_passage_is_not_of_it() -> None:
+    passage, linked = marked("{person:Ann Roe} met {person:Bob Doe}.")
+    blanked = Passage(passage.text.replace("Bob Doe", " " * 7), 0, 1)
+    assert RelationReader("21-800").read([blanked], linked) == []
+
+
+def test_many_names_in_a_sentence_are_told_with_their_neighbours_alone() -> None:
+    """A list of a hundred names is no five thousand relations."""
+    names = ", ".join(f"{{person:Ann Number{chr(97 + i // 26)}{chr(97 + i % 26)}}}" for i in range(100))
+    assert len(read(f"They were {names}.")) == 99
+
+
+EDGES = st.builds(
+    lambda kind, ends, page, weight: Edge(kind, *ends, weight, None, (Evidence(page * 100, page * 100 + 50, page, weight),)),
+    st.sampled_from(RelationType),
+    st.sampled_from([("a", "b"), ("a", "c")]),
+    st.integers(1, 40),
+    st.sampled_from([0.1, 0.6, 0.9]),
+)
+
+
+@given(st.lists(EDGES, max_size=60))
+def test_joined_edges_are_one_for_each_pair(edges: list[Edge]) -> None:
+    made = joined(edges)
+    keys = [(edge.type, edge.source, edge.target) for edge in made]
+    assert len(keys) == len(set(keys))
+    assert set(keys) == {(edge.type, edge.source, edge.target) for edge in edges}
+    for edge in made:
+        strongest = max(each.weight for each in edges if (each.type, each.source, each.target) == (edge.type, edge.source, edge.target))
+        assert min(strongest, 0.5) <= edge.weight < 1
+        assert len(edge.evidence) <= MOST_EVIDENCE
+        assert [each.weight for each in edge.evidence] == sorted((each.weight for each in edge.evidence), reverse=True)
+
+
+def test_more_witnesses_weigh_more_and_co_occurrence_stays_the_weakest() -> None:
+    def edge(kind: RelationType, page: int) -> Edge:
+        return Edge(kind, "a", "b", 0.1, None, (Evidence(0, 5, page, 0.1),))
+
+    few, many = ([joined([edge(kind, page) for page in range(count)])[0].weight for kind in RelationType] for count in (2, 200))
+    assert all(one < other for one, other in zip(few, many, strict=True))
+    assert joined([edge(RelationType.CO_OCCURS, page) for page in range(200)])[0].weight == 0.5
+
+
+def test_one_sentence_is_one_witness_whatever_the_rules_that_match_it() -> None:
+    one = Edge(RelationType.PARTY_TO, "a", "b", 0.9, "plaintiff", (Evidence(0, 5, 1, 0.9),))
+    assert joined([one, one])[0].weight == 0.9
