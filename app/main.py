@@ -33,9 +33,9 @@ from app.documents.intake import SizeLimits
 from app.documents.service import Documents
 from app.documents.trace import Traces
 from app.jobs.service import Jobs
+from app.knowledge.reprocessing import Reprocessing
 from app.knowledge.search import Search
 from app.knowledge.searched_model import SearchedModel
-from app.knowledge.reprocessing import Reprocessing
 from app.knowledge.service import Knowledge
 from app.logs import configure_logs
 from app.pipeline.stages import QUEUES, ROUTES, STEPS
