@@ -14,6 +14,7 @@ from app.embeddings.models import Embedders
 from app.knowledge import vectors
 from app.knowledge.vector_index import ensure_index
 from app.knowledge.vectors import Unembedded
+from app.turns import aside
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +53,8 @@ class Embedding:
 
     async def embed(self, embedder: Embedder, chunks: Sequence[Unembedded]) -> None:
         """Make and keep the vectors of some chunks."""
-        made = await embedder.embed([chunk.text for chunk in chunks])
+        async with aside():
+            made = await embedder.embed([chunk.text for chunk in chunks])
         async with one_statement(self.sessions) as session:
             await vectors.save_vectors(session, embedder, [chunk.chunk_id for chunk in chunks], made)
 

@@ -15,7 +15,7 @@ from app.knowledge.pages import page_batches
 from app.pipeline.off_loop import off_loop
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.progress import note_progress
-from app.pipeline.turns import aside
+from app.turns import aside
 from app.text.elements import Box
 from app.text.lines import PageContent, Part, located
 from app.text.passages import PassageReader, Stretch

@@ -8,7 +8,7 @@ import anyio
 import anyio.to_process
 
 from app.errors import WorkerLost
-from app.pipeline.turns import aside
+from app.turns import aside
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")

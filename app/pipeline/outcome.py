@@ -15,7 +15,7 @@ from app.knowledge.embedding import Embedding
 from app.ocr.calls import Ocr
 from app.pipeline.estimates import Estimates
 from app.pipeline.portions import Portions
-from app.pipeline.turns import Turns
+from app.turns import Turns
 from app.resources import Resources
 from app.storage.s3 import Bucket
 

@@ -34,7 +34,7 @@ from app.ocr.pacing import Lane
 from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Tools
 from app.pipeline.recording import move
-from app.pipeline.turns import sleep_aside
+from app.turns import sleep_aside
 from app.queue import Queue
 
 log = structlog.get_logger(__name__)

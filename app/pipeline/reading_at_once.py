@@ -17,7 +17,7 @@ from app.pipeline.collection import collecting
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.reuse import result_key
 from app.pipeline.spending import begin_within_cap
-from app.pipeline.turns import sleep_aside
+from app.turns import sleep_aside
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from app.pipeline.reading_at_once import ReadingAtOnce
 from app.pipeline.reuse import reading_changes, reuse, take_over_paid, take_reading
 from app.pipeline.spending import begin_within_cap, choose_engine
 from app.pipeline.tokens import textract_token
-from app.pipeline.turns import sleep_aside
+from app.turns import sleep_aside
 
 SYNCHRONOUS_BYTES = 10 * 1024 * 1024
 """Textract's own limit of a document that is read while the caller waits."""

@@ -26,7 +26,7 @@ from app.pipeline.parts import store_parts
 from app.pipeline.resuming import take_over_run
 from app.pipeline.reuse import reuse
 from app.pipeline.tokens import content_key
-from app.pipeline.turns import aside
+from app.turns import aside
 
 log = structlog.get_logger(__name__)
 

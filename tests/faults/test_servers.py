@@ -15,7 +15,7 @@ from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
 from app.ocr.breaker import Position
 from app.ocr.engine import EngineName
-from app.pipeline.turns import LEAST
+from app.turns import LEAST
 from tests.bench import Bench, eventually, open_bench
 from tests.embedded.running import POINTERS, ROOT
 from tests.faults.test_workers import each_ends_once, slow_starts, submitted, under_way

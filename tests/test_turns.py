@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from app.pipeline.turns import LEAST, TICK_SECONDS, Turns, sleep_aside
+from app.turns import LEAST, TICK_SECONDS, Turns, sleep_aside
 from app.stopping import end
 
 
