@@ -1,38 +1,45 @@
 """A font without ink for a PDF's text layer: every character has an empty glyph, and says which character it is.
 
-A composite font with a TrueType program of two glyphs (ISO 32000-1, 9.7): characters get codes in the order in which
-they come up, all codes lead to one glyph of half the font's size, and ToUnicode says what they mean. The glyph is a
-stroke without area: nothing to see, but a box for readers that highlight what is selected by the boxes of glyphs.
+A simple TrueType font (ISO 32000-1, 9.6.3) whose codes all lead to one glyph of half the font's size; ToUnicode says what
+they mean. One has room for 223 characters, so a document with more has several, which differ in meanings alone. The
+glyph is a stroke without area: nothing to see, but a box for readers that highlight what is selected by glyphs' boxes.
 """
 
 import io
 import zlib
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import pikepdf
 from fontTools.fontBuilder import FontBuilder  # type: ignore[import-untyped]  # it ships no types
 from fontTools.pens.ttGlyphPen import TTGlyphPen  # type: ignore[import-untyped]  # it ships no types
+from fontTools.ttLib.tables._c_m_a_p import CmapSubtable  # type: ignore[import-untyped]  # it ships no types
 from pikepdf import Array, Dictionary, Name, Stream
 
 NAME = "QuireInvisible"
 UNITS = 1000
 ADVANCE = 0.5
 """How far each character moves the pen, by the font's size."""
-MOST_CODES = 65_535
 DESCENT = -1
 """Readers take a descent of nothing for one that isn't stated, and suppose their own."""
+MOST_FACES = 200
+
+_FIRST, _LAST = 0x20, 0xFF
+_ASCII = range(0x20, 0x7F)
+"""Plain letters are their own codes: streams of words are then as small as words are."""
+_FREE = range(0x80, 0x100)
 _MAPPINGS_AT_ONCE = 100
 _SYMBOLIC_FIXED_PITCH = 5
+_ESCAPED = {ord(char): f"\\{char}".encode() for char in "()\\"}
 
 _MAP_HEAD = """\
 /CIDInit /ProcSet findresource begin
 12 dict begin
 begincmap
-/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS) /Supplement 0 >> def
 /CMapName /Adobe-Identity-UCS def
 /CMapType 2 def
 1 begincodespacerange
-<0000> <FFFF>
+<00> <FF>
 endcodespacerange
 """
 _MAP_FOOT = "endcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n"
@@ -40,66 +47,81 @@ _MAP_FOOT = "endcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n"
 
 @dataclass(slots=True)
 class InvisibleFont:
-    """The font of one document, made when all its text is known; `reference` stands for it until then."""
+    """The faces of one document's font. They can be referred to from the beginning, and are whole once it is finished."""
 
-    reference: Dictionary
-    _codes: dict[str, int] = field(default_factory=dict)
-
-    def encoded(self, text: str) -> str:
-        """A text as a hexadecimal string of the font's codes; what is beyond the font's room means nothing."""
-        for character in text:
-            if character not in self._codes and len(self._codes) < MOST_CODES:
-                self._codes[character] = len(self._codes) + 1
-        return "".join(f"{self._codes.get(character, 0):04X}" for character in text)
+    document: pikepdf.Pdf
+    faces: list[Dictionary] = field(default_factory=list)
+    _places: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Which face, and which code, each character has."""
+    _free: list[int] = field(default_factory=list)
 
     @property
     def is_unused(self) -> bool:
         """Whether no text was written with it."""
-        return not self._codes
+        return not self.faces
 
-    def finish(self, document: pikepdf.Pdf) -> None:
-        """Write the font into the document."""
+    def encoded(self, text: str) -> list[tuple[int, bytes]]:
+        """A text as strings of codes, each in a face; characters beyond the font's room are left out."""
+        places = [place for character in text if (place := self._place(character)) is not None]
+        return [
+            (face, b"".join(_ESCAPED.get(code, bytes([code])) for _, code in run))
+            for face, run in groupby(places, key=lambda place: place[0])
+        ]
+
+    def finish(self) -> None:
+        """Write what the faces are made of."""
         program = _program()
-        font_file = _compressed(document, program, Length1=len(program))
-        descriptor = Dictionary(
-            Type=Name.FontDescriptor,
-            FontName=Name(f"/{NAME}"),
-            Flags=_SYMBOLIC_FIXED_PITCH,
-            FontBBox=Array([0, DESCENT, int(UNITS * ADVANCE), UNITS]),
-            ItalicAngle=0,
-            Ascent=UNITS,
-            Descent=DESCENT,
-            CapHeight=UNITS,
-            StemV=80,
-            FontFile2=font_file,
+        descriptor = self.document.make_indirect(
+            Dictionary(
+                Type=Name.FontDescriptor,
+                FontName=Name(f"/{NAME}"),
+                Flags=_SYMBOLIC_FIXED_PITCH,
+                FontBBox=Array([0, DESCENT, int(UNITS * ADVANCE), UNITS]),
+                ItalicAngle=0,
+                Ascent=UNITS,
+                Descent=DESCENT,
+                CapHeight=UNITS,
+                StemV=80,
+                MissingWidth=int(UNITS * ADVANCE),
+                FontFile2=self._stream(program, Length1=len(program)),
+            )
         )
-        descendant = Dictionary(
-            Type=Name.Font,
-            Subtype=Name.CIDFontType2,
-            BaseFont=Name(f"/{NAME}"),
-            CIDSystemInfo=Dictionary(
-                Registry=pikepdf.String("Adobe"), Ordering=pikepdf.String("Identity"), Supplement=0
-            ),
-            FontDescriptor=document.make_indirect(descriptor),
-            DW=int(UNITS * ADVANCE),
-            CIDToGIDMap=_compressed(document, b"\0\0" + b"\0\1" * len(self._codes)),
-        )
-        self.reference.DescendantFonts = Array([document.make_indirect(descendant)])
-        self.reference.ToUnicode = _compressed(document, self._meanings().encode("ascii"))
+        widths = self.document.make_indirect(Array([int(UNITS * ADVANCE)] * (_LAST - _FIRST + 1)))
+        for number, face in enumerate(self.faces):
+            face.FontDescriptor, face.Widths = descriptor, widths
+            face.ToUnicode = self._stream(self._meanings(number).encode("ascii"))
 
-    def _meanings(self) -> str:
-        pairs = [f"<{code:04X}> <{_utf16(character)}>\n" for character, code in self._codes.items()]
+    def _place(self, character: str) -> tuple[int, int] | None:
+        if character not in self._places:
+            if not self.faces:
+                self._begin_face()
+            if ord(character) in _ASCII:
+                self._places[character] = (0, ord(character))
+            else:
+                if not self._free:
+                    if len(self.faces) == MOST_FACES:
+                        return None
+                    self._begin_face()
+                self._places[character] = (len(self.faces) - 1, self._free.pop(0))
+        return self._places[character]
+
+    def _begin_face(self) -> None:
+        face = Dictionary(
+            Type=Name.Font, Subtype=Name.TrueType, BaseFont=Name(f"/{NAME}"), FirstChar=_FIRST, LastChar=_LAST
+        )
+        self._free = [*_FREE] if not self.faces else [*_ASCII, *_FREE]
+        self.faces.append(self.document.make_indirect(face))
+
+    def _meanings(self, face: int) -> str:
+        pairs = [
+            f"<{code:02X}> <{_utf16(character)}>\n" for character, (of, code) in self._places.items() if of == face
+        ]
         groups = [pairs[start : start + _MAPPINGS_AT_ONCE] for start in range(0, len(pairs), _MAPPINGS_AT_ONCE)]
         body = "".join(f"{len(group)} beginbfchar\n{''.join(group)}endbfchar\n" for group in groups)
         return _MAP_HEAD + body + _MAP_FOOT
 
-
-def invisible_font(document: pikepdf.Pdf) -> InvisibleFont:
-    """A font that pages of the document can refer to from now on."""
-    font = Dictionary(
-        Type=Name.Font, Subtype=Name.Type0, BaseFont=Name(f"/{NAME}"), Encoding=Name("/Identity-H")
-    )  # its other members follow
-    return InvisibleFont(document.make_indirect(font))
+    def _stream(self, content: bytes, **entries: int) -> Stream:
+        return self.document.make_stream(compressed(content), Filter=Name.FlateDecode, **entries)
 
 
 def compressed(content: bytes) -> bytes:
@@ -107,16 +129,12 @@ def compressed(content: bytes) -> bytes:
     return zlib.compress(content, 9)
 
 
-def _compressed(document: pikepdf.Pdf, content: bytes, **entries: int) -> Stream:
-    return document.make_stream(compressed(content), Filter=Name.FlateDecode, **entries)
-
-
 def _utf16(character: str) -> str:
     return character.encode("utf-16-be", "surrogatepass").hex().upper()
 
 
 def _program() -> bytes:
-    """A TrueType font of two glyphs; the same bytes every time."""
+    """A TrueType font of two glyphs, which all codes lead to; the same bytes every time."""
     glyphs = [".notdef", "any"]
     pen = TTGlyphPen(None)
     pen.moveTo((0, 0))
@@ -126,6 +144,7 @@ def _program() -> bytes:
     builder = FontBuilder(UNITS, isTTF=True)
     builder.setupGlyphOrder(glyphs)
     builder.setupCharacterMap({})
+    builder.font["cmap"].tables = [_codes()]
     builder.setupGlyf(dict.fromkeys(glyphs, glyph))
     builder.setupHorizontalMetrics(dict.fromkeys(glyphs, (int(UNITS * ADVANCE), 0)))
     builder.setupHorizontalHeader(ascent=UNITS, descent=DESCENT)
@@ -135,3 +154,11 @@ def _program() -> bytes:
     file = io.BytesIO()
     builder.save(file)
     return file.getvalue()
+
+
+def _codes() -> CmapSubtable:
+    """The table of a symbolic font's codes (ISO 32000-1, 9.6.6.4): the one for Macintosh, as they are."""
+    table = CmapSubtable.newSubtable(0)
+    table.platformID, table.platEncID, table.language = 1, 0, 0
+    table.cmap = dict.fromkeys(range(_FIRST, _LAST + 1), "any")
+    return table

@@ -16,12 +16,12 @@ from pikepdf import Name, ObjectStreamMode, StreamDecodeLevel
 
 from app.errors import DocumentCorrupt, DocumentEncrypted
 from app.formats.existing_text import existing_text
-from app.formats.invisible_font import InvisibleFont, compressed, invisible_font
+from app.formats.invisible_font import InvisibleFont, compressed
 from app.formats.page_frame import PageFrame
 from app.formats.page_sizes import PDF
 from app.formats.pages import read_pages
 from app.formats.picture_pdf import picture_pdf
-from app.formats.text_layer import text_layer
+from app.formats.text_layer import face_name, text_layer
 from app.ocr.blocks import PageText
 
 MEDIA_TYPE = PDF
@@ -92,14 +92,13 @@ def save(pdf: pikepdf.Pdf, target: Path) -> None:
 def _add_layers(pdf: pikepdf.Pdf, shown: pdfium.PdfDocument, pages: Iterator[PageText]) -> bool:
     """Add the text that pages lack; whether there was any."""
     count = min(len(pdf.pages), len(shown))
-    font = None
+    font = InvisibleFont(pdf)
     for page in pages:
         if page.lines and page.number <= count:
-            font = font or invisible_font(pdf)
             _add_layer(pdf, pdf.pages[page.number - 1], shown, page, font)
-    if font is None or font.is_unused:
+    if font.is_unused:
         return False
-    font.finish(pdf)
+    font.finish()
     return True
 
 
@@ -115,7 +114,8 @@ def _add_layer(
     operators = text_layer(page, frame, font, name, existing)
     if not operators:
         return
-    sheet.add_resource(font.reference, Name.Font, Name(name))
+    for number, face in enumerate(font.faces):
+        sheet.add_resource(face, Name.Font, Name(face_name(name, number)))
     # Before the page's own content: that may leave any state behind, and invisible text is as well found beneath it.
     sheet.contents_add(pdf.make_stream(compressed(operators), Filter=Name.FlateDecode), prepend=True)
 

@@ -1,6 +1,6 @@
 """A page's invisible text layer: the drawing operators that put each word where it stands, turned as it is turned."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from statistics import median
 
 from app.formats.existing_text import ExistingText
@@ -14,29 +14,51 @@ LEVEL_SHARE = 1.8
 
 
 def text_layer(page: PageText, frame: PageFrame, font: InvisibleFont, font_name: str, existing: ExistingText) -> bytes:
-    """The operators for the words of a page that it has no text for yet; nothing where there are none."""
+    """The operators for the words of a page that it has no text for yet; nothing where there are none.
+
+    The font's faces are called `font_name`, and that with 1, 2 and so on.
+    """
     if frame.is_flat:
         return b""
     words = [
-        operators
+        _shown(matrix, font.encoded(f"{text} "), font_name)
         for line in page.lines
-        for operators in _line(line, page, frame, font.encoded, existing)
-    ]  # fmt: skip
+        for text, matrix in _line(line, page, frame, existing)
+    ]
     if not words:
         return b""
-    return "\n".join(["q BT 3 Tr", f"{font_name} 1 Tf", *words, "ET Q", ""]).encode("ascii")
+    return b"\n".join([b"q BT 3 Tr", _face(font_name, 0), *words, b"ET Q", b""])
 
 
-def _line(
-    line: Line, page: PageText, frame: PageFrame, encode: Callable[[str], str], existing: ExistingText
-) -> Iterator[str]:
+def face_name(font_name: str, face: int) -> str:
+    """What a face of the font is called."""
+    return f"{font_name}{face or ''}"
+
+
+def _shown(matrix: str, runs: list[tuple[int, bytes]], font_name: str) -> bytes:
+    """A word's operators; it begins and ends in the font's first face."""
+    parts, present = [f"{matrix} Tm".encode("ascii")], 0
+    for face, codes in runs:
+        if face != present:
+            parts.append(_face(font_name, face))
+            present = face
+        parts.append(b"(" + codes + b")Tj")
+    return b" ".join(parts)
+
+
+def _face(font_name: str, face: int) -> bytes:
+    return f"{face_name(font_name, face)} 1 Tf".encode("ascii")
+
+
+def _line(line: Line, page: PageText, frame: PageFrame, existing: ExistingText) -> Iterator[tuple[str, str]]:
+    """A line's words that are to be written, each with its text matrix."""
     words = [word for word in words_of(line) if not existing.covers(word["box"])]
     if not words:
         return
     turn = turn_of({**line, "words": words}, page)
     for word, box in zip(words, _aligned(line, words, turn), strict=True):
         text = " ".join(word["text"].split())
-        yield f"{_matrix(box, turn, len(text), frame)} Tm <{encode(text + ' ')}> Tj"
+        yield text, _matrix(box, turn, len(text), frame)
 
 
 def _aligned(line: Line, words: list[Line], turn: int) -> list[Box]:
@@ -63,5 +85,5 @@ def _matrix(box: Box, turn: int, letters: int, frame: PageFrame) -> str:
 
 
 def _number(value: float) -> str:
-    """Two decimals of a point are finer than any scan; an exponent is no number in a PDF."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+    """A decimal of a point is finer than any print, and each more would cost a tenth of the layer; PDF has no exponents."""
+    return f"{value:.1f}".removesuffix(".0")

@@ -46,7 +46,6 @@ LETTERS = {
 SIGN = re.compile(r"⟦[a-z](\d+)⟧")
 
 
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A pattern that says that a relation holds, and how likely that is (by judgement, not by measurement)."""
@@ -68,14 +67,14 @@ class Match:
 
 
 _ONE = r"⟦[po]\d+⟧"
-_LIST = rf"{_ONE}(?:(?:\s*[,;]|\s+and|\s*[,;]\s+and|\s*&)\s*{_ONE})*"
+_LIST = rf"{_ONE}(?:(?:\s*[,;]|\s+and|\s*[,;]\s+and|\s*&)\s*{_ONE}){{0,40}}"
 _PARTY = (
     r"(?:[Cc]ross-|[Tt]hird-[Pp]arty |[Cc]ounter-?)?(?:[Pp]laintiff|[Dd]efendant|[Aa]ppellant|[Aa]ppellee|[Pp]etitioner|"
     r"[Rr]espondent|[Cc]laimant|[Dd]ebtor|[Ii]ntervenor|[Mm]ovant)"
 )
 _SHOUTED = r"(?:PLAINTIFF|DEFENDANT|APPELLANT|APPELLEE|PETITIONER|RESPONDENT|CLAIMANT|DEBTOR|INTERVENOR|MOVANT)"
 _SIDE = rf"(?:[\w-]+-)?(?:{_PARTY}|{_SHOUTED})(?:s|S)?(?:\s?[—–/-]\s?(?:{_PARTY}|{_SHOUTED})(?:s|S)?)?"
-_BETWEEN = r"(?:[^⟦⟧]{0,60}|⟦[alten]\d+⟧)"
+_BETWEEN = r"[^⟦⟧]{0,60}?(?:⟦[alten]\d+⟧[^⟦⟧]{0,60}?){0,6}?"
 _NEAR = r"[^⟦⟧.;]{0,60}?"
 _LATER = r"(?:[^⟦⟧.;]|⟦[l]\d+⟧){0,60}?"
 
@@ -112,18 +111,18 @@ RULES = (
     ),
     _rule(
         RelationType.REPRESENTS,
-        rf"(?P<t>{_LIST})\s+(?:(?:is|are|was|were|has been|being)\s+)?represented\s+by\s+(?:(?:its|his|her|their)\s+)?(?:counsel|attorneys?)?,?\s*(?P<s>{_LIST})",
+        rf"(?P<t>{_LIST}),?\s+(?:(?:is|are|was|were|has been|being)\s+)?represented\s+by\s+(?:(?:its|his|her|their)\s+)?(?:counsel|attorneys?)?,?\s*(?P<s>{_LIST})",
         0.9,
     ),
     _rule(
         RelationType.REPRESENTS,
-        rf"(?P<s>{_ONE}){_BETWEEN}{{0,12}}?\b(?:Attorneys?|Counsel|ATTORNEYS?|COUNSEL)\s+(?:[Ff]or|FOR)\s+(?:the\s+)?(?:{_SIDE})?[,:\s]*(?P<t>{_LIST})",
+        rf"(?P<s>{_ONE}){_BETWEEN}\b(?:Attorneys?|Counsel|ATTORNEYS?|COUNSEL)\s+(?:[Ff]or|FOR)\s+(?:the\s+)?(?:{_SIDE})?[,:\s]*(?P<t>{_LIST})",
         0.85,
     ),
     # Work.
     _rule(
         RelationType.EMPLOYED_BY,
-        rf"(?P<s>⟦p\d+⟧)(?:,?\s+(?:who\s+)?(?:is|was|were|became|has been|had been))?,?\s+(?:an?\s+|the\s+)?(?:[\w-]+\s+){{0,3}}"
+        r"(?P<s>⟦p\d+⟧)(?:,?\s+(?:who\s+)?(?:is|was|were|became|has been|had been))?,?\s+(?:an?\s+|the\s+)?(?:[\w-]+\s+){0,3}"
         r"(?:employee|officer|director|president|manager|partner|associate|engineer|chairman|chair|CEO|CFO|agent|supervisor)"
         r"\s+(?:of|at|for|with)\s+(?:the\s+)?(?P<t>⟦o\d+⟧)",
         0.85,
@@ -141,7 +140,7 @@ RULES = (
     _rule(RelationType.EMPLOYED_BY, r"(?P<t>⟦o\d+⟧)\s+(?:hired|employed|employs)\s+(?P<s>⟦p\d+⟧)", 0.9),
     _rule(
         RelationType.EMPLOYED_BY,
-        rf"(?P<s>⟦p\d+⟧)[^⟦⟧.]{{0,100}}?\b(?:employer|employment\s+(?:with|by|at)),?\s+(?P<t>⟦o\d+⟧)",
+        r"(?P<s>⟦p\d+⟧)[^⟦⟧.]{0,100}?\b(?:employer|employment\s+(?:with|by|at)),?\s+(?P<t>⟦o\d+⟧)",
         0.7,
     ),
     # Places.
@@ -151,9 +150,9 @@ RULES = (
         rf"\s+(?:in|at|of)\s+(?:the\s+)?(?P<t>⟦[la]\d+⟧)",
         0.9,
     ),
-    _rule(RelationType.LOCATED_IN, rf"(?P<s>{_LIST})[,\s]*\n?\s*(?P<t>⟦a\d+⟧)", 0.8),
+    _rule(RelationType.LOCATED_IN, rf"(?P<s>{_LIST})[,\s]*(?P<t>⟦a\d+⟧)", 0.8),
     _rule(RelationType.LOCATED_IN, rf"(?P<s>{_LIST}),\s+(?:of\s+)?(?P<t>⟦l\d+⟧)(?=[,;.\s])", 0.6),
-    _rule(RelationType.LOCATED_IN, rf"(?P<s>⟦o\d+⟧)\s+(?:in|of)\s+(?P<t>⟦l\d+⟧)", 0.6),
+    _rule(RelationType.LOCATED_IN, r"(?P<s>⟦o\d+⟧)\s+(?:in|of)\s+(?P<t>⟦l\d+⟧)", 0.6),
     # Dates: of the document's own case, then of who is named with them.
     _rule(
         RelationType.DATED,
@@ -173,7 +172,11 @@ RULES = (
         rf"borrowed|lent|fined|worth|for)\s+{_LATER}(?P<s>⟦m\d+⟧)",
         0.7,
     ),
-    _rule(RelationType.AMOUNT_OF, rf"(?P<s>⟦m\d+⟧){_LATER}\b(?:to|from|by|against|on behalf of)\s+(?:the\s+)?(?P<t>{_ONE})", 0.7),
+    _rule(
+        RelationType.AMOUNT_OF,
+        rf"(?P<s>⟦m\d+⟧){_LATER}\b(?:to|from|by|against|on behalf of)\s+(?:the\s+)?(?P<t>{_ONE})",
+        0.7,
+    ),
 )
 
 
@@ -197,5 +200,9 @@ def _numbers(signs: str | None) -> tuple[int, ...] | None:
 
 def _role(written: str) -> str:
     """The last of the sides that are named, as one word: of `Plaintiff—Appellant`, where the case stands now."""
-    words = [word for word in re.findall(r"[a-z]+", written.lower()) if word not in {"employer", "employee", "third", "party", "s"}]
+    words: list[str] = [
+        word
+        for word in re.findall(r"[a-z]+", written.lower())
+        if word not in {"employer", "employee", "third", "party", "s"}
+    ]
     return words[-1].removesuffix("s")

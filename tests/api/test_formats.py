@@ -112,7 +112,9 @@ async def test_files_are_named_for_their_document(client: Client, worker: str, f
     assert said.isascii()
     assert "filename*=UTF-8''" in said
     assert said.count('"') == 2
-    assert (await client.get(f"/v1/documents/{document_id}/alto")).headers["content-disposition"].startswith("attachment;")
+    assert (
+        (await client.get(f"/v1/documents/{document_id}/alto")).headers["content-disposition"].startswith("attachment;")
+    )
 
 
 async def test_what_cannot_be_had(client: Client, quick: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -28,7 +29,7 @@ async def test_spans_account_for_all_of_a_jobs_time(client: Client, worker: str)
     stages = [span for span in trace["spans"] if span["kind"] in {"waiting", "working"}]
     assert stages[0]["started_at"] == job["created_at"]
     assert stages[-1]["ended_at"] == job["finished_at"]
-    assert all(first["ended_at"] == second["started_at"] for first, second in zip(stages, stages[1:], strict=False))
+    assert all(first["ended_at"] == second["started_at"] for first, second in pairwise(stages))
     assert sum(span["duration_seconds"] for span in stages) == pytest.approx(job["duration_seconds"], abs=1e-3)
     worked = [span["name"] for span in stages if span["kind"] == "working"]
     assert worked[0] == "validate_document"
@@ -44,7 +45,8 @@ async def test_pages_and_ocr_jobs_have_theirs(client: Client, worker: str) -> No
     assert [(span["page"], span["name"]) for span in pages] == [(1, "page 1"), (2, "page 2"), (3, "page 3")]
     assert all(job["created_at"] <= span["started_at"] <= span["ended_at"] <= job["finished_at"] for span in pages)
     (ocr,) = [span for span in trace["spans"] if span["kind"] == "ocr_job"]
-    assert (ocr["engine"], ocr["part"], ocr["outcome"]) == ("textract", 1, "succeeded")
+    assert ocr["engine"] in {"textract", "local"}
+    assert (ocr["part"], ocr["outcome"]) == (1, "succeeded")
 
 
 async def test_events_are_those_of_the_job(client: Client, worker: str) -> None:

@@ -115,6 +115,16 @@ def test_any_character_comes_back(tmp_path: Path) -> None:
     assert " ".join(extract_text(path).split()) == text
 
 
+def test_more_characters_than_a_font_has_room_for(tmp_path: Path) -> None:
+    """A thousand of them, in words that mix them, with the brackets and strokes that PDF's own strings are made of."""
+    words = [f"({chr(0x4E00 + number)}a\\{chr(0x3041 + number % 80)})" for number in range(1000)]
+    lines = [
+        row(" ".join(words[start : start + 10]), 0.01 + 0.0095 * start / 10, height=0.008)
+        for start in range(0, 1000, 10)
+    ]
+    assert text_of(made(tmp_path, drawn_pdf(b""), page(*lines))).split() == words
+
+
 def test_the_original_is_not_touched(tmp_path: Path) -> None:
     """The page looks as before, and its own content and images are the same bytes."""
     (tmp_path / "image").write_bytes(scan("some print"))
