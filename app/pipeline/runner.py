@@ -45,9 +45,9 @@ class Pipeline:
 
     async def advance(self, job_id: UUID, stage: Stage) -> None:
         """Carry a job on from a stage, as far as its queue goes. A job that isn't there to be taken is left alone."""
-        row = ROWS[stage]
+        row = ROWS.get(stage)
         job = await recorded(lambda: self._claim(job_id, stage))
-        if job is None and row.during is not None:
+        if job is None and row is not None and row.during is not None:
             # Cut off while it was at work, the job is at the stage that has that work's name.
             during = row.during
             job = await recorded(lambda: self._claim(job_id, during))
