@@ -209,7 +209,9 @@ class Settings(BaseSettings):
 
     chunk_max_tokens: int = Field(400, ge=20, le=8000, description="The most tokens of a chunk, as estimated.")
     chunk_overlap_tokens: int = Field(
-        50, ge=0, description="Tokens at its beginning that a chunk may share with the one before: at most half of the most."
+        50,
+        ge=0,
+        description="Tokens at its beginning that a chunk may share with the one before: at most half of the most.",
     )
     chunk_min_tokens: int = Field(
         100, ge=1, description="A chunk with fewer tokens is not ended by a heading, or to keep a paragraph whole."
@@ -252,7 +254,9 @@ class Settings(BaseSettings):
         50_000, ge=1, description="Tokens, as estimated, that an endpoint is sent in one request, at most."
     )
     embedding_text_tokens: int = Field(
-        8000, ge=1, description="Tokens of one text that an endpoint can read; of a longer one it is sent the beginning."
+        8000,
+        ge=1,
+        description="Tokens of one text that an endpoint can read; of a longer one it is sent the beginning.",
     )
     embedding_concurrent_requests: int = Field(
         4, ge=1, description="Requests that each process has at an endpoint at once."
@@ -265,7 +269,9 @@ class Settings(BaseSettings):
     )
     embedding_timeout_seconds: float = Field(30.0, gt=0, description="How long an endpoint may take to answer.")
     embedding_tries: int = Field(
-        4, ge=1, description="How often a request is sent to an endpoint before the stage fails, and is tried again later."
+        4,
+        ge=1,
+        description="How often a request is sent to an endpoint before the stage fails, and is tried again later.",
     )
     search_embedding_seconds: float = Field(
         5.0, gt=0, description="How long a search waits for its query's vector; then full text alone answers."
@@ -295,7 +301,9 @@ class Settings(BaseSettings):
         120.0, gt=0, description="How long the entities of one request, or of some twenty pages, may take."
     )
     entity_tries: int = Field(
-        4, ge=1, description="How often a request is sent to `ENTITY_URL` before the stage fails, and is tried again later."
+        4,
+        ge=1,
+        description="How often a request is sent to `ENTITY_URL` before the stage fails, and is tried again later.",
     )
 
     emf_namespace: str | None = Field(

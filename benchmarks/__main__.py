@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import psutil
 
-from benchmarks import analysis, entities, latency, memory, ocr, scale, search, submit, upload
+from benchmarks import analysis, entities, latency, memory, ocr, pipeline, scale, search, submit, upload
 from benchmarks.running import RunningStack, free_port, running_stack, settle
 
 BENCHMARKS: dict[str, Callable[[RunningStack], Awaitable[None]]] = {
@@ -19,6 +19,8 @@ BENCHMARKS: dict[str, Callable[[RunningStack], Awaitable[None]]] = {
     "ocr": ocr.run,
     "search": search.run,
     "analysis": analysis.run,
+    "pipeline": pipeline.run,
+    "long": pipeline.run_long,
     "scale": scale.run,
     "quotas": scale.run_unscaled,
     "blocking": scale.run_blocking,
@@ -28,7 +30,7 @@ BENCHMARKS: dict[str, Callable[[RunningStack], Awaitable[None]]] = {
 ALONE: dict[str, Callable[[], Awaitable[None]]] = {"entities": entities.run}
 """Those that need no stack."""
 
-PARTS = dict.fromkeys(("scale", "quotas", "blocking", "faults"), ("postgres", "valkey", "s3"))
+PARTS = dict.fromkeys(("pipeline", "long", "scale", "quotas", "blocking", "faults"), ("postgres", "valkey", "s3"))
 """What those run on that start a worker and a simulated engine of their own."""
 
 

@@ -63,11 +63,13 @@ def public_filings(corpus: Path) -> list[Labelled]:
 def _stretch(entry: Mapping[str, str | Mapping[str, list[str]]], whole: str) -> Labelled:
     """What lies between two texts of a filing; a label is wherever its text is, and no longer label covers it."""
     name, labels = entry["file"], entry["labels"]
-    assert isinstance(name, str) and isinstance(labels, Mapping)
+    assert isinstance(labels, Mapping)
     first = whole.index(str(entry["from"]))
     text = whole[first : whole.index(str(entry["to"]), first) + len(str(entry["to"]))]
     taken: list[Label] = []
-    written = sorted(((words, kind) for kind, those in labels.items() for words in those), key=lambda each: -len(each[0]))
+    written = sorted(
+        ((words, kind) for kind, those in labels.items() for words in those), key=lambda each: -len(each[0])
+    )
     for words, kind in written:
         places = list(_places(words, text))
         if not places:
@@ -75,7 +77,7 @@ def _stretch(entry: Mapping[str, str | Mapping[str, list[str]]], whole: str) -> 
         for start, end in places:
             if all(end <= other.start or start >= other.end for other in taken):
                 taken.append(Label(EntityType(kind), start, end))
-    return Labelled(name, text, tuple(sorted(taken, key=lambda label: label.start)))
+    return Labelled(str(name), text, tuple(sorted(taken, key=lambda label: label.start)))
 
 
 def _places(words: str, text: str) -> Iterator[tuple[int, int]]:

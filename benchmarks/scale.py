@@ -96,7 +96,7 @@ async def _measure(stack: RunningStack, quotas: Quotas, count: int, **more: obje
                 # Its own commits are none of what is measured: how soon a job starts once it is there.
                 await connection.execute("SET synchronous_commit = off")
                 redis = open_redis(stack.environment["REDIS_URL"], retries=3)
-                probes = await validated_documents(stack, connection, 4000, Stage.PARSE_VALIDATED)
+                probes = await validated_documents(stack, connection, 4000, Stage.RELATIONSHIPS_BUILT)
                 await connection.execute(
                     "UPDATE jobs SET next_attempt_at = now() + interval '1 day' WHERE id = ANY($1)", probes
                 )

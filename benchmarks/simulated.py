@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -65,8 +66,10 @@ class Account:
 
 
 @contextmanager
-def simulated_account(stack: RunningStack, quotas: Quotas, seconds_per_page: float) -> Iterator[Account]:
-    """Run the Textract-compatible server with its simulated engine, quotas enforced."""
+def simulated_account(
+    stack: RunningStack, quotas: Quotas, seconds_per_page: float, pages: int = 1
+) -> Iterator[Account]:
+    """Run the Textract-compatible server with its simulated engine, quotas enforced; every document has so many pages."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="quire-bench-textract-") as folder:
         environment = {
@@ -80,6 +83,7 @@ def simulated_account(stack: RunningStack, quotas: Quotas, seconds_per_page: flo
             "data-dir": folder,
             "engine": "simulated",
             "simulated-seconds-per-page": seconds_per_page,
+            "simulated-pages": pages,
             "tps-start": quotas.start,
             "tps-get": quotas.get,
             "max-jobs": quotas.jobs,
@@ -145,13 +149,27 @@ class WorkerProcess:
     @property
     def cpu_seconds(self) -> float:
         """User and system time so far."""
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
+        return _cpu_seconds([self.process])
+
+    @property
+    def family(self) -> list[psutil.Process]:
+        """The worker, and the processes that it has work done in."""
+        return [self.process, *self.process.children(recursive=True)]
+
+    @property
+    def family_cpu_seconds(self) -> float:
+        """The same of all of them."""
+        return _cpu_seconds(self.family)
 
     def look(self) -> int:
         """Resident bytes now."""
         self.resident.append(self.process.memory_info().rss)
         return self.resident[-1]
+
+
+def _cpu_seconds(processes: Sequence[psutil.Process]) -> float:
+    times = [process.cpu_times() for process in processes]
+    return float(sum(each.user + each.system for each in times))
 
 
 @contextmanager
@@ -171,9 +189,15 @@ def running_worker(environment: dict[str, str]) -> Iterator[WorkerProcess]:
 
 
 async def validated_documents(
-    stack: RunningStack, connection: asyncpg.Connection, count: int, stage: str = "job_validated"
+    stack: RunningStack,
+    connection: asyncpg.Connection,
+    count: int,
+    stage: str = "job_validated",
+    *,
+    steps: Sequence[str] | None = ("ocr",),
+    pages: int = 1,
 ) -> list[UUID]:
-    """Documents of one page, each with a job that waits for its OCR to be started; returns the jobs' ids."""
+    """Documents, each with a job that waits for its OCR to be started and takes some steps (all, if None); returns the jobs' ids."""
     project = await connection.fetchval(
         "INSERT INTO projects (id, name) VALUES ($1, 'bench') ON CONFLICT (name) DO UPDATE SET name = 'bench' RETURNING id",
         new_id(),
@@ -183,17 +207,19 @@ async def validated_documents(
     bucket = stack.settings.s3_bucket
     await connection.executemany(
         "INSERT INTO documents (id, project_id, media_type, size_bytes, sha256, s3_bucket, s3_key, page_count)"
-        " VALUES ($1, $2, 'application/pdf', 9, $3, $4, $5, 1)",
+        " VALUES ($1, $2, 'application/pdf', 9, $3, $4, $5, $6)",
         [
-            (each, project, hashlib.sha256(each.bytes).hexdigest(), bucket, f"documents/{each}.pdf")
+            (each, project, hashlib.sha256(each.bytes).hexdigest(), bucket, f"documents/{each}.pdf", pages)
             for each in documents
         ],
     )
     jobs = [new_id() for _ in range(count)]
+    options = json.dumps({} if steps is None else {"stages": list(steps)})
     await connection.executemany(
-        "INSERT INTO jobs (id, project_id, document_id, stage, pages_total, content_key) VALUES ($1, $2, $3, $4, 1, $5)",
+        "INSERT INTO jobs (id, project_id, document_id, stage, pages_total, content_key, options)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
         [
-            (job, project, document, stage, hashlib.sha256(document.bytes).hexdigest())
+            (job, project, document, stage, pages, hashlib.sha256(document.bytes).hexdigest(), options)
             for job, document in zip(jobs, documents, strict=True)
         ],
     )

@@ -3,10 +3,10 @@
 import re
 
 _TYPES = "cv|cr|mc|mj|md|ml|ap|bk|po|sw|gj|civ|crim|mdl"
-_DASH = r"\s?[-–‐]\s?"
+_DASH = r"\s?[-–\u2010]\s?"
 FEDERAL = re.compile(
     rf"(?<![\w-])(?:(?P<office>\d{{1,2}})\s?:\s?)?(?P<year>\d{{2}}|\d{{4}}){_DASH}(?P<type>(?i:{_TYPES})){_DASH}"
-    r"(?P<number>\d{1,6})(?P<rest>(?:[-–‐][A-Z]{1,4}x?)*(?: [A-Z]{2,4}(?= ?\())?(?:\s?\([A-Za-z]{2,5}\))?)(?!\w)",
+    r"(?P<number>\d{1,6})(?P<rest>(?:[-–\u2010][A-Z]{1,4}x?)*(?: [A-Z]{2,4}(?= ?\())?(?:\s?\([A-Za-z]{2,5}\))?)(?!\w)",
 )
 """Of federal district courts: `8:16-cv-01261-DOC-KES`, `17-cv-6761`."""
 
@@ -40,7 +40,7 @@ def case_number_form(text: str) -> str:
         return f"{office}{federal['year'][-2:]}-{kind}-{federal['number'].zfill(_ZEROES)}"
     labelled = LABELLED.search(text)
     bare = labelled["number"] if labelled else text
-    return re.sub(r"[\s#]+", "", bare.upper().replace("–", "-").replace("‐", "-")).strip(".,:;")
+    return re.sub(r"[\s#]+", "", bare.upper().replace("–", "-").replace("\u2010", "-")).strip(".,:;")
 
 
 def is_docket(label: str, number: str) -> bool:

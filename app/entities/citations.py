@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 from eyecite import get_citations
-from eyecite.models import CitationBase, FullCaseCitation, FullCitation, ShortCaseCitation, TokenExtractor
-from eyecite.tokenizers import AhocorasickTokenizer
+from eyecite.models import CitationBase, FullCaseCitation, FullCitation, ShortCaseCitation
 
 from app.entities.finding import Found
 from app.entities.mentions import EntityType
@@ -21,33 +19,26 @@ _RULES = re.compile(
     r"\b(?:Fed(?:eral|\.)?\s?R(?:ules?|\.)?(?:\s?of)?\s?(?P<kind>Civ|App|Evid|Crim|Bankr)[a-z]*\.?\s?"
     r"(?:P(?:rocedure|\.)?)?|(?P<short>FRCP|FRAP|FRE|FRCrP))\s?(?P<number>\d+(?:\.\d+)?(?:\([A-Za-z0-9]{1,4}\))*)"
 )
-_RULE_NAMES = {"Civ": "Fed. R. Civ. P.", "App": "Fed. R. App. P.", "Evid": "Fed. R. Evid.", "Crim": "Fed. R. Crim. P."} | {
+_RULE_NAMES = {
+    "Civ": "Fed. R. Civ. P.",
+    "App": "Fed. R. App. P.",
+    "Evid": "Fed. R. Evid.",
+    "Crim": "Fed. R. Crim. P.",
+} | {
     "Bankr": "Fed. R. Bankr. P.",
     "FRCP": "Fed. R. Civ. P.",
     "FRAP": "Fed. R. App. P.",
     "FRE": "Fed. R. Evid.",
     "FRCrP": "Fed. R. Crim. P.",
 }
+_COURT = re.compile(
+    r"(?<=[(\[])[^()\[\]]{1,60}?"
+    r"(?=\s(?:(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)[a-z]*\.?\s\d{1,2},\s)?[12]\d{3}[)\]])"
+)
+"""The court before a year, which no form tells. Eyecite compares it with each court that there is: most of its time."""
+
 _PARTIES_REACH = 200
 """How far before its reporter a case's name begins at most."""
-
-
-class _Tokenizer(AhocorasickTokenizer):
-    """Eyecite's tokenizer, which looks at each of its thousand patterns by number, not by the text of its pattern.
-
-    The original puts them in a set by the hash of their printed form, made anew each time: most of its time, measured.
-    """
-
-    def get_extractors(self, text: str) -> set[TokenExtractor]:
-        """The patterns that may match in a text, in the order of their first sign of it."""
-        bare = "".join(text.split())
-        found = {id(each): each for each in self.unfiltered_extractors}
-        for signs, looked_at in ((self.case_sensitive_filter, bare), (self.case_insensitive_filter, bare.lower())):
-            for _, extractors in signs.iter(looked_at):
-                for each in extractors:
-                    found[id(each)] = each
-        # Iterated over once, and nothing else, by the caller.
-        return found.values()  # type: ignore[return-value]
 
 
 class CitationFinder:
@@ -58,25 +49,25 @@ class CitationFinder:
         return [[*_cited(text.text), *_rules(text.text)] for text in texts]
 
 
-@cache
-def _tokenizer() -> _Tokenizer:
-    return _Tokenizer()
-
-
 def _cited(text: str) -> Iterator[Found]:
     if not _LOOKS_CITED.search(text):
         return
-    for citation in get_citations(text, tokenizer=_tokenizer()):
+    for citation in get_citations(_COURT.sub(_blanks, text)):
         if isinstance(citation, FullCitation):
             start, end = _extent(citation, text)
             yield Found(EntityType.CITATION, start, end, FULL, SOURCE, _form(citation))
         elif isinstance(citation, ShortCaseCitation):
-            yield Found(EntityType.CITATION, *citation.span(), SHORT, SOURCE, citation.corrected_citation())
+            start, end = _span(citation)
+            yield Found(EntityType.CITATION, start, end, SHORT, SOURCE, _form(citation))
+
+
+def _blanks(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 def _extent(citation: CitationBase, text: str) -> tuple[int, int]:
     """The citation with the case's name before it and the year after it, where eyecite's reach for them is sound."""
-    start, end = citation.span()
+    start, end = _span(citation)
     full_start, full_end = citation.full_span()
     if isinstance(citation, FullCaseCitation) and 0 <= start - full_start <= _PARTIES_REACH and full_start >= 0:
         before = text[full_start:start]
@@ -85,8 +76,14 @@ def _extent(citation: CitationBase, text: str) -> tuple[int, int]:
     return start, max(end, min(full_end, len(text)))
 
 
-def _form(citation: FullCitation) -> str:
-    return re.sub(r"\s+", " ", citation.corrected_citation()).strip()
+def _span(citation: CitationBase) -> tuple[int, int]:
+    start, end = citation.span()  # type: ignore[no-untyped-call]  # of a typed package, but for this
+    return start, end
+
+
+def _form(citation: FullCitation | ShortCaseCitation) -> str:
+    corrected: str = citation.corrected_citation()  # type: ignore[no-untyped-call]  # as above
+    return " ".join(corrected.split())
 
 
 def _rules(text: str) -> Iterator[Found]:

@@ -19,7 +19,9 @@ SURE = 0.75
 """How sure a full name has to be to speak for its short ones."""
 DEFINED, SURNAME = 0.9, 0.85
 
-_DEFINITION = re.compile(r"(?:['’]s?)?[\s,]{0,3}\((?:(?:collectively|together|hereinafter|hereafter|the|or|and)[,\s]+)*[“\"]")
+_DEFINITION = re.compile(
+    r"(?:['’]s?)?[\s,]{0,3}\((?:(?:collectively|together|hereinafter|hereafter|the|or|and)[,\s]+)*[“\"]"
+)
 _ALIASES = re.compile(r"[“\"](?P<alias>[A-Z][\w.&'’ -]{1,40}?),?[”\"]")
 _NAMES = frozenset({EntityType.PERSON, EntityType.ORGANIZATION})
 _EXPLAINED = _NAMES | {EntityType.CASE_NUMBER}
@@ -36,7 +38,10 @@ def with_echoes(texts: Sequence[Readable], found: Sequence[list[Found]]) -> list
         return [list(each) for each in found]
     longest = sorted(names, key=lambda name: (-len(name), name))[:_MOST]
     pattern = re.compile(rf"(?<![\w@./-])(?=[A-Z0-9])(?:{'|'.join(map(re.escape, longest))})(?![\w@]|-\w)")
-    return [settled([*_retyped(text, each, names), *_found(text, pattern, names)]) for text, each in zip(texts, found, strict=True)]
+    return [
+        settled([*_retyped(text, each, names), *_found(text, pattern, names)])
+        for text, each in zip(texts, found, strict=True)
+    ]
 
 
 def _short_names(texts: Sequence[Readable], found: Sequence[list[Found]]) -> dict[str, tuple[EntityType, float]]:

@@ -15,7 +15,7 @@ from app.entities.words_of_law import is_generic, without_trade
 SOURCE = "filings"
 
 # How sure each is, by judgement; `python -m benchmarks entities` prints how often the source is right as a whole.
-TITLED, SIGNED, PARTY, ROLE, LEGAL_FORM, BODY, CITY, STATE = 0.93, 0.93, 0.94, 0.85, 0.92, 0.9, 0.88, 0.65
+SIGNED, PARTY, ROLE, LEGAL_FORM, COURT, BODY, CITY, STATE = 0.93, 0.94, 0.85, 0.92, 0.95, 0.9, 0.88, 0.65
 
 _W = r"(?:[A-Z][\w'’.]*[\w'’]|[A-Z]\.?)(?:-[A-Z][\w'’]+)*"
 _N = r"(?:[A-Z][a-zÀ-ÿ]+(?:['’][A-Z]?[a-zÀ-ÿ]+)?|[A-Z]['’][A-Z][a-zÀ-ÿ]+|(?:Mc|Mac|De|La|Le|Di|Du|Van)[A-Z][a-zÀ-ÿ]+)(?:-[A-Z][a-zÀ-ÿ]+)*"
@@ -40,7 +40,9 @@ _SIDE = re.compile(
     rf"(?P<name>{_FULL})"
 )
 _IN_RE = re.compile(rf"\b(?i:in re|in the matter of|ex parte):? (?P<name>{_FULL})")
-_APART = re.compile(r"(?:^|\s)v(?:s|ersus)?\.?\s|;\s*(?:and )?|\n\s*and\b|,? and (?=[A-Z])|,?\s*et al\.?|\b(?i:dba|d/b/a|aka|a/k/a|fka|f/k/a)\b")
+_APART = re.compile(
+    r",\s+(?:individually|as|on behalf of|by and through)\b[a-z,\s]*(?=[A-Z]|$)|(?:^|\s)v(?:s|ersus)?\.?\s|;\s*(?:and )?|\n\s*and\b|,? and (?=[A-Z])|,?\s*et al\.?|\b(?i:dba|d/b/a|aka|a/k/a|fka|f/k/a)\b"
+)
 
 _FORM = r"(?:Inc|Incorporated|Corp|Corporation|Co|Company|LLC|L\.L\.C|LLP|L\.L\.P|LP|L\.P|PLLC|P\.L\.L\.C|P\.C|P\.A|Ltd|Limited|N\.A|PLC|GmbH|AG)"
 _COMPANY = re.compile(rf"(?P<name>(?:{_W}|\d\w*)(?:,? (?:&|of|{_W})){{0,7}}?,? {_FORM}\b\.?)(?!\w)")
@@ -51,7 +53,9 @@ _BENCH = (
     r"(?:Northern|Southern|Eastern|Western|Middle|Central) District)"
 )
 _COURTS = (
-    re.compile(rf"\b(?:United States|U\.S\.)\s(?:District|Bankruptcy) Court(?:,?(?:\s(?:for|of)\s(?:the\s)?|\n){_BENCH})?"),
+    re.compile(
+        rf"\b(?:United States|U\.S\.)\s(?:District|Bankruptcy) Court(?:,?(?:\s(?:for|of)\s(?:the\s)?|\n){_BENCH})?"
+    ),
     re.compile(
         rf"\b(?:(?:United States|U\.S\.)\s)?(?:{_N} )?Court of Appeals?"
         rf"(?:(?:\s(?:for|of)\s(?:the\s)?|\n){_BENCH}|\s(?:for|of)\s(?:the\s)?{_N}(?: {_N})?)?"
@@ -68,11 +72,23 @@ _BANK = re.compile(
     rf"(?P<name>{_N}['’]?(?: (?:&|{_N}['’]?)){{0,5}} (?:Bank|University|College|Hospital|Association|Commission|Authority|Foundation|Institute|"
     rf"Partners|Holdings|Group|Union|District|Services|Board|Agency|Committee|School|Church|Players|League|Department))\b"
 )
-_STATE_NAMES = "|".join(sorted((name.title().replace(" Of ", " of ") for name in STATES.values()), key=len, reverse=True))
-_SHORT = "|".join([*(code.upper() for code in STATES), *(f"{name.title()}\\." for name in SHORT_STATES), r"N\.Y\.", r"D\.C\.", r"N\.J\."])
+_STATE_NAMES = "|".join(
+    sorted((name.title().replace(" Of ", " of ") for name in STATES.values()), key=len, reverse=True)
+)
+_SHORT = "|".join(
+    [
+        *(code.upper() for code in STATES),
+        *(f"{name.title()}\\." for name in SHORT_STATES),
+        r"N\.Y\.",
+        r"D\.C\.",
+        r"N\.J\.",
+    ]
+)
 _CITY = re.compile(rf"(?P<name>\b(?:St\. |Ft\. |Mt\. )?{_N}(?: {_N}){{0,2}},\s(?:{_STATE_NAMES}|(?:{_SHORT})(?![\w])))")
 _STATE = re.compile(rf"\b(?P<name>{_STATE_NAMES})\b(?!['’]?s? (?:Street|Avenue|Road|Boulevard|Law|Code))")
-_COUNTY = re.compile(rf"(?P<name>\b(?:St\. )?{_N}(?: {_N})? (?:County|Parish))\b(?! (?:Court|Circuit|Sheriff|Board|Regional|Department))")
+_COUNTY = re.compile(
+    rf"(?P<name>\b(?:St\. )?{_N}(?: {_N})? (?:County|Parish))\b(?! (?:Court|Circuit|Sheriff|Board|Regional|Department))"
+)
 
 
 class FilingFinder:
@@ -83,25 +99,34 @@ class FilingFinder:
         return [list(_all(text.cased)) for text in texts]
 
 
+RULES = (
+    *((pattern, EntityType.PERSON, SIGNED) for pattern in (_BEFORE, _AFTER, _IN_RE)),
+    (_SIDE, EntityType.PERSON, ROLE),
+    (_COMPANY, EntityType.ORGANIZATION, LEGAL_FORM),
+    *((pattern, EntityType.ORGANIZATION, BODY) for pattern in (_BODY, _BANK)),
+    *((pattern, EntityType.PLACE, CITY) for pattern in (_CITY, _COUNTY)),
+    (_STATE, EntityType.PLACE, STATE),
+)
+
+
 def _all(text: str) -> Iterator[Found]:
-    for pattern, confidence in ((_BEFORE, TITLED), (_AFTER, SIGNED), (_IN_RE, SIGNED), (_SIDE, ROLE)):
+    for pattern, kind, confidence in RULES:
         for match in pattern.finditer(text):
-            yield from _name(text, *match.span("name"), EntityType.PERSON, confidence)
+            yield from _name(text, *match.span("name"), kind, confidence)
+    for court in _COURTS:
+        for match in court.finditer(text):
+            yield Found(EntityType.ORGANIZATION, *match.span(), COURT, SOURCE)
+    yield from _panels(text)
+    for start, end in party_ranges(text):
+        yield from _parties(text, start, end)
+
+
+def _panels(text: str) -> Iterator[Found]:
+    """The judges of a panel, by their family names: `Before Barksdale, Stewart, and Dennis, Circuit Judges`."""
     for match in _PANEL.finditer(text):
         for name in re.finditer(_N, match["names"]):
             start = match.start("names") + name.start()
             yield Found(EntityType.PERSON, start, start + len(name[0]), SIGNED, SOURCE)
-    for start, end in party_ranges(text):
-        yield from _parties(text, start, end)
-    for pattern, confidence in ((_COMPANY, LEGAL_FORM), (_BODY, BODY), (_BANK, BODY)):
-        for match in pattern.finditer(text):
-            yield from _name(text, *match.span("name"), EntityType.ORGANIZATION, confidence)
-    for court in _COURTS:
-        for match in court.finditer(text):
-            yield Found(EntityType.ORGANIZATION, *match.span(), BODY + 0.05, SOURCE)
-    for pattern, confidence in ((_CITY, CITY), (_COUNTY, CITY), (_STATE, STATE)):
-        for match in pattern.finditer(text):
-            yield from _name(text, *match.span("name"), EntityType.PLACE, confidence)
 
 
 def _name(text: str, start: int, end: int, kind: EntityType, confidence: float) -> Iterator[Found]:

@@ -1,6 +1,7 @@
 """Short passages that follow each other, read as one: a caption's lines, a signature with the address below it."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from app.entities.mentions import Passage
 
@@ -40,7 +41,7 @@ def _are_near(first: Passage, before: Passage, after: Passage) -> bool:
 
 def _one(passages: Sequence[Passage]) -> Passage:
     pieces = [passages[0].text]
-    for before, after in zip(passages, passages[1:], strict=False):
+    for before, after in pairwise(passages):
         gap = after.start - before.start - len(before.text)
         pieces += ["\n", " " * (gap - 1), after.text]
     return Passage("".join(pieces), passages[0].start, passages[0].page)

@@ -23,7 +23,9 @@ _ZIP = re.compile(r"\b\d{5}(?:-\d{4})?\b")
 _ADDRESS_REACH = 160
 """How far before a ZIP an address begins at most, in characters."""
 _PHONE_MARKS = re.compile(r"\d{3}[)\s.-]{1,3}\d{3}[\s.-]\d{4}|\+\d")
-_PHONE_SHAPE = re.compile(r"^(?:\+?1[\s.-]?)?(?:\(\d{3}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?$|^\+\d")
+_PHONE_SHAPE = re.compile(
+    r"^(?:\+?1[\s.-]?)?(?:\(\d{3}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?$|^\+\d"
+)
 
 # How sure each is, by judgement; `python -m benchmarks entities` prints how often each type is right.
 EMAIL, PHONE, ODD_PHONE, ADDRESS = 0.99, 0.97, 0.75, 0.9
@@ -80,7 +82,10 @@ def _addresses(text: str) -> Iterator[Found]:
             start, end = first + address.match_start, first + address.match_end
             if end >= code.start():
                 piece = text[start:end]
-                start, end = start + len(piece) - len(piece.lstrip(" \n,;")), end - (len(piece) - len(piece.rstrip(" \n,;.")))
+                start, end = (
+                    start + len(piece) - len(piece.lstrip(" \n,;")),
+                    end - (len(piece) - len(piece.rstrip(" \n,;."))),
+                )
                 yield Found(EntityType.ADDRESS, start, end, ADDRESS, SOURCE, address_form(text[start:end]))
         done = code.end()
 

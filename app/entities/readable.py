@@ -17,23 +17,53 @@ LONGEST_ROLE = 60
 """So far is looked for the end of a line that may say which side a party is on."""
 
 _NOISE = re.compile(
-    r"(?P<broken>(?<=[a-z])[-\u00ad‐][ \t]*\n[ \t]*(?=[a-z]))"  # exam-\nple
-    r"|(?P<compound>(?<=\w)[-‐][ \t]*\n[ \t]*(?=\w))"  # Smith-\nJones, 404-\n815
+    r"(?P<broken>(?<=[a-z])[-\u00ad\u2010][ \t]*\n[ \t]*(?=[a-z]))"  # exam-\nple
+    r"|(?P<compound>(?<=\w)[-\u2010][ \t]*\n[ \t]*(?=\w))"  # Smith-\nJones, 404-\n815
     r"|(?P<soft>\u00ad)"
     r"|(?P<rule>(?<=[ \t\n,.])\)[ \t]+(?=\S)|(?<=[ \t\n])\)[ \t]*(?=\n|$))"  # the column of a caption
     r"|(?P<blank>_{2,})"
     r"|(?P<break>[ \t]*(?:\r?\n|\f)[ \t\r\n\f]*)"
     r"|(?P<space>[ \t\u00a0\u2009]+)"
 )
-_CAPITALS = re.compile(r"(?:[A-Z][A-Z'’.&-]*[,;:]?(?:[ \n]+|$|\b)){2,}")
+_CAPITALS = re.compile(r"(?:(?:[A-Z][A-Z'’.&-]*|&)[,;:]?(?:[ \n]+|$|\b)){2,}")
 _WORD = re.compile(r"[^\W\d_]+")
 _GOES_ON = re.compile(r"(?:[,&-]|\b(?:of|the|for|and|in|by|to|dba|a|an|at|v\.|vs\.|St\.))$", re.IGNORECASE)
 _VERSUS = re.compile(r"\W*(?:v|vs|versus|against)\W*$", re.IGNORECASE)
 
 ALWAYS_CAPITAL = frozenset(
-    "LLC LLP LP PC PLLC PLC USA US USDC FBI IRS SEC EPA NFL ACLU IBM AT NA II III IV VI JR SR DBA DVA PA".split()
+    [
+        "LLC",
+        "LLP",
+        "LP",
+        "PC",
+        "PLLC",
+        "PLC",
+        "USA",
+        "US",
+        "USDC",
+        "FBI",
+        "IRS",
+        "SEC",
+        "EPA",
+        "NFL",
+        "ACLU",
+        "IBM",
+        "AT",
+        "NA",
+        "II",
+        "III",
+        "IV",
+        "VI",
+        "JR",
+        "SR",
+        "DBA",
+        "DVA",
+        "PA",
+    ]
 )
-ALWAYS_SMALL = frozenset("OF THE FOR AND IN TO BY ON V VS ET AL AS OR WITH FROM".split())
+ALWAYS_SMALL = frozenset(
+    ["OF", "THE", "FOR", "AND", "IN", "TO", "BY", "ON", "V", "VS", "ET", "AL", "AS", "OR", "WITH", "FROM"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +86,7 @@ def readable(passage: str) -> Readable:
     for start, end in line_numbers(passage):
         passage = passage[:start] + " " * (end - start) + passage[end:]
     pieces: list[str] = []
-    places: "array[int]" = array("L")
+    places: array[int] = array("L")
     done = 0
     for noise in _NOISE.finditer(passage):
         _take(passage, done, noise.start(), pieces, places)
@@ -93,10 +123,14 @@ def _line_break(passage: str, start: int, end: int) -> str:
     if "\n\n" in passage[start:end] or "\f" in passage[start:end]:  # a line of blanks is one that is kept apart
         return "\n"
     line = passage[passage.rfind("\n", 0, start) + 1 : start].strip()
-    follows = passage[end : end + LONGEST_ROLE].split("\n")[0].strip()
+    follows = passage[end : end + LONGEST_ROLE].split("\n", maxsplit=1)[0].strip()
     if _VERSUS.match(line) or _VERSUS.match(follows) or ROLE_LINE.match(follows) or follows.startswith(")"):
         return "\n"
-    goes_on = (len(line) >= FULL_LINE and not line.isupper()) or bool(_GOES_ON.search(line)) or passage[end : end + 1].islower()
+    goes_on = (
+        (len(line) >= FULL_LINE and not line.isupper())
+        or bool(_GOES_ON.search(line))
+        or passage[end : end + 1].islower()
+    )
     return " " if goes_on else "\n"
 
 

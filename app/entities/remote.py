@@ -145,7 +145,9 @@ class RemoteExtractor:
                     if len(received) > MOST_ANSWER_BYTES:
                         raise EntityModelResultInvalid("The answer is longer than the names of so much text can be.")
         except (httpx.TransportError, TimeoutError) as error:
-            raise EntityModelUnavailable(f"The model that finds entities doesn't answer ({type(error).__name__}).") from error
+            raise EntityModelUnavailable(
+                f"The model that finds entities doesn't answer ({type(error).__name__})."
+            ) from error
         except httpx.DecodingError as error:
             raise EntityModelResultInvalid("The answer can't be decompressed.") from error
         checked_status(response.status_code, retry_after(response.headers.get("retry-after")), bytes(received))

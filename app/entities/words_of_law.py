@@ -28,7 +28,35 @@ GENERIC = frozenset(
     versus village volume vs waiver warrant warranty whereas wherefore witness witnesses work writ yes no zip email e-mail
     """.split()  # noqa: SIM905 (a hundred quoted words are harder to read)
 )
-SMALL = frozenset("of the for and in to by on or a an with from at as his her its their this that my our your s".split())
+SMALL = frozenset(
+    [
+        "of",
+        "the",
+        "for",
+        "and",
+        "in",
+        "to",
+        "by",
+        "on",
+        "or",
+        "a",
+        "an",
+        "with",
+        "from",
+        "at",
+        "as",
+        "his",
+        "her",
+        "its",
+        "their",
+        "this",
+        "that",
+        "my",
+        "our",
+        "your",
+        "s",
+    ]
+)
 _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?")
 NAMED = (
     re.compile(r"(?i)\bunited states\b(?! (?:code|dollars))"),
@@ -53,7 +81,25 @@ _LEADS = frozenset(
     """.split()  # noqa: SIM905 (as above)
 )
 """Words before a name that are no part of it."""
-_TAILS = frozenset("no nos rule rules judge judges justices clerk esq esquire docket plaintiff plaintiffs defendant defendants".split())
+_TAILS = frozenset(
+    [
+        "no",
+        "nos",
+        "rule",
+        "rules",
+        "judge",
+        "judges",
+        "justices",
+        "clerk",
+        "esq",
+        "esquire",
+        "docket",
+        "plaintiff",
+        "plaintiffs",
+        "defendant",
+        "defendants",
+    ]
+)
 """Words after a name that are no part of it."""
 
 

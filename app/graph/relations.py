@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from app.entities.mentions import EntityType, Mention, Passage
 from app.entities.neighbours import neighbourhoods
@@ -220,7 +220,7 @@ def _together(
             by_sentence[told.number(place[0])].setdefault(each.entity, place)
     for named in by_sentence.values():
         items = list(named.items())
-        pairs = combinations(items, 2) if len(items) <= MOST_TOGETHER else zip(items, items[1:], strict=False)
+        pairs = combinations(items, 2) if len(items) <= MOST_TOGETHER else pairwise(items)
         for (one, first), (other, second) in pairs:
             if frozenset((one, other)) not in related:
                 source, target = sorted((one, other), key=str)
@@ -238,6 +238,11 @@ def _evidence(
 
 
 def _edge(
-    relation: RelationType, source: Hashable, target: Hashable, weight: float, evidence: Evidence, role: str | None = None
+    relation: RelationType,
+    source: Hashable,
+    target: Hashable,
+    weight: float,
+    evidence: Evidence,
+    role: str | None = None,
 ) -> Edge:
     return Edge(relation, source, target, weight, role, (evidence,))

@@ -11,7 +11,9 @@ FULL_LINE = 40
 LONGEST = 2000
 """A longer sentence is none, but a table or a list without points, and is cut at a line's end."""
 
-_END = re.compile(r"(?P<stop>[.?!][\"”’')\]]{0,2})\s+(?=[\"“‘'(\[]?[A-Z0-9§])|(?P<break>[ \t]*\n[ \t]*\n?)|(?P<page>\f)")
+_END = re.compile(
+    r"(?P<stop>[.?!][\"”’')\]]{0,2})\s+(?=[\"“‘'(\[]?[A-Z0-9§])|(?P<break>[ \t]*\n[ \t]*\n?)|(?P<page>\f)"
+)
 _ABBREVIATED = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Hon|Prof|Rev|Sgt|Lt|Capt|Gov|Sen|Rep|Jr|Sr|Esq|St|No|Nos|Inc|Corp|Co|Ltd|Bros|Ass'n|Dep't|vs?|cf|"
     r"al|seq|Id|Ex|Exh|Dkt|Doc|Art|Sec|Ch|Cl|Para|Fed|Civ|Crim|App|Evid|Bankr|Supp|Cir|Dist|Div|Ct|Cl|Rptr|Rev|Stat|Ann|"

@@ -45,7 +45,8 @@ def test_every_operation_is_named_and_told(document: Document) -> None:
     for path, method, operation in operations(document):
         assert method in METHODS, path
         assert re.fullmatch(
-            r"(submit|get|list|stream|cancel|retry|delete|create|search|reprocess|merge|split)(_[a-z]+)+", operation["operationId"]
+            r"(submit|get|list|stream|cancel|retry|delete|create|search|reprocess|merge|split)(_[a-z]+)+",
+            operation["operationId"],
         )
         assert set(operation["tags"]) <= tags
         assert len(operation["tags"]) == 1

@@ -1,5 +1,8 @@
 """What finders give, made one list: no overlaps, and the better of two that do."""
 
+from itertools import pairwise
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +13,7 @@ from app.entities.readable import readable
 
 RANGES = st.tuples(st.integers(0, 60), st.integers(1, 20)).map(lambda each: (each[0], each[0] + each[1]))
 FOUND = st.builds(
-    lambda kind, place, sure, source: Found(kind, *place, sure, source),
+    lambda kind, place, sure, source: Found(kind, place[0], place[1], sure, source),
     st.sampled_from(EntityType),
     RANGES,
     st.sampled_from([0.5, 0.7, 0.9]),
@@ -21,14 +24,14 @@ FOUND = st.builds(
 @given(st.lists(FOUND, max_size=20))
 def test_settled_ranges_never_overlap_and_nothing_free_is_lost(found: list[Found]) -> None:
     kept = settled(found)
-    assert all(before.end <= after.start for before, after in zip(kept, kept[1:], strict=False))
+    assert all(before.end <= after.start for before, after in pairwise(kept))
     assert set(kept) <= set(found)
     for each in found:
         assert any(each.start < other.end and other.start < each.end for other in kept)
 
 
 @given(st.lists(FOUND, max_size=12), st.randoms())
-def test_the_order_of_finders_is_no_matter(found: list[Found], random) -> None:
+def test_the_order_of_finders_is_no_matter(found: list[Found], random: Random) -> None:
     shuffled = list(found)
     random.shuffle(shuffled)
     assert settled(shuffled) == settled(found)
@@ -40,7 +43,12 @@ def test_a_citation_wins_over_the_names_of_its_parties() -> None:
 
 
 def test_names_are_trimmed_to_themselves() -> None:
-    for written, name in (("the Acme Company's", "Acme Company"), ("“Leon”", "Leon"), (" Workers’ ", "Workers"), ("Ann;", "Ann")):
+    for written, name in (
+        ("the Acme Company's", "Acme Company"),
+        ("“Leon”", "Leon"),
+        (" Workers’ ", "Workers"),
+        ("Ann;", "Ann"),
+    ):
         start, end = trimmed(written, 0, len(written))
         assert written[start:end] == name
 
@@ -65,5 +73,9 @@ def test_extractors_together_give_one_list() -> None:
     def mention(kind: EntityType, start: int, end: int, sure: float) -> Mention:
         return Mention(kind, "x", "x", sure, "a", start, end)
 
-    name, surer, date = mention(EntityType.PERSON, 0, 9, 0.8), mention(EntityType.ORGANIZATION, 2, 9, 0.9), mention(EntityType.DATE, 20, 30, 0.7)
+    name, surer, date = (
+        mention(EntityType.PERSON, 0, 9, 0.8),
+        mention(EntityType.ORGANIZATION, 2, 9, 0.9),
+        mention(EntityType.DATE, 20, 30, 0.7),
+    )
     assert without_overlaps([date, name, surer]) == [surer, date]

@@ -23,14 +23,20 @@ async def extractor() -> AsyncIterator[LocalExtractor]:
 
 def processes() -> list[psutil.Process]:
     """Those of this test that find entities."""
-    children = psutil.Process().children(recursive=True)
-    return [each for each in children if each.is_running() and TITLE in " ".join(each.cmdline())]
+    return [each for each in psutil.Process().children(recursive=True) if _finds(each)]
 
 
-async def gone(before: int = 0) -> None:
-    """Wait until no more of them are there than before."""
+def _finds(process: psutil.Process) -> bool:
+    try:
+        return TITLE in " ".join(process.cmdline())
+    except (psutil.ZombieProcess, psutil.NoSuchProcess):
+        return False
+
+
+async def gone() -> None:
+    """Wait until none of them is left."""
     async with asyncio.timeout(20):
-        while len(processes()) > before:
+        while processes():  # noqa: ASYNC110 (the kernel has no event for us)
             await asyncio.sleep(0.05)
 
 

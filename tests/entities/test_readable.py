@@ -17,7 +17,7 @@ from app.entities.readable import readable
         ("signed by Ann Smith-\nJones", "signed by Ann Smith-Jones"),
         ("404-\n815-6095", "404-815-6095"),
         ("a soft\u00adhyphen", "a softhyphen"),
-        ("Name: ______ of party", "Name:  of party"),
+        ("Name: ______ of party", "Name:   of party"),
         ("CHRISTOPHER M. WOLPERT, Clerk", "Christopher M. Wolpert, Clerk"),
         ("CATHERINE O'HAGAN WOLFE", "Catherine O'Hagan Wolfe"),
         ("STANDISH & MOREAU LLP", "Standish & Moreau LLP"),
@@ -32,11 +32,22 @@ def test_a_passage_reads_as_a_person_reads_it(written: str, reads: str) -> None:
 
 def test_lines_of_running_text_are_joined_and_short_lines_stand_alone() -> None:
     text = "This court has been advised by order of the United\nStates District Court.\nORDER\nIt is so ordered."
-    assert readable(text).text == "This court has been advised by order of the United States District Court.\nORDER\nIt is so ordered."
+    assert (
+        readable(text).text
+        == "This court has been advised by order of the United States District Court.\nORDER\nIt is so ordered."
+    )
 
 
 def test_numbers_in_the_margin_are_apart() -> None:
-    lines = ["On July 13 the", "Court issued an", "order that was", "set to expire on", "July 25 and was", "then extended to", "August"]
+    lines = [
+        "On July 13 the",
+        "Court issued an",
+        "order that was",
+        "set to expire on",
+        "July 25 and was",
+        "then extended to",
+        "August",
+    ]
     numbered = "\n".join(f"{number} {line}" for number, line in enumerate(lines, start=1))
     assert len(line_numbers(numbered)) == len(lines)
     assert "2" not in readable(numbered).text.replace("25", "")

@@ -60,14 +60,19 @@ def test_citations_are_whole_and_hide_the_names_in_them() -> None:
 
 def test_emails_phones_and_addresses() -> None:
     text = "815 Walnut Street, Floor 9\nPhiladelphia, PA 19107\nTel: (215) 922-4410\njo.roe@roelaw.example.com"
-    assert [form for _, form in said(text, EntityType.ADDRESS, names=False)] == ["815 walnut st fl 9 philadelphia pa 19107"]
+    assert [form for _, form in said(text, EntityType.ADDRESS, names=False)] == [
+        "815 walnut st fl 9 philadelphia pa 19107"
+    ]
     assert [form for _, form in said(text, EntityType.PHONE, names=False)] == ["+12159224410"]
     assert [form for _, form in said(text, EntityType.EMAIL, names=False)] == ["jo.roe@roelaw.example.com"]
 
 
 def test_dates_and_amounts_as_scanners_leave_them() -> None:
     text = "on or about Novem-\nber 12, 2O13, for $75,OOO"
-    assert said(text, EntityType.DATE, EntityType.MONEY, names=False) == [("November 12, 2O13", "2013-11-12"), ("$75,OOO", "USD 75000.00")]
+    assert said(text, EntityType.DATE, EntityType.MONEY, names=False) == [
+        ("November 12, 2O13", "2013-11-12"),
+        ("$75,OOO", "USD 75000.00"),
+    ]
 
 
 def test_a_caption_names_its_parties() -> None:

@@ -44,18 +44,30 @@ async def test_every_place_where_a_name_stands_is_a_mention(extractor: RemoteExt
         (EntityType.ORGANIZATION, "acme freight", "a-model"),
         (EntityType.PERSON, "ann roe", "a-model"),
     ]
-    assert [TEXT.text[each.start - 500 : each.end - 500] for each in mentions] == ["Ann\nRoe", "Acme Freight", "Ann Roe"]
+    assert [TEXT.text[each.start - 500 : each.end - 500] for each in mentions] == [
+        "Ann\nRoe",
+        "Acme Freight",
+        "Ann Roe",
+    ]
 
 
 async def test_what_is_not_in_the_text_is_no_mention(endpoint: ChatEndpoint, extractor: RemoteExtractor) -> None:
     """A model may make names up, claim parts of words, or be talked into anything by the text."""
-    endpoint.knows = {"Bob Doe": "person", "cme Freigh": "organization", "wrote": "person", "": "person", "the": "place"}
+    endpoint.knows = {
+        "Bob Doe": "person",
+        "cme Freigh": "organization",
+        "wrote": "person",
+        "": "person",
+        "the": "place",
+    }
     [mentions] = await extractor.extract([TEXT])
     assert [each.text for each in mentions] == ["wrote"]
 
 
 async def test_passages_are_answered_in_their_order(extractor: RemoteExtractor) -> None:
-    by_passage = await extractor.extract([Passage("Nobody.", 0, 1), TEXT, Passage("", 600, 3), Passage("Ann Roe", 700, 3)])
+    by_passage = await extractor.extract(
+        [Passage("Nobody.", 0, 1), TEXT, Passage("", 600, 3), Passage("Ann Roe", 700, 3)]
+    )
     assert [len(each) for each in by_passage] == [0, 3, 0, 1]
 
 
@@ -74,7 +86,10 @@ async def test_the_key_and_the_schema_are_sent(endpoint: ChatEndpoint) -> None:
     assert endpoint.keys == ["Bearer sesame"]
     assert endpoint.asked[0]["model"] == "big-one"
     assert endpoint.asked[0]["response_format"]["json_schema"]["strict"] is True
-    assert [(each.type, each.source) for each in mentions] == [(EntityType.PERSON, "big-one"), (EntityType.MONEY, "patterns")]
+    assert [(each.type, each.source) for each in mentions] == [
+        (EntityType.PERSON, "big-one"),
+        (EntityType.MONEY, "patterns"),
+    ]
 
 
 async def test_it_is_asked_again_when_it_says(endpoint: ChatEndpoint, extractor: RemoteExtractor) -> None:
@@ -106,7 +121,12 @@ async def test_a_long_wait_is_left_to_the_job(endpoint: ChatEndpoint, extractor:
     ],
 )
 async def test_errors_are_told_apart(
-    endpoint: ChatEndpoint, extractor: RemoteExtractor, status: int, code: str, error: type[EntityModelError], asked: int
+    endpoint: ChatEndpoint,
+    extractor: RemoteExtractor,
+    status: int,
+    code: str,
+    error: type[EntityModelError],
+    asked: int,
 ) -> None:
     endpoint.refuse(status, times=5, code=code, Retry_After="0")
     with pytest.raises(error, match="said the endpoint"):

@@ -61,16 +61,32 @@ def said(text: str, relation: RelationType) -> set[tuple[str, str]]:
             {("ann roe", "acme inc.")},
         ),
         ("{person:Ann Roe} was hired by {organization:Acme} in May.", RelationType.EMPLOYED_BY, {("ann roe", "acme")}),
-        ("{person:Ann Roe}, a loan officer at {organization:Acme}, knew.", RelationType.EMPLOYED_BY, {("ann roe", "acme")}),
+        (
+            "{person:Ann Roe}, a loan officer at {organization:Acme}, knew.",
+            RelationType.EMPLOYED_BY,
+            {("ann roe", "acme")},
+        ),
         ("{person:Ann Roe} works for {organization:Acme}.", RelationType.EMPLOYED_BY, {("ann roe", "acme")}),
         ("{organization:Acme} is headquartered in {place:Troy}.", RelationType.LOCATED_IN, {("acme", "troy")}),
-        ("{organization:Acme Inc.}\n{address:12 Main St, Troy, NY 12180}", RelationType.LOCATED_IN, {("acme inc.", "12 main st, troy, ny 12180")}),
+        (
+            "{organization:Acme Inc.}\n{address:12 Main St, Troy, NY 12180}",
+            RelationType.LOCATED_IN,
+            {("acme inc.", "12 main st, troy, ny 12180")},
+        ),
         ("Date Filed: {date:01/11/2021}", RelationType.DATED, {("21-800", "01/11/2021")}),
         ("On {date:May 1, 2020}, {person:Ann Roe} resigned.", RelationType.DATED, {("ann roe", "may 1, 2020")}),
         ("{person:Ann Roe} resigned on {date:May 1, 2020}.", RelationType.DATED, {("ann roe", "may 1, 2020")}),
-        ("{organization:Acme} owes {person:Ann Roe} the sum of {money:$500}.", RelationType.AMOUNT_OF, {("$500", "ann roe")}),
+        (
+            "{organization:Acme} owes {person:Ann Roe} the sum of {money:$500}.",
+            RelationType.AMOUNT_OF,
+            {("$500", "ann roe")},
+        ),
         ("It paid {money:$500} to {person:Ann Roe}.", RelationType.AMOUNT_OF, {("$500", "ann roe")}),
-        ("It follows. {citation:Doe v. Roe, 1 U.S. 2 (1799)}.", RelationType.CITES, {("21-800", "doe v. roe, 1 u.s. 2 (1799)")}),
+        (
+            "It follows. {citation:Doe v. Roe, 1 U.S. 2 (1799)}.",
+            RelationType.CITES,
+            {("21-800", "doe v. roe, 1 u.s. 2 (1799)")},
+        ),
         ("{person:Ann Roe} met {person:Bob Doe}.", RelationType.CO_OCCURS, {("ann roe", "bob doe")}),
     ],
 )
@@ -103,7 +119,9 @@ def test_entities_with_a_relation_are_not_told_as_named_together() -> None:
 
 
 def test_evidence_is_the_sentence_on_its_page() -> None:
-    passage, linked = marked("It rained. {person:Ann Roe} works for {organization:Acme}. It stopped.", start=700, page=9)
+    passage, linked = marked(
+        "It rained. {person:Ann Roe} works for {organization:Acme}. It stopped.", start=700, page=9
+    )
     [edge] = RelationReader().read([passage], linked)
     [evidence] = edge.evidence
     assert passage.text[evidence.start - 700 : evidence.end - 700] == "Ann Roe works for Acme."
@@ -141,9 +159,11 @@ def test_many_names_in_a_sentence_are_told_with_their_neighbours_alone() -> None
 
 
 EDGES = st.builds(
-    lambda kind, ends, page, weight: Edge(kind, *ends, weight, None, (Evidence(page * 100, page * 100 + 50, page, weight),)),
+    lambda kind, target, page, weight: Edge(
+        kind, "a", target, weight, None, (Evidence(page * 100, page * 100 + 50, page, weight),)
+    ),
     st.sampled_from(RelationType),
-    st.sampled_from([("a", "b"), ("a", "c")]),
+    st.sampled_from(["b", "c"]),
     st.integers(1, 40),
     st.sampled_from([0.1, 0.6, 0.9]),
 )
@@ -156,7 +176,11 @@ def test_joined_edges_are_one_for_each_pair(edges: list[Edge]) -> None:
     assert len(keys) == len(set(keys))
     assert set(keys) == {(edge.type, edge.source, edge.target) for edge in edges}
     for edge in made:
-        strongest = max(each.weight for each in edges if (each.type, each.source, each.target) == (edge.type, edge.source, edge.target))
+        strongest = max(
+            each.weight
+            for each in edges
+            if (each.type, each.source, each.target) == (edge.type, edge.source, edge.target)
+        )
         assert min(strongest, 0.5) <= edge.weight < 1
         assert len(edge.evidence) <= MOST_EVIDENCE
         assert [each.weight for each in edge.evidence] == sorted((each.weight for each in edge.evidence), reverse=True)
@@ -166,7 +190,9 @@ def test_more_witnesses_weigh_more_and_co_occurrence_stays_the_weakest() -> None
     def edge(kind: RelationType, page: int) -> Edge:
         return Edge(kind, "a", "b", 0.1, None, (Evidence(0, 5, page, 0.1),))
 
-    few, many = ([joined([edge(kind, page) for page in range(count)])[0].weight for kind in RelationType] for count in (2, 200))
+    few, many = (
+        [joined([edge(kind, page) for page in range(count)])[0].weight for kind in RelationType] for count in (2, 200)
+    )
     assert all(one < other for one, other in zip(few, many, strict=True))
     assert joined([edge(RelationType.CO_OCCURS, page) for page in range(200)])[0].weight == 0.5
 

@@ -17,11 +17,17 @@ def split(text: str) -> list[str]:
     ("text", "parts"),
     [
         ("He paid. She left.", ["He paid.", "She left."]),
-        ("Mr. Roe v. Acme Inc. was heard by J. M. Dowd. It ended.", ["Mr. Roe v. Acme Inc. was heard by J. M. Dowd.", "It ended."]),
+        (
+            "Mr. Roe v. Acme Inc. was heard by J. M. Dowd. It ended.",
+            ["Mr. Roe v. Acme Inc. was heard by J. M. Dowd.", "It ended."],
+        ),
         ("See No. 21-800. The U.S. Court agreed.", ["See No. 21-800.", "The U.S. Court agreed."]),
         ("“Was it?” He asked.", ["“Was it?”", "He asked."]),
         ("ORDER\nThe motion is denied.", ["ORDER", "The motion is denied."]),
-        ("a line of running text that is longer than most\ngoes on here. End.", ["a line of running text that is longer than most\ngoes on here.", "End."]),
+        (
+            "a line of running text that is longer than most\ngoes on here. End.",
+            ["a line of running text that is longer than most\ngoes on here.", "End."],
+        ),
         ("one\ftwo", ["one", "two"]),
         ("", [""]),
     ],
@@ -35,7 +41,7 @@ def test_none_ends_within_a_name() -> None:
     assert len(sentences(text, [(7, 25)]).starts) <= 2
 
 
-@given(st.text(alphabet="Ab .?!\n\f\"”1", max_size=120))
+@given(st.text(alphabet='Ab .?!\n\f"”1', max_size=120))
 def test_every_place_is_in_one_sentence(text: str) -> None:
     told = sentences(text)
     assert told.starts[0] == 0

@@ -89,7 +89,10 @@ async def test_cancelling_while_a_stage_runs_stops_before_the_next(bench: Bench)
         await bench.jobs.cancel(job.project_id, job.id)
         return Outcome()
 
-    for stage in (Stage.QUEUED, Stage.ENTITIES_RESOLVED):  # one goes on in its queue, the other would wait for another queue
+    for stage in (
+        Stage.QUEUED,
+        Stage.ENTITIES_RESOLVED,
+    ):  # one goes on in its queue, the other would wait for another queue
         with stage_runs(stage, be_cancelled_meanwhile), stage_runs(Stage.JOB_VALIDATED, fail):
             after = await bench.advance(await bench.rows.job(stage))
         assert (after.state, after.stage) == (JobState.CANCELLED, ROWS[stage].to)

@@ -293,7 +293,7 @@ def test_an_unknown_queue_is_a_clear_error(quick: Settings) -> None:
     """The command line names what was wrong and what there is, and starts nothing."""
     with a_worker(quick, "--queues", "ocr,graphs") as worker:
         assert worker.process.wait(20) == 2
-        assert "no such queue: graphs; there are ocr, text, default" in worker.said
+        assert "no such queue: graphs; there are ocr, text, entity, graph, default" in worker.said
 
 
 async def test_a_worker_serves_the_queues_that_it_is_told(bench: Bench, told: Settings) -> None:

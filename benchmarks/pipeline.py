@@ -1,0 +1,121 @@
+"""The whole pipeline without the engine: documents a second, processor by step, and the memory that a long document takes.
+
+The engine is the Textract-compatible server's simulated one, at once. What a step costs is told by runs that end with it.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import psutil
+
+from app.jobs.steps import Step
+from benchmarks.figures import verdict
+from benchmarks.running import RunningStack
+from benchmarks.simulated import (
+    Quotas,
+    WorkerProcess,
+    prepared,
+    running_worker,
+    simulated_account,
+    validated_documents,
+    worker_settings,
+)
+
+DOCUMENTS, WARM_UP = 200, 8
+LEAST_PER_SECOND = 20
+PAGES = 3_000
+MOST_MEGABYTES = 1_000
+GENEROUS = Quotas(start=1000, get=1000, jobs=10_000)
+STEPS = (Step.OCR, Step.CHUNKING, Step.EMBEDDING, Step.ENTITIES, Step.RESOLUTION, Step.RELATIONSHIPS)
+
+
+async def run(stack: RunningStack) -> None:
+    """One-page documents through all steps, and through fewer and fewer of them."""
+    print(f"\n(10) the pipeline around an engine that answers at once: {DOCUMENTS} documents of one page, one worker")
+    with simulated_account(stack, GENEROUS, 0.0) as account:
+        async with prepared(stack) as connection:
+            with running_worker(_settings(stack, account)) as worker:
+                before = 0.0
+                for count in range(1, len(STEPS) + 1):
+                    steps = STEPS[:count]
+                    await _through(stack, connection, WARM_UP, steps)
+                    cpu = worker.family_cpu_seconds
+                    seconds = await _through(stack, connection, DOCUMENTS, steps)
+                    each = (worker.family_cpu_seconds - cpu) / DOCUMENTS * 1000
+                    print(
+                        f"  to {steps[-1]:14} {DOCUMENTS / seconds:6.1f} documents/s   {each:6.1f} ms of processor each",
+                        end="",
+                    )
+                    print(f"   (+{each - before:.1f})")
+                    before = each
+    print(f"  the whole pipeline, documents/s   {_at_least(DOCUMENTS / seconds, LEAST_PER_SECOND)}")
+
+
+async def run_long(stack: RunningStack) -> None:
+    """One document of 3,000 pages: the peak of every process."""
+    print(f"\n(11) one document of {PAGES:,} pages: the most memory that each process takes")
+    with simulated_account(stack, GENEROUS, 0.0, PAGES) as account:
+        async with prepared(stack) as connection:
+            with running_worker(_settings(stack, account)) as worker:
+                peaks: dict[str, float] = {}
+                watching = asyncio.create_task(_watch(stack, worker, peaks))
+                try:
+                    seconds = await _through(stack, connection, 1, STEPS, pages=PAGES)
+                finally:
+                    watching.cancel()
+                timings = await connection.fetchval("SELECT stage_timings FROM jobs WHERE state = 'done' LIMIT 1")
+    print(f"  {seconds:.0f} s; by stage: {timings}")
+    for name, megabytes in sorted(peaks.items(), key=lambda each: -each[1]):
+        print(f"    {name:45} {megabytes:7.1f} MB")
+    print(f"  the largest   {verdict(max(peaks.values()), MOST_MEGABYTES, ' MB')}")
+
+
+def _settings(stack: RunningStack, account: Any) -> dict[str, str]:
+    soon = {"textract_async_initial_delay_seconds": 0.1, "textract_async_polling_interval_seconds": 0.1}
+    return worker_settings(stack, account, **soon)
+
+
+async def _through(
+    stack: RunningStack, connection: asyncpg.Connection, count: int, steps: Sequence[str], *, pages: int = 1
+) -> float:
+    """Have documents go through some steps; the seconds that it took. Fails where one is given up."""
+    jobs = await validated_documents(stack, connection, count, steps=steps, pages=pages)
+    began = time.monotonic()
+    while await _open(connection, jobs):
+        await asyncio.sleep(0.25)
+    return time.monotonic() - began
+
+
+async def _open(connection: asyncpg.Connection, jobs: Sequence[UUID]) -> int:
+    failed = await connection.fetch(
+        "SELECT error_code, error_message FROM jobs WHERE id = ANY($1::uuid[]) AND state = 'deadletter' LIMIT 3", jobs
+    )
+    if failed:
+        raise RuntimeError(f"jobs were given up: {failed}")
+    return int(
+        await connection.fetchval("SELECT count(*) FROM jobs WHERE id = ANY($1::uuid[]) AND finished_at IS NULL", jobs)
+    )
+
+
+async def _watch(stack: RunningStack, worker: WorkerProcess, peaks: dict[str, float]) -> None:
+    while True:
+        for process in [*worker.family, *stack.processes().values()]:
+            try:
+                name, megabytes = f"{_name(process)} ({process.pid})", process.memory_info().rss / 1e6
+            except psutil.Error:
+                continue
+            peaks[name] = max(peaks.get(name, 0.0), megabytes)
+        await asyncio.sleep(0.5)
+
+
+def _name(process: psutil.Process) -> str:
+    line = " ".join(process.cmdline()).strip()
+    return "quire worker, a process of its" if "anyio.to_process" in line else line[:34]
+
+
+def _at_least(figure: float, least: float) -> str:
+    return f"{figure:.1f} (target: at least {least}) {'holds' if figure >= least else 'FALLS SHORT'}"
