@@ -37,6 +37,9 @@ _COURT = re.compile(
 )
 """The court before a year, which no form tells. Eyecite compares it with each court that there is: most of its time."""
 
+_YEAR = re.compile(r"[\d\s,–—&n.*-]{0,40}[(\[][^()\[\]]{0,60}\b[12]\d{3}[)\]]|(?:\([A-Za-z0-9]{1,4}\))+")
+"""What follows a citation and is of it: pages and the year, or a statute's subsections. Eyecite may reach sentences further."""
+
 _PARTIES_REACH = 200
 """How far before its reporter a case's name begins at most."""
 
@@ -66,14 +69,15 @@ def _blanks(match: re.Match[str]) -> str:
 
 
 def _extent(citation: CitationBase, text: str) -> tuple[int, int]:
-    """The citation with the case's name before it and the year after it, where eyecite's reach for them is sound."""
+    """The citation with the case's name before it, where eyecite's reach for it is sound, and the year after it."""
     start, end = _span(citation)
-    full_start, full_end = citation.full_span()
+    full_start, _ = citation.full_span()
+    year = _YEAR.match(text, end)
     if isinstance(citation, FullCaseCitation) and 0 <= start - full_start <= _PARTIES_REACH and full_start >= 0:
         before = text[full_start:start]
         if "\n" not in before.strip() and re.match(r"[\s(]*(?:[A-Z]|de |van |von )", before):
             start = full_start + len(before) - len(before.lstrip(" (\n"))
-    return start, max(end, min(full_end, len(text)))
+    return start, year.end() if year is not None else end
 
 
 def _span(citation: CitationBase) -> tuple[int, int]:

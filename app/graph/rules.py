@@ -87,11 +87,14 @@ RULES = (
     # Parties: a caption's list before the role, and the role before the name in running text.
     _rule(
         RelationType.PARTY_TO,
-        rf"(?P<s>{_LIST})(?:[\s,;)]|et al\.?|⟦n\d+⟧|(?:and )?DOES? \d[^⟦⟧\n]{{0,40}}|inclusive|No\.|Case|Docket|dba|d/b/a|⟦l\d+⟧){{0,12}}[,\n)—]\s*"
-        rf"(?P<role>{_SIDE})[\s,.;)]*(?:\n|$)",
+        rf"(?P<s>{_LIST})(?:[\s,;)]|et al\.?|⟦n\d+⟧|(?:and )?DOES? \d[^⟦⟧\n]{{0,40}}|inclusive|No\.|Case|Docket|dba|d/b/a|⟦l\d+⟧|"
+        rf"(?:Honorable|Hon\.|Judge) ⟦p\d+⟧){{0,12}}[,\n)—]\s*(?P<role>{_SIDE})[\s,.;]*(?:\)|\n|$)",
         0.95,
     ),
-    _rule(RelationType.PARTY_TO, rf"\b(?P<role>{_SIDE}),?\s+(?:the\s+)?(?P<s>{_ONE}(?:\s+and\s+{_ONE})?)", 0.9),
+    _rule(RelationType.PARTY_TO, rf"\b(?P<role>{_PARTY}),?\s+(?:the\s+)?(?P<s>{_ONE})", 0.9),
+    # Of one name after `Appellees` nobody knows whether it is theirs.
+    _rule(RelationType.PARTY_TO, rf"\b(?P<role>{_PARTY}s),?\s+(?P<s>{_ONE}(?:,\s+{_ONE})*,?\s+and\s+{_ONE})", 0.9),
+    _rule(RelationType.PARTY_TO, rf"\b[Ii][Nn] [Rr][Ee]:?\s+(?P<s>{_ONE})", 0.85),
     _rule(RelationType.PARTY_TO, rf"(?P<s>{_ONE}),?\s+\(?(?:the\s+)?(?P<role>{_PARTY})(?:s)?(?=[\s),.;])(?!\s+⟦)", 0.8),
     # Counsel.
     _rule(

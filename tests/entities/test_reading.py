@@ -58,6 +58,14 @@ def test_citations_are_whole_and_hide_the_names_in_them() -> None:
     assert said(text, EntityType.PERSON, EntityType.PLACE, EntityType.ORGANIZATION, EntityType.DATE) == []
 
 
+def test_a_citation_ends_with_its_year() -> None:
+    text = "(citing Strickland v. Washington, 466 U.S. 668, 687 (1984)). It holds. Zink v. State, 278 S.W.3d 170, 176 (Mo. banc 2009)."
+    assert said(text, EntityType.CITATION) == [
+        ("Strickland v. Washington, 466 U.S. 668, 687 (1984)", "466 U.S. 668"),
+        ("Zink v. State, 278 S.W.3d 170, 176 (Mo. banc 2009)", "278 S.W.3d 170"),
+    ]
+
+
 def test_emails_phones_and_addresses() -> None:
     text = "815 Walnut Street, Floor 9\nPhiladelphia, PA 19107\nTel: (215) 922-4410\njo.roe@roelaw.example.com"
     assert [form for _, form in said(text, EntityType.ADDRESS, names=False)] == [

@@ -44,6 +44,17 @@ def said(text: str, relation: RelationType) -> set[tuple[str, str]]:
             RelationType.PARTY_TO,
             {("ann roe", "21-800"), ("acme inc.", "21-800"), ("beta llc", "21-800")},
         ),
+        (
+            "{person:Ann Roe}, ) Honorable {person:Deborah Alessi}\n ) \n Respondent. ) Filed: {date:May 1, 2020}",
+            RelationType.PARTY_TO,
+            {("ann roe", "21-800")},
+        ),
+        (
+            "Defendants {person:Ann Roe} and {person:Bob Doe} object.",
+            RelationType.PARTY_TO,
+            {("ann roe", "21-800"), ("bob doe", "21-800")},
+        ),
+        ("In re: {person:Ann Roe}", RelationType.PARTY_TO, {("ann roe", "21-800")}),
         ("Defendant {person:Esteban Leon} objects.", RelationType.PARTY_TO, {("esteban leon", "21-800")}),
         (
             "{person:Daniel Hall} and {person:Brian Rife}, {place:Bristol}, for the employer-appellant, {organization:Acme Inc.}",
@@ -100,6 +111,7 @@ def test_what_a_sentence_says(text: str, relation: RelationType, edges: set[tupl
         ("{person:Ann Roe} met {person:Bob Doe}.", RelationType.EMPLOYED_BY),
         ("{person:Ann Roe} left. {person:Bob Doe} came.", RelationType.CO_OCCURS),
         ("Defendant objects. {person:Ann Roe} left.", RelationType.PARTY_TO),
+        ("It moved against Appellees {person:Ann Roe} had met.", RelationType.PARTY_TO),
         ("{person:Ann Roe} waited for {person:Bob Doe}.", RelationType.REPRESENTS),
         ("{person:Ann Roe} said so. It was on {date:May 1, 2020}.", RelationType.DATED),
     ],
