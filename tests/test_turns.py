@@ -3,8 +3,8 @@
 import asyncio
 import time
 
-from app.turns import LEAST, TICK_SECONDS, Turns, sleep_aside
 from app.stopping import end
+from app.turns import LEAST, TICK_SECONDS, Turns, sleep_aside
 
 
 def test_a_late_loop_leaves_few_turns_and_never_none() -> None:

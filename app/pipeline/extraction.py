@@ -15,11 +15,11 @@ from app.knowledge.pages import page_batches
 from app.pipeline.off_loop import off_loop
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.progress import note_progress
-from app.turns import aside
 from app.text.elements import Box
 from app.text.lines import PageContent, Part, located
 from app.text.passages import PassageReader, Stretch
 from app.text.places import boxes_of_parts
+from app.turns import aside
 
 KEPT_PAGES = 40
 """A passage is read at most so many pages after the one that it begins on was."""

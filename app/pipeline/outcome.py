@@ -15,9 +15,9 @@ from app.knowledge.embedding import Embedding
 from app.ocr.calls import Ocr
 from app.pipeline.estimates import Estimates
 from app.pipeline.portions import Portions
-from app.turns import Turns
 from app.resources import Resources
 from app.storage.s3 import Bucket
+from app.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)

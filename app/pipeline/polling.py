@@ -34,8 +34,8 @@ from app.ocr.pacing import Lane
 from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Tools
 from app.pipeline.recording import move
-from app.turns import sleep_aside
 from app.queue import Queue
+from app.turns import sleep_aside
 
 log = structlog.get_logger(__name__)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from app.textract_server.sheet import Placed, rows_of
 
-NOTHING = frozenset({"-", "–", "—", "*", "**"})  # noqa: RUF001 - tables say "nothing" with dashes of any length
-FIGURE = re.compile(r"[\d.,:/%()$€£+*\-–—\s]*\d[\d.,:/%()$€£+*\-–—\s]*[A-Za-z]{0,3}")  # noqa: RUF001 - as above
+NOTHING = frozenset({"-", "–", "—", "*", "**"})
+FIGURE = re.compile(r"[\d.,:/%()$€£+*\-–—\s]*\d[\d.,:/%()$€£+*\-–—\s]*[A-Za-z]{0,3}")
 WORDLIKE = 4
 """A text with fewer letters than this, and a digit, is a code rather than a name."""
 

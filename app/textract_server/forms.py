@@ -13,7 +13,7 @@ from app.textract_server.drafts import DraftCell, DraftTable, is_figure
 from app.textract_server.readings import KeyValue
 from app.textract_server.sheet import Placed, Row, phrase_gap, phrases_of, rows_of
 
-LABEL = re.compile(r"(?!.*, [a-z])[A-Z0-9#*][\w\s/&.,'’()#*%+-]*:?")  # noqa: RUF001 - apostrophes are typographic on paper
+LABEL = re.compile(r"(?!.*, [a-z])[A-Z0-9#*][\w\s/&.,'’()#*%+-]*:?")
 MOST_LABEL_WORDS, MOST_VALUE_WORDS = 6, 12
 MOST_WORDS = 14
 """Words to a phrase from which it is running text."""
@@ -28,7 +28,7 @@ BLANK, LEADER = re.compile(r"_+"), re.compile(r"[._…·]{3,}")
 PAGE_NUMBER_DIGITS = 3
 """Digits at the end of a line of a table of contents."""
 AMOUNT = re.compile(r"[$€£]?\d[\d,]*\.\d\d")
-DASHES = frozenset({"-", "–", "—"})  # noqa: RUF001 - as scans have them
+DASHES = frozenset({"-", "–", "—"})
 MOST_DASH_LABEL_WORDS, MOST_DASH_VALUE_WORDS = 3, 2
 SMALL_LABEL = 0.8
 """How high a label in a box is, at most, beside what was filled in below it."""
