@@ -85,8 +85,8 @@ async def _through(
     """Have documents go through some steps; the seconds that it took. Fails where one is given up."""
     jobs = await validated_documents(stack, connection, count, steps=steps, pages=pages)
     began = time.monotonic()
-    while await _open(connection, jobs):  # what is asked is Postgres, in another process
-        await asyncio.sleep(0.25)  # noqa: ASYNC110
+    while await _open(connection, jobs):  # noqa: ASYNC110 (it is Postgres, in another process, that is asked)
+        await asyncio.sleep(0.25)
     return time.monotonic() - began
 
 

@@ -74,12 +74,16 @@ class Job:
 
 
 class JobTable:
-    """Jobs and their pages. Each method is one transaction, durable when it returns; for one thread only."""
+    """Jobs and their pages; for one thread only. Each method is one transaction.
+
+    Starts and ends of jobs are durable when they return. Pages survive the process at once, and the machine with the end of
+    their job: a page that is lost with the machine's power is read again.
+    """
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute(_LATER)
         self._database.execute("PRAGMA foreign_keys = ON")
         columns = {name for _, name, *_ in self._database.execute("PRAGMA table_info(jobs)")}
         if columns and "request" not in columns:
@@ -117,7 +121,7 @@ class JobTable:
         ).fetchone()
         if open_jobs >= most_open:
             raise LimitExceededError
-        self._database.execute(
+        self._write_through(
             "INSERT INTO jobs (job_id, operation, client_request_token, fingerprint, bucket, name, version, etag, kind,"
             " started_at, status, request, notified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -186,7 +190,7 @@ class JobTable:
 
     def finish(self, job_id: str, status: JobStatus, message: str | None, ended_at: float) -> None:
         """End a job."""
-        self._database.execute(
+        self._write_through(
             "UPDATE jobs SET status = ?, status_message = ?, ended_at = ? WHERE job_id = ? AND status = 'IN_PROGRESS'",
             (status, message, ended_at, job_id),
         )
@@ -206,6 +210,17 @@ class JobTable:
             "DELETE FROM jobs WHERE started_at <= ? AND status != 'IN_PROGRESS'", (started_before,)
         ).rowcount
 
+    def _write_through(self, statement: str, parameters: tuple[object, ...]) -> None:
+        """Execute a statement that is on the disk when it returns, with all that were executed before it."""
+        self._database.execute(_AT_ONCE)
+        try:
+            self._database.execute(statement, parameters)
+        finally:
+            self._database.execute(_LATER)
+
+
+# In WAL mode: a commit waits for the disk, or leaves that to the next one that does.
+_AT_ONCE, _LATER = "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"
 
 _SELECT_JOB = "SELECT job_id, operation, request, etag, kind, started_at, fingerprint, status, ended_at FROM jobs"
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.config import Settings
-from app.db import open_engine
+from app.db import new_id, open_engine
 from app.projects.service import hash_key, new_key
 from tests.api.running import problem_of
 from tests.documents import letter
@@ -61,18 +61,21 @@ async def test_every_route_asks_for_a_key(client: Client, anyone: httpx.AsyncCli
 
 
 async def test_other_projects_see_nothing(quick: Settings, address: str, client: Client) -> None:
-    """A document and its job answer 404 to a key of another project, on every route."""
+    """A document, its job and what it names answer 404 to a key of another project, on every route."""
     submitted = await client.submit(letter("Secret"))
     ids = {"document_id": submitted["document"]["id"], "job_id": submitted["job"]["id"], "number": 1}
+    ids["entity_id"] = str(new_id())
+    bodies = {"/merge": {"entity_ids": [ids["entity_id"]]}, "/split": {"merge_id": ids["entity_id"]}}
+    codes = {"{document_id}": "document_not_found", "{entity_id}": "entity_not_found", "{job_id}": "job_not_found"}
     paths = (await client.get("/openapi.json")).json()["paths"]
     asked = []
     async with client_of(address, await make_key(quick, "other")) as other:
         for path, operations in paths.items():
             for method in operations:
                 if "{" in path:
-                    answer = await other.request(method, path.format(**ids))
-                    code = "document_not_found" if "{document_id}" in path else "job_not_found"
-                    problem_of(answer, 404, code)
+                    body = next((body for end, body in bodies.items() if path.endswith(end)), None)
+                    answer = await other.request(method, path.format(**ids), json=body)
+                    problem_of(answer, 404, next(code for name, code in codes.items() if name in path))
                     asked.append(path)
     assert {"/v1/jobs/{job_id}/events", "/v1/jobs/{job_id}/cancel", "/v1/documents/{document_id}/text"} <= set(asked)
     assert (await client.get(f"/v1/jobs/{ids['job_id']}")).json()["state"] == "queued"

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import func, update
 
 from app.db import table_of
-from app.documents import repository as documents
 from app.documents.models import Document
+from app.documents.page_writing import save_pages
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
 from app.jobs.steps import has_come_to
@@ -69,7 +69,7 @@ async def read_job(
     pages = [page_of(number, text) for number, text in enumerate(texts, start=1)]
     for first in range(0, count, 50):
         async with bench.tools.sessions.begin() as session:
-            await documents.save_pages(session, job, pages[first : first + 50], pages_done=count)
+            await save_pages(session, job, pages[first : first + 50], pages_done=count)
     key = f"results/{job.document_id}/{job.id}/textract.json"
     await bench.tools.bucket.put(key, b'{"Blocks":[]}', "application/json")
     async with bench.tools.sessions.begin() as session:
