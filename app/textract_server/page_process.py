@@ -17,6 +17,8 @@ from app.textract_server.readings import DocumentFile, Inspection, PageBlocks, P
 
 TITLE = "quire-textract page reader"
 PR_SET_PDEATHSIG = 1
+NICENESS = 5
+"""The server goes first: it hands out the next page, and answers those who ask."""
 GARBAGE_THRESHOLDS = (50_000, 20, 20)
 """A page is thousands of small objects without cycles: by Python's own thresholds a tenth of the time goes into looking for some."""
 
@@ -25,6 +27,7 @@ def prepare(parent_pid: int, memory_bytes: int) -> None:
     """Set a fresh page process up; it ends at once where its parent has died already."""
     setproctitle(TITLE)
     gc.set_threshold(*GARBAGE_THRESHOLDS)
+    os.nice(NICENESS)
     _die_with_parent(parent_pid)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     # Signals to the whole group are for the server to act on: it ends its page processes itself, after their jobs.
