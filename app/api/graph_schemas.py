@@ -10,8 +10,6 @@ from app.api.knowledge_schemas import ENTITY_ID, MERGE_ID, OTHER_ENTITY_ID
 from app.api.schemas import DOCUMENT_ID, example
 from app.knowledge.service import GraphFound
 
-PROJECT_ID = "019aa6c1-8e00-7b11-8c22-3d4e5f6a7b8c"
-
 NODE_EXAMPLE: dict[str, Any] = {
     "id": ENTITY_ID,
     "kind": "entity",

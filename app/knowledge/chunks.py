@@ -83,14 +83,6 @@ async def list_of_run(
     return (await session.execute(query.order_by(chunks.c.number).limit(limit))).all()
 
 
-async def of_document(session: AsyncSession, document_id: UUID, chunk_id: UUID) -> Any | None:
-    """One chunk of a document."""
-    query = select(*(chunks.c[name] for name in _SHOWN)).where(
-        chunks.c.id == chunk_id, chunks.c.document_id == document_id
-    )
-    return (await session.execute(query)).one_or_none()
-
-
 _SHOWN = (
     "id", "document_id", "number", "text", "token_count", "first_page", "last_page", "start_char", "end_char", "boxes",
     "heading",

@@ -3,16 +3,11 @@
 from collections.abc import Iterable
 
 from app.text.elements import Box
-from app.text.lines import PageContent, Part, located
-
-
-def boxes_of_range(page: PageContent, offset: int, start: int, end: int) -> list[Box]:
-    """The boxes of what a range of the document's text touches of a page whose own text begins at `offset`."""
-    return boxes_of_parts(located(page, offset), start, end)
+from app.text.lines import Part
 
 
 def boxes_of_parts(parts: Iterable[Part], start: int, end: int) -> list[Box]:
-    """The same, of a page whose lines have been located."""
+    """The boxes of what a range of the document's text touches of a page whose lines have been located."""
     boxes = []
     for part in parts:
         if part.end <= start or part.start >= end:
