@@ -57,8 +57,10 @@ def settled(found: Iterable[Found]) -> list[Found]:
     return sorted(kept, key=lambda each: each.start)
 
 
-def _precedence(found: Found) -> tuple[int, float, int, int, str]:
-    return RANKS.get(found.type, _NAMES), -found.confidence, found.start - found.end, found.start, found.source
+def _precedence(found: Found) -> tuple[int, float, int, int, str, str, str]:
+    """Total, so that the order in which finders were asked never shows."""
+    kind = RANKS.get(found.type, _NAMES)
+    return kind, -found.confidence, found.start - found.end, found.start, found.source, found.type, found.normal or ""
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
