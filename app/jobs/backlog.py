@@ -37,6 +37,15 @@ async def try_sweep_lock(session: AsyncSession) -> bool:
     return bool(await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SWEEP_LOCK}))
 
 
+async def end_hung_transactions(session: AsyncSession, *, after: timedelta) -> int:
+    """Cut the connections of processes that hang within a statement, and with them the locks; returns how many.
+
+    `idle_in_transaction_session_timeout` ends those that hang between two statements. One that hangs after it has sent
+    half of one (parsed, not yet run) is `active` to Postgres, and would hold its locks for ever.
+    """
+    return len((await session.execute(_END_HUNG, {"after": after})).all())
+
+
 async def take_due(session: AsyncSession, stages: Sequence[str], *, room: int, again: timedelta) -> list[DueJob]:
     """Mark as rung, and return in the order to ring in, the jobs that a queue's free room should go to.
 
@@ -128,6 +137,14 @@ async def forget_dead_workers(session: AsyncSession) -> int:
         await session.execute(_RING_ANEW)
     return len(gone)
 
+
+# What waits for its client is never at work; only a COPY may wait long for its next piece.
+_END_HUNG = text("""
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND application_name = 'quire'
+      AND state = 'active' AND wait_event = 'ClientRead' AND state_change < now() - :after
+      AND query NOT ILIKE 'copy%'
+""").bindparams(bindparam("after", type_=Interval))
 
 # A worker is dead when it holds its lock no more; just after Postgres itself started, none had the time to take one.
 _DEAD = """

@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import events
 from app.documents.repository import forget_old_keys
@@ -40,6 +41,7 @@ class Sweep:
     async def sweep(self) -> None:
         """Give back what is lost, and ring for what is due. Does nothing while another worker sweeps."""
         async with self.tools.sessions.begin() as session:
+            await self._end_hung(session)  # first, for whoever holds the lock may be what hangs
             if not await backlog.try_sweep_lock(session):
                 return
             given_back = await backlog.give_back_lost(session, max_attempts=self.tools.settings.max_attempts)
@@ -51,6 +53,11 @@ class Sweep:
         for queue in QUEUES:
             for due in await self._take_due(queue):
                 await self.queue.advance(due)
+
+    async def _end_hung(self, session: AsyncSession) -> None:
+        after = timedelta(seconds=self.tools.settings.lease_seconds)
+        if ended := await backlog.end_hung_transactions(session, after=after):
+            log.warning("hung_transactions_ended", connections=ended)
 
     async def _take_due(self, queue: QueueName) -> list[DueJob]:
         room = await self.queue.room(queue)

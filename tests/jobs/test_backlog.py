@@ -331,3 +331,29 @@ async def postgres_is_old_enough(bench: Bench) -> None:
 def test_every_stage_is_in_reach_of_the_sweep() -> None:
     """The queues together ring for every stage that something runs from."""
     assert {stage for queue in QueueName for stage in stages_of(ROUTES, queue)} == set(ROWS)
+
+
+async def test_a_process_that_hangs_within_a_statement_holds_its_locks_no_longer_than_a_lease(bench: Bench) -> None:
+    """Postgres takes it for active, and never ends it by itself; a new sweep cuts it off, and not what is at work."""
+    hung = await asyncpg.connect(bench.settings.database_url, server_settings={"application_name": "quire"})
+    at_work = await asyncpg.connect(bench.settings.database_url, server_settings={"application_name": "quire"})
+    try:
+        await hung.execute("BEGIN")
+        await hung.execute("SELECT pg_advisory_xact_lock($1)", backlog.SWEEP_LOCK)
+        working = asyncio.create_task(at_work.fetchval("SELECT 1 FROM pg_sleep(3)"))
+        statement = b"\0SELECT 1\0" + (0).to_bytes(2, "big")
+        parse, flush = b"P" + (len(statement) + 4).to_bytes(4, "big") + statement, b"H" + (4).to_bytes(4, "big")
+        # Half a statement, as asyncpg sends it.
+        hung._transport.write(parse + flush)  # type: ignore[attr-defined]
+
+        async def is_cut_off() -> bool:
+            async with bench.tools.sessions.begin() as session:
+                await backlog.end_hung_transactions(session, after=timedelta(seconds=2))
+                return await backlog.try_sweep_lock(session)
+
+        assert not await is_cut_off()
+        await eventually(is_cut_off)
+        assert await working == 1
+    finally:
+        hung.terminate()
+        await at_work.close()
