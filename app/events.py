@@ -33,6 +33,10 @@ class EventType(StrEnum):
     WARNING = "warning"
     ERROR = "error"
     DONE = "done"
+    ACTION = "action"
+    """Somebody did something: cancelled, retried, deleted, changed a setting."""
+    ALERT = "alert"
+    """Something an operator should look at began, or is over."""
 
 
 class Severity(StrEnum):
@@ -53,6 +57,8 @@ class Event(Base):
         UniqueConstraint("job_id", "number"),
         Index("ix_events_project_id_id", "project_id", "id"),
         Index("ix_events_document_id_id", "document_id", "id"),
+        Index("ix_events_batch_id_id", "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
+        Index("ix_events_api_key_id_id", "api_key_id", "id", postgresql_where=text("api_key_id IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -60,12 +66,16 @@ class Event(Base):
     """None where it is about the whole service, such as an engine that is away."""
     document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id", ondelete="SET NULL"))
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
+    batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
+    """Of the batch itself, and of the moves of its jobs."""
     number: Mapped[int | None] = mapped_column(BigInteger)
     type: Mapped[EventType] = mapped_column(EnumText(EventType))
     severity: Mapped[Severity] = mapped_column(EnumText(Severity), server_default=Severity.INFO)
     code: Mapped[str | None]
     payload: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     request_id: Mapped[str | None]
+    api_key_id: Mapped[UUID | None] = mapped_column(ForeignKey("api_keys.id", ondelete="SET NULL"))
+    """Whose key it was done with; None for what the service did by itself."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -79,9 +89,13 @@ class EventDraft:
     code: str | None = None
 
 
-async def note(session: AsyncSession, draft: EventDraft) -> None:
-    """Write an event that is about the whole service, and about no job of anybody's. Doesn't commit."""
-    values = {"type": draft.type, "severity": draft.severity, "code": draft.code, "payload": dict(draft.payload)}
+async def note(session: AsyncSession, draft: EventDraft, **about: UUID | None) -> None:
+    """Write an event that is about no one job. Doesn't commit.
+
+    `about` are ids of what it is about (`project_id`, `batch_id`, `document_id`); none for the whole service.
+    """
+    said = {"type": draft.type, "severity": draft.severity, "code": draft.code, "payload": dict(draft.payload)}
+    values = {**said, **about, "request_id": request_id(), "api_key_id": api_key_id()}
     # Not through the ORM, which would want to know all tables that this one points to: a worker knows none of projects.
     await session.execute(insert(table_of(Event)).values(values))
 
@@ -90,6 +104,12 @@ def request_id() -> str | None:
     """The id of the request, or of the task's origin, that what happens now is done for."""
     value = structlog.contextvars.get_contextvars().get("request_id")
     return value if isinstance(value, str) else None
+
+
+def api_key_id() -> UUID | None:
+    """The key that what happens now is done with; None for what the service does by itself."""
+    value = structlog.contextvars.get_contextvars().get("api_key_id")
+    return UUID(value) if isinstance(value, str) else None
 
 
 def channel(redis: Redis) -> str:

@@ -1,5 +1,6 @@
 """Every table, imported for its sake: what Alembic and the tests compare the database with."""
 
+from app.batches.models import Batch, BatchItem
 from app.db import Base
 from app.documents.models import Document, IdempotencyKey, Page
 from app.events import Event
@@ -11,6 +12,8 @@ from app.projects.models import ApiKey, Project
 __all__ = [
     "ApiKey",
     "Base",
+    "Batch",
+    "BatchItem",
     "ChunkVector",
     "Document",
     "DocumentChunk",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
+import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -21,7 +22,7 @@ from app.jobs.steps import Step
 from app.knowledge.reprocessing import Reprocessing
 from app.knowledge.search import Search
 from app.knowledge.service import Knowledge
-from app.projects.service import Projects
+from app.projects.service import Caller, Projects
 from app.storage.s3 import Bucket
 
 
@@ -60,11 +61,21 @@ def get_services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(get_services)]
 
 
-async def get_project(
+async def get_caller(
     services: ServicesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
-) -> UUID:
-    """The project that the caller's key opens. Raises `Unauthorized`."""
-    return await services.projects.authenticate(credentials.credentials if credentials else None)
+) -> Caller:
+    """Who asks; what is done from here on is noted as done with that key. Raises `Unauthorized`."""
+    caller = await services.projects.authenticate(credentials.credentials if credentials else None)
+    structlog.contextvars.bind_contextvars(api_key_id=str(caller.key_id))
+    return caller
+
+
+CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+async def get_project(caller: CallerDep) -> UUID:
+    """The project that the caller's key opens."""
+    return caller.project_id
 
 
 ProjectDep = Annotated[UUID, Depends(get_project)]

@@ -52,11 +52,13 @@ class Job(Base):
             postgresql_where=text("reads AND state IN ('queued', 'working', 'retryable')"),
         ),
         Index("ix_jobs_document_id_created_at", "document_id", text("created_at DESC")),
+        Index("ix_jobs_batch_id_id", "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"))
     document_id: Mapped[UUID] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"))
     stage: Mapped[Stage] = mapped_column(EnumText(Stage), server_default=Stage.QUEUED)
     state: Mapped[JobState] = mapped_column(EnumText(JobState), server_default=JobState.QUEUED)
     priority: Mapped[Priority] = mapped_column(EnumText(Priority), server_default=Priority.NORMAL)

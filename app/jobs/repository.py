@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import table_of
 from app.errors import JobNotFound, LeaseLost, StateConflict
-from app.events import Event, EventDraft, EventType, request_id
+from app.events import Event, EventDraft, EventType, api_key_id, request_id
 from app.jobs.models import Job
 from app.jobs.states import SOURCES, TERMINAL_STATES, WAITING_STATES, JobState, Stage
 from app.ocr.engine import OcrStatus
@@ -217,17 +217,31 @@ def _with_event(change: Any, *, stops: bool = False) -> Select[Any]:
         func.jsonb_build_object("stage", moved.c.stage, "state", moved.c.state, "attempts", moved.c.attempts), JSONB
     ).op("||")(told("payload"))
     noted = insert(events).from_select(
-        ["project_id", "document_id", "job_id", "number", "type", "severity", "code", "payload", "request_id"],
+        [
+            "project_id",
+            "document_id",
+            "job_id",
+            "batch_id",
+            "number",
+            "type",
+            "severity",
+            "code",
+            "payload",
+            "request_id",
+            "api_key_id",
+        ],
         select(
             moved.c.project_id,
             moved.c.document_id,
             moved.c.id,
+            moved.c.batch_id,
             moved.c.last_event_number,
             told("type"),
             told("severity"),
             told("code"),
             payload,
             func.coalesce(bindparam("event_request_id", type_=events.c.request_id.type), moved.c.request_id),
+            bindparam("event_api_key_id", type_=events.c.api_key_id.type),
         ),
     )
     return select(moved).add_cte(noted.cte("noted"))
@@ -240,6 +254,7 @@ def _event_row(event: EventDraft) -> dict[str, Any]:
         "code": event.code,
         "payload": dict(event.payload),
         "request_id": request_id(),
+        "api_key_id": api_key_id(),
     }
 
 

@@ -22,7 +22,7 @@ CACHE_ENTRIES = 10_000
 LONGEST_KEY = 200
 DEFAULT_PROJECT = "default"
 
-_FIND = select(ApiKey.project_id).where(
+_FIND = select(ApiKey.project_id, ApiKey.id).where(
     ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
 )
 
@@ -38,29 +38,38 @@ def hash_key(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: a project, by one of its keys."""
+
+    project_id: UUID
+    key_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Projects:
     """What can be asked about projects and their keys."""
 
     sessions: Sessions
-    known: dict[str, tuple[float, UUID]] = field(default_factory=dict)
+    known: dict[str, tuple[float, Caller]] = field(default_factory=dict)
 
-    async def authenticate(self, key: str | None) -> UUID:
-        """The project that a key opens. Raises `Unauthorized`. A revoked key may work for ten seconds more."""
+    async def authenticate(self, key: str | None) -> Caller:
+        """Whose a key is, and the project that it opens. Raises `Unauthorized`. A revoked key may work for ten seconds more."""
         if not key or len(key) > LONGEST_KEY:
             raise Unauthorized
         digest, now = hash_key(key), time.monotonic()
-        expires_at, project_id = self.known.get(digest, (0.0, None))
-        if project_id is not None and now < expires_at:
-            return project_id
+        expires_at, caller = self.known.get(digest, (0.0, None))
+        if caller is not None and now < expires_at:
+            return caller
         async with self.sessions() as session:
-            found = await session.scalar(_FIND.where(ApiKey.key_sha256 == digest))
-        if found is None:
+            row = (await session.execute(_FIND.where(ApiKey.key_sha256 == digest))).one_or_none()
+        if row is None:
             self.known.pop(digest, None)
             raise Unauthorized
         if len(self.known) >= CACHE_ENTRIES:
             self.known.clear()
-        self.known[digest] = (now + CACHE_SECONDS, found)
-        return found
+        caller = Caller(row.project_id, row.id)
+        self.known[digest] = (now + CACHE_SECONDS, caller)
+        return caller
 
     async def ensure_key(self, key: str, *, project: str = DEFAULT_PROJECT, name: str = "first") -> UUID:
         """Have a key open a project, both made where they aren't there; returns the project's id."""

@@ -1,0 +1,1 @@
+"""Many documents submitted as one."""
