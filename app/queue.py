@@ -34,10 +34,28 @@ class QueueName(StrEnum):
     ENTITY = "entity"
     GRAPH = "graph"
     DEFAULT = "default"
+    BATCH_HIGH = "batch.high"
+    BATCH_NORMAL = "batch.normal"
+    BATCH_LOW = "batch.low"
+
+
+BATCH_QUEUES: Mapping[str, QueueName] = {
+    "high": QueueName.BATCH_HIGH,
+    "normal": QueueName.BATCH_NORMAL,
+    "low": QueueName.BATCH_LOW,
+}
+"""Where batches are taken apart, by their priority."""
+
+BATCHES_AT_ONCE: Mapping[QueueName, int] = {
+    QueueName.BATCH_HIGH: 4,
+    QueueName.BATCH_NORMAL: 2,
+    QueueName.BATCH_LOW: 1,
+}
+"""How many a worker process takes apart at once."""
 
 
 class TaskName(StrEnum):
-    """The tasks that workers run, each the door to one stage."""
+    """The tasks that workers run: each the door to one stage, but for that which takes batches apart."""
 
     VALIDATE_DOCUMENT = "validate_document"
     START_TEXTRACT_JOB = "start_textract_job"
@@ -49,6 +67,7 @@ class TaskName(StrEnum):
     RESOLVE_ENTITIES = "resolve_entities"
     BUILD_RELATIONSHIPS = "build_relationships"
     FINALIZE_DOCUMENT = "finalize_document"
+    TAKE_BATCH = "take_batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +96,9 @@ class Queue(Protocol):
 
     async def advance(self, job: Ringable, *, in_seconds: float = 0.0) -> None:
         """Have a worker look at the job now, or at a moment that is near, if there is room."""
+
+    async def take_batch(self, batch_id: UUID, priority: str, chance: int) -> None:
+        """Have a worker take a batch apart; ringing again for the same chance is one task, not two."""
 
     async def room(self, queue: QueueName) -> int:
         """How many more jobs may be rung for on a queue; nothing while Redis is away."""
@@ -109,15 +131,22 @@ class ArqQueue:
         route = self.routes.get(job.stage)
         if route is None:
             return
-        name, now = task_id(job, route), timestamp_ms()
-        task = serialize_job(route.task, (str(job.id),), {}, None, now, serializer=serialize).decode()
+        await self._ring(task_id(job, route), route, job.id, in_seconds)
+
+    async def take_batch(self, batch_id: UUID, priority: str, chance: int) -> None:
+        route = Route(TaskName.TAKE_BATCH, BATCH_QUEUES[priority])
+        await self._ring(f"{route.task}:{batch_id}:{chance}", route, batch_id, 0.0)
+
+    async def _ring(self, name: str, route: Route, subject: UUID, in_seconds: float) -> None:
+        now = timestamp_ms()
+        task = serialize_job(route.task, (str(subject),), {}, None, now, serializer=serialize).decode()
         keys = [queue_key(route.queue), job_key_prefix + name]
         try:
             due = str(now + round(in_seconds * 1000))
             said = [str(self.window), task, str(TASK_KEPT_MS), due, name, wake_channel(self.redis), route.queue]
             await cast("Awaitable[int]", self.redis.eval(_RING, len(keys), *keys, *said))
         except (RedisError, OSError) as error:
-            log.warning("ring_unheard", job_id=str(job.id), error=str(error))
+            log.warning("ring_unheard", subject=str(subject), error=str(error))
 
     async def room(self, queue: QueueName) -> int:
         try:
