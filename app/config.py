@@ -105,6 +105,13 @@ class Settings(BaseSettings):
         25.0, ge=0, description="How long a stopping worker lets its tasks finish."
     )
 
+    batch_slice_items: int = Field(
+        200, ge=1, le=2000, description="Items of a batch that get their jobs in one transaction."
+    )
+    batch_request_bytes: int = Field(
+        32 * MEBIBYTE, gt=0, description="The largest body of a request that submits a batch."
+    )
+
     ocr_engines: str = Field(
         "textract",
         pattern=r"^(textract|local)(,(textract|local))?$",

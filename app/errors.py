@@ -4,11 +4,12 @@ QuireError
 ├── InternalError (transient)         a defect of ours
 ├── Unauthorized                      no key, or not one of ours
 ├── NotFound                          not there, or of another project
-│   ├── DocumentNotFound, JobNotFound, PageNotFound, EntityNotFound, MergeNotFound
+│   ├── DocumentNotFound, JobNotFound, BatchNotFound, PageNotFound, EntityNotFound, MergeNotFound
 ├── Conflict                          right request, wrong moment
 │   ├── ResultNotReady, ResultUnavailable, FormatNotReady, StateConflict, LeaseLost, IdempotencyInProgress
 ├── Invalid                           the request must change before it can succeed
-│   ├── RequestInvalid, IdempotencyMismatch, EntitiesDiffer, NameNotMerged, NothingToReuse
+│   ├── RequestInvalid, RequestTooLarge, ItemRepeated, IdempotencyMismatch, EntitiesDiffer, NameNotMerged,
+│   └── NothingToReuse
 ├── Refused                           the document itself can't be taken
 │   ├── DocumentEmpty, UnsupportedMediaType, DocumentTooLarge, DocumentEncrypted, DocumentCorrupt,
 │   └── DocumentHasNoPages, TooManyPages, PageTooLarge, FormatFailed
@@ -82,6 +83,11 @@ class JobNotFound(NotFound):
     message = "This project has no job of that id."
 
 
+class BatchNotFound(NotFound):
+    code, title = "batch_not_found", "Batch not found"
+    message = "This project has no batch of that id."
+
+
 class PageNotFound(NotFound):
     code, title = "page_not_found", "Page not found"
     message = "The document has no page of that number."
@@ -145,6 +151,16 @@ class Invalid(QuireError):
 class RequestInvalid(Invalid):
     code, title = "request_invalid", "Invalid request"
     message = "The request has fields that are missing or wrong; 'errors' lists each."
+
+
+class RequestTooLarge(Invalid):
+    status, code, title = 413, "request_too_large", "Request too large"
+    message = "The request's body is larger than this call takes; send less at once."
+
+
+class ItemRepeated(Invalid):
+    code, title = "item_repeated", "Item repeated"
+    message = "The same document stands in the batch before; each is taken once."
 
 
 class IdempotencyMismatch(Invalid):

@@ -127,6 +127,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("batch_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_jobs_batch_id_open",
+        "jobs",
+        ["batch_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("batch_id IS NOT NULL AND state IN ('queued', 'working', 'retryable')"),
+    )
     op.create_foreign_key(
         op.f("fk_jobs_batch_id_batches"), "jobs", "batches", ["batch_id"], ["id"], ondelete="SET NULL"
     )
@@ -139,6 +146,11 @@ def downgrade() -> None:
     op.drop_constraint(op.f("ck_events_type_known"), "events", type_="check")
     op.create_check_constraint(op.f("ck_events_type_known"), "events", f"type IN {EARLIER_EVENT_TYPES}")
     op.drop_constraint(op.f("fk_jobs_batch_id_batches"), "jobs", type_="foreignkey")
+    op.drop_index(
+        "ix_jobs_batch_id_open",
+        table_name="jobs",
+        postgresql_where=sa.text("batch_id IS NOT NULL AND state IN ('queued', 'working', 'retryable')"),
+    )
     op.drop_index("ix_jobs_batch_id_id", table_name="jobs", postgresql_where=sa.text("batch_id IS NOT NULL"))
     op.drop_column("jobs", "batch_id")
     op.drop_constraint(op.f("fk_events_api_key_id_api_keys"), "events", type_="foreignkey")

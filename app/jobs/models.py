@@ -38,7 +38,16 @@ class Job(Base):
         CheckConstraint("(stage = 'parsing') <= (textract_job_id IS NOT NULL)", name="parsing_has_a_textract_job"),
         CheckConstraint("attempts >= 0 AND fence >= 0 AND last_event_number >= 0", name="counts_up"),
         CheckConstraint("pages_done >= 0 AND (pages_total IS NULL OR pages_done <= pages_total)", name="pages_add_up"),
-        Index("ix_jobs_backlog", "project_id", "stage", "priority", "created_at", postgresql_where=WAITING),
+        # A batch is a group that takes turns with others of its project; what came by itself is one group together.
+        Index(
+            "ix_jobs_backlog",
+            "project_id",
+            "stage",
+            "priority",
+            text("coalesce(batch_id, project_id)"),
+            "created_at",
+            postgresql_where=WAITING,
+        ),
         Index("ix_jobs_due", "stage", "next_attempt_at", postgresql_where=WAITING),
         Index("ix_jobs_leased", "claimed_by", "lease_until", postgresql_where=text("state = 'working'")),
         Index("ix_jobs_project_id_created_at", "project_id", text("created_at DESC"), text("id DESC")),
@@ -53,6 +62,13 @@ class Job(Base):
         ),
         Index("ix_jobs_document_id_created_at", "document_id", text("created_at DESC")),
         Index("ix_jobs_batch_id_id", "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
+        # Whether a batch has jobs that haven't ended is asked every second.
+        Index(
+            "ix_jobs_batch_id_open",
+            "batch_id",
+            "id",
+            postgresql_where=text("batch_id IS NOT NULL AND state IN ('queued', 'working', 'retryable')"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
