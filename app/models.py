@@ -1,5 +1,6 @@
 """Every table, imported for its sake: what Alembic and the tests compare the database with."""
 
+from app.alerts.models import Alert
 from app.batches.models import Batch, BatchItem
 from app.db import Base
 from app.documents.models import Document, IdempotencyKey, Page
@@ -10,6 +11,7 @@ from app.knowledge.vector_models import ChunkVector, EmbeddingModel
 from app.projects.models import ApiKey, Project
 
 __all__ = [
+    "Alert",
     "ApiKey",
     "Base",
     "Batch",
