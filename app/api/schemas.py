@@ -12,6 +12,7 @@ from app.documents.models import Document
 from app.documents.service import Submission
 from app.events import Event, EventType, Severity
 from app.jobs.models import Job
+from app.jobs.shares import share_of
 from app.jobs.states import JobState, Priority, Stage
 from app.ocr.engine import EngineName
 
@@ -306,26 +307,5 @@ def _progress(job: Job) -> Progress:
     return Progress(fraction=_fraction(job), pages_done=job.pages_done, pages_total=job.pages_total)
 
 
-STAGE_SHARES = {
-    Stage.QUEUED: 0.0,
-    Stage.JOB_VALIDATED: 0.05,
-    Stage.PARSING: 0.1,
-    Stage.PARSED: 0.7,
-    Stage.PARSE_VALIDATED: 0.72,
-    Stage.CHUNKING: 0.72,
-    Stage.CHUNKS_BUFFERED: 0.76,
-    Stage.EMBEDDING: 0.76,
-    Stage.EMBEDDED: 0.82,
-    Stage.ENTITIES_EXTRACTED: 0.92,
-    Stage.ENTITIES_RESOLVED: 0.94,
-    Stage.RELATIONSHIPS_BUILT: 0.98,
-    Stage.FINALIZED: 1.0,
-}
-"""How much of the way is behind a job when it comes to a stage: reading the pages is most of it."""
-
-
 def _fraction(job: Job) -> float:
-    share = STAGE_SHARES[job.stage]
-    if job.stage is Stage.PARSING and job.pages_total:
-        share += 0.6 * job.pages_done / job.pages_total
-    return round(share, 4)
+    return round(share_of(job.stage, job.pages_done, job.pages_total), 4)
