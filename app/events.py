@@ -47,6 +47,12 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
+NO_PAGE = text("type <> 'page'")
+"""What is told of a project: pages, of which a long document has thousands, are told of their job alone."""
+OF_NOTE = text("type IN ('done', 'error', 'action', 'alert')")
+"""What others than those who follow a job want to be told of: about one event of each job."""
+
+
 class Event(Base):
     """One change, for good. Its number counts the events of its job, from 1, without gaps."""
 
@@ -55,13 +61,22 @@ class Event(Base):
         one_of("type", EventType),
         one_of("severity", Severity),
         UniqueConstraint("job_id", "number"),
-        Index("ix_events_project_id_id", "project_id", "id"),
+        Index("ix_events_of_project", "project_id", "transaction_id", "id", postgresql_where=NO_PAGE),
         Index("ix_events_document_id_id", "document_id", "id"),
-        Index("ix_events_batch_id_id", "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
-        Index("ix_events_api_key_id_id", "api_key_id", "id", postgresql_where=text("api_key_id IS NOT NULL")),
+        Index("ix_events_of_batch", "batch_id", "transaction_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
+        Index(
+            "ix_events_of_api_key",
+            "api_key_id",
+            "transaction_id",
+            "id",
+            postgresql_where=text("api_key_id IS NOT NULL"),
+        ),
+        Index("ix_events_of_note", "transaction_id", "id", postgresql_where=OF_NOTE),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    transaction_id: Mapped[int] = mapped_column(BigInteger, server_default=text("(pg_current_xact_id()::text)::bigint"))
+    """Of the transaction that wrote it; with the id, the order in which the log is read: see `app.event_log`."""
     project_id: Mapped[UUID | None] = mapped_column(ForeignKey("projects.id"))
     """None where it is about the whole service, such as an engine that is away."""
     document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id", ondelete="SET NULL"))
@@ -118,20 +133,41 @@ def channel(redis: Redis) -> str:
     return f"quire:{database}:events"
 
 
-async def ring(redis: Redis, job_id: UUID, number: int) -> None:
-    """Tell whoever listens that a job has events up to this number. Never fails: the streams also look by themselves."""
+async def ring(
+    redis: Redis, job_id: UUID, number: int, *, project_id: UUID | None = None, batch_id: UUID | None = None
+) -> None:
+    """Tell whoever listens that a job has events up to this number. Never fails: the streams also look by themselves.
+
+    The project and the batch are named where the events are ones that their streams tell, which those of pages aren't.
+    """
+    await _publish(redis, f"{job_id}:{number}:{project_id or ''}:{batch_id or ''}")
+
+
+async def ring_log(redis: Redis, *, project_id: UUID | None, batch_id: UUID | None = None) -> None:
+    """Tell whoever listens that there are events of a project, or of a batch, that are of no one job. Never fails."""
+    await _publish(redis, f"::{project_id or ''}:{batch_id or ''}")
+
+
+async def _publish(redis: Redis, message: str) -> None:
     try:
-        await redis.publish(channel(redis), f"{job_id}:{number}")
+        await redis.publish(channel(redis), message)
     except (RedisError, OSError) as error:
-        log.warning("event_bell_unheard", job_id=str(job_id), error=str(error))
+        log.warning("event_bell_unheard", about=message, error=str(error))
 
 
-async def ring_all(redis: Redis, news: Iterable[tuple[UUID, int]]) -> None:
-    """The same for many jobs, in one trip."""
+async def ring_all(
+    redis: Redis,
+    news: Iterable[tuple[UUID, int]],
+    *,
+    project_id: UUID | None = None,
+    batch_id: UUID | None = None,
+) -> None:
+    """The same for many jobs, of one project and perhaps of one batch, in one trip."""
     try:
         async with redis.pipeline(transaction=False) as pipe:
             for job_id, number in news:
                 pipe.publish(channel(redis), f"{job_id}:{number}")
+            pipe.publish(channel(redis), f"::{project_id or ''}:{batch_id or ''}")
             await pipe.execute()
     except (RedisError, OSError) as error:
         log.warning("event_bell_unheard", error=str(error))

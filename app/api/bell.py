@@ -70,9 +70,10 @@ class Bell:
             self.hearing = True
             self._wake_all()
         elif message["type"] == "message":
-            job_id, _, _ = message["data"].partition(b":")
-            with suppress(ValueError):  # not one of ours
-                self._wake(UUID(job_id.decode()))
+            job_id, _, about = message["data"].partition(b":")
+            for said in (job_id, *about.split(b":")[1:]):
+                with suppress(ValueError):  # nothing, or not one of ours
+                    self._wake(UUID(said.decode()))
 
     def _wake(self, job_id: UUID) -> None:
         for woken in self._waiting.get(job_id, ()):

@@ -120,7 +120,7 @@ async def _write(
             return
         told = {"pages_done": batch.last_page, "mentions": len(placed)}
         last = await note_progress(session, job, Step.ENTITIES, cursor=read, **told)
-    await events.ring(tools.redis, job.id, last)
+    await events.ring(tools.redis, job.id, last, project_id=job.project_id)
 
 
 def _placed(passages: Sequence[Passage], by_passage: Sequence[Sequence[Mention]], places: Places) -> Iterator[Placed]:

@@ -15,7 +15,7 @@ async def tell_progress(job: Job, tools: Tools, step: str, **figures: Any) -> No
     """Write an event that says how far a step has come. Raises `LeaseLost`."""
     async with tools.sessions.begin() as session:
         last = await note_progress(session, job, step, **figures)
-    await events.ring(tools.redis, job.id, last)
+    await events.ring(tools.redis, job.id, last, project_id=job.project_id)
 
 
 async def note_progress(

@@ -49,5 +49,7 @@ async def move(tools: Tools, job: Job, state: JobState, event: EventDraft, **cha
 
     moved = await recorded(write)
     if moved is not None:
-        await events.ring(tools.redis, moved.id, moved.last_event_number)
+        await events.ring(
+            tools.redis, moved.id, moved.last_event_number, project_id=moved.project_id, batch_id=moved.batch_id
+        )
     return moved

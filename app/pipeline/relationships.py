@@ -98,7 +98,7 @@ async def _write(job: Job, tools: Tools, edges: Sequence[EdgeDraft], batch: Pass
             return
         told = {"pages_done": batch.last_page, "relationships": len(edges)}
         last = await note_progress(session, job, Step.RELATIONSHIPS, **told)
-    await events.ring(tools.redis, job.id, last)
+    await events.ring(tools.redis, job.id, last, project_id=job.project_id)
 
 
 def _drafts(edges: Iterable[Edge], batch: PassageBatch) -> Iterable[EdgeDraft]:

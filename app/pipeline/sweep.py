@@ -69,7 +69,9 @@ class Sweep:
 
     async def _tell(self, job: Job) -> None:
         log.warning("job_given_back", job_id=str(job.id), stage=job.stage, attempts=job.attempts, state=job.state)
-        await events.ring(self.tools.redis, job.id, job.last_event_number)
+        await events.ring(
+            self.tools.redis, job.id, job.last_event_number, project_id=job.project_id, batch_id=job.batch_id
+        )
         if job.state in WAITING_STATES:
             await self.queue.advance(job)
 

@@ -1,0 +1,191 @@
+"""The log of events in the order in which they can be read without gaps: for readers that follow more than one job.
+
+Ids are given when rows are written, and rows are seen when their transactions commit: whoever reads "after the last id"
+loses those that commit late. So each row carries its transaction's id as well, the order is by transaction and then by
+id, and a reader is told of a transaction only once none that began before it can still commit: every later row then
+sorts after what was told. A job's own stream needs none of this, for its row is locked while an event is numbered.
+
+Events of pages are left out: they are a job's, and a long document has thousands.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Self
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import table_of
+from app.events import NO_PAGE, OF_NOTE, Event
+
+events = table_of(Event)
+
+LARGEST = 2**63 - 1
+FORM = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the log: between what was told and what is still to come."""
+
+    transaction_id: int = 0
+    event_id: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.transaction_id}-{self.event_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From its text. Raises `ValueError` for one that isn't ours."""
+        found = FORM.fullmatch(text)
+        if found is None:
+            raise ValueError("not a position of the log")
+        numbers = [int(number) for number in found.groups()]
+        if max(numbers) > LARGEST:
+            raise ValueError("not a position of the log")
+        return cls(*numbers)
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """Right after an event."""
+        return cls(event.transaction_id, event.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What one look at the log found."""
+
+    position: Position
+    """Where the next look goes on."""
+    events: Sequence[Event] = field(default_factory=list)
+    is_full: bool = False
+    """There may be more: look again at once."""
+    is_held_up: bool = False
+    """More has been committed, and can be told when an earlier transaction has ended: look again in a moment."""
+
+
+async def now(session: AsyncSession) -> Position:
+    """The position after everything that can be told: what is told from here on is new."""
+    return Position(int(await session.scalar(select(_HORIZON)) or 0), 0)
+
+
+async def read_project(
+    session: AsyncSession, project_id: UUID, position: Position, *, limit: int = AT_ONCE
+) -> Portion:
+    """A project's events after a position, in order, without those of pages."""
+    return (await read_projects(session, {project_id: position}, limit=limit))[project_id]
+
+
+async def read_batch(session: AsyncSession, batch_id: UUID, position: Position, *, limit: int = AT_ONCE) -> Portion:
+    """The events after a position of a batch and of the moves of its jobs, in order."""
+    return (await read_batches(session, {batch_id: position}, limit=limit))[batch_id]
+
+
+async def read_projects(
+    session: AsyncSession, positions: Mapping[UUID, Position], *, limit: int = AT_ONCE
+) -> dict[UUID, Portion]:
+    """The same of several projects, each after its own position, by one statement."""
+    return await _read_each(session, "project_id", positions, limit)
+
+
+async def read_batches(
+    session: AsyncSession, positions: Mapping[UUID, Position], *, limit: int = AT_ONCE
+) -> dict[UUID, Portion]:
+    """The same of several batches."""
+    return await _read_each(session, "batch_id", positions, limit)
+
+
+async def read_of_note(session: AsyncSession, position: Position, *, limit: int = AT_ONCE) -> Portion:
+    """The ends of jobs, errors, actions and alerts of all projects after a position, in order."""
+    parameters = {"transaction_id": position.transaction_id, "event_id": position.event_id, "most": limit}
+    rows = (await session.execute(_OF_NOTE, parameters)).mappings().all()
+    return _portion(position, rows, limit)
+
+
+async def _read_each(
+    session: AsyncSession, about: str, positions: Mapping[UUID, Position], limit: int
+) -> dict[UUID, Portion]:
+    parameters = {
+        "keys": list(positions),
+        "transaction_ids": [position.transaction_id for position in positions.values()],
+        "event_ids": [position.event_id for position in positions.values()],
+        "most": limit,
+    }
+    found: dict[UUID, list[Mapping[Any, Any]]] = {key: [] for key in positions}
+    for row in (await session.execute(_each(about), parameters)).mappings():
+        found[row[about]].append(row)
+    return {key: _portion(positions[key], rows, limit) for key, rows in found.items()}
+
+
+def _portion(position: Position, rows: Sequence[Mapping[Any, Any]], limit: int) -> Portion:
+    told = [event_of(row) for row in rows if row["is_settled"]]
+    return Portion(
+        position=Position.of(told[-1]) if told else position,
+        events=told,
+        is_full=len(rows) == limit and len(told) == limit,
+        is_held_up=len(told) < len(rows),
+    )
+
+
+def event_of(row: Mapping[Any, Any]) -> Event:
+    """An event from a row of its columns, outside of any session."""
+    return Event(**{each.name: row[each.name] for each in events.columns})
+
+
+_HORIZON: ColumnElement[int] = literal_column("(pg_snapshot_xmin(pg_current_snapshot())::text)::bigint", BigInteger)
+"""The oldest transaction that is still running: no row of an earlier one can come to light any more."""
+_SETTLED = (events.c.transaction_id < _HORIZON).label("is_settled")
+_ORDER = (events.c.transaction_id, events.c.id)
+_PLACE = tuple_(*_ORDER)
+
+_OF_NOTE: Select[Any] = (
+    select(events, _SETTLED)
+    .where(
+        OF_NOTE,
+        _PLACE > tuple_(bindparam("transaction_id", type_=BigInteger), bindparam("event_id", type_=BigInteger)),
+    )
+    .order_by(*_ORDER)
+    .limit(bindparam("most"))
+)
+
+
+@cache
+def _each(about: str) -> Select[Any]:
+    """The events of several things, of each after a position of its own and so many at most."""
+    wanted = (
+        func.unnest(
+            bindparam("keys", type_=ARRAY(Uuid())),
+            bindparam("transaction_ids", type_=ARRAY(BigInteger())),
+            bindparam("event_ids", type_=ARRAY(BigInteger())),
+        )
+        .table_valued(
+            column("key", Uuid()),
+            column("transaction_id", BigInteger()),
+            column("event_id", BigInteger()),
+            name="wanted",
+        )
+        .render_derived()
+    )
+    after = _PLACE > tuple_(wanted.c.transaction_id, wanted.c.event_id)
+    found = select(events, _SETTLED).where(events.c[about] == wanted.c.key, after)
+    if about == "project_id":
+        found = found.where(NO_PAGE)
+    each = found.order_by(*_ORDER).limit(bindparam("most")).lateral("each")
+    return select(each).select_from(wanted).join(each, true()).order_by(each.c.transaction_id, each.c.id)
