@@ -1,16 +1,20 @@
-"""The `quire` command: run the whole, or a part, and set up what a part needs.
+"""The `quire` command: run the whole, or a part, set up what a part needs, and work with a server wherever it runs.
 
-Each command becomes the program that does it, so that none pays for what the others import.
+Each command that serves becomes the program that does it, and the others import what they need when they are called,
+so that none pays for what the others import.
 """
 
 import os
 import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from app.config import Settings
 
-cli = typer.Typer(help="Quire reads documents.", no_args_is_help=True, add_completion=False)
+cli = typer.Typer(help="Quire reads documents.", no_args_is_help=True, pretty_exceptions_enable=False)
 key_cli = typer.Typer(help="API keys.", no_args_is_help=True)
 bucket_cli = typer.Typer(help="The bucket that documents are kept in.", no_args_is_help=True)
 embeddings_cli = typer.Typer(help="The models that vectors are made by.", no_args_is_help=True)
@@ -19,6 +23,17 @@ cli.add_typer(bucket_cli, name="bucket")
 cli.add_typer(embeddings_cli, name="embeddings")
 
 PROJECT = typer.Option("default", help="The project that the key opens; made where it isn't there.")
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+class PriorityChoice(StrEnum):
+    """Which documents are taken first."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
 
 
 def main() -> None:
@@ -91,6 +106,53 @@ def forget_embeddings(model: str) -> None:
 def ensure_bucket() -> None:
     """Make the bucket where it isn't there yet."""
     _become("app.setup", "bucket")
+
+
+@cli.command()
+def submit(
+    files: Annotated[list[Path], typer.Argument(help="The documents: PDF, PNG, JPEG or TIFF.")],
+    priority: Annotated[PriorityChoice, typer.Option(help="Which documents are taken first.")] = PriorityChoice.NORMAL,
+    options: Annotated[str | None, typer.Option(help="How to read them: `ProcessingOptions` as a JSON object.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until they have been read; exits with 1 if one failed.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit documents, and follow them with --wait."""
+    from app.cli.connection import run
+    from app.cli.submitting import Wishes, submit
+
+    run(submit(files, Wishes(priority, options, wait=wait, as_json=as_json)))
+
+
+@cli.command()
+def status(
+    name: Annotated[str, typer.Argument(metavar="ID", help="Of a document, a job or a batch.")], as_json: AsJson = False
+) -> None:
+    """Show how a document, a job or a batch is doing."""
+    from app.cli.connection import run
+    from app.cli.reading import status
+
+    run(status(name, as_json=as_json))
+
+
+@cli.command()
+def result(
+    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT_ID")],
+    wanted: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="text, markdown, json, textract, hocr, alto, pdf, chunks, entities, relationships or trace.",
+        ),
+    ] = "text",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write to.")] = None,
+) -> None:
+    """Print what was read of a document, in the format that you want."""
+    from app.cli.connection import run
+    from app.cli.reading import result
+
+    run(result(document_id, wanted=wanted, to=output))
 
 
 def _become(module: str, *arguments: str) -> None:
