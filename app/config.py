@@ -76,6 +76,27 @@ class Settings(BaseSettings):
     )
     max_concurrent_uploads: int = Field(32, ge=1, description="Uploads one API process takes at once; more answer 503.")
 
+    direct_upload_part_bytes: int = Field(
+        16 * MEBIBYTE,
+        ge=5 * MEBIBYTE,
+        description="The size of the parts that clients send straight to S3; of very large files they are larger.",
+    )
+    direct_upload_expires_seconds: int = Field(
+        24 * 3600, gt=0, description="How long a client has for an upload straight to S3."
+    )
+    presigned_url_seconds: int = Field(
+        3600, gt=0, le=7 * 24 * 3600, description="How long the URLs hold that clients are given to S3."
+    )
+    s3_public_endpoint_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Where clients reach the bucket's server, where that isn't `AWS_ENDPOINT_URL_S3`.",
+    )
+    import_buckets: str = Field(
+        "",
+        description="What may be imported, separated by commas: buckets, or folders of them (`bucket/folder/`).",
+    )
+
     max_attempts: int = Field(
         8, ge=1, description="How often a stage is tried before its job goes to the dead letters."
     )
@@ -92,10 +113,22 @@ class Settings(BaseSettings):
     sweep_interval_seconds: float = Field(
         1.0, gt=0, description="How often the sweep looks for work nobody was rung for."
     )
+    normal_priority_share: float = Field(
+        0.2,
+        ge=0,
+        le=0.5,
+        description="The share of places that is kept for documents of normal priority, however many urgent ones wait.",
+    )
+    low_priority_share: float = Field(
+        0.05, ge=0, le=0.5, description="The same for low priority, so that nothing waits for ever."
+    )
     ring_again_seconds: float = Field(10.0, gt=0, description="How long a ring is given to be heard before the next.")
     worker_max_jobs: int = Field(20, ge=1, description="Tasks that a worker process runs at once at most, per queue.")
     fleet_slots_per_queue: int = Field(
         100, ge=1, description="Tasks the whole fleet runs at once, per queue; arq carries twice as many."
+    )
+    queue_unserved_seconds: float = Field(
+        10.0, ge=0, description="How long a queue may have work and no worker before an alert is raised."
     )
     worker_heartbeat_seconds: float = Field(5.0, gt=0, description="How often a worker says that it is alive.")
     worker_metrics_port: int | None = Field(
@@ -330,6 +363,17 @@ class Settings(BaseSettings):
 
     max_streams: int = Field(2000, ge=1, description="Event streams that one API process keeps open at once.")
     stream_ping_seconds: float = Field(15.0, gt=0, description="How often an idle stream sends a comment.")
+
+    @property
+    def import_places(self) -> list[str]:
+        """The places of `IMPORT_BUCKETS`."""
+        return [place.strip() for place in self.import_buckets.split(",") if place.strip()]
+
+    @model_validator(mode="after")
+    def _own_bucket_is_not_imported(self) -> Self:
+        if any(place.partition("/")[0] == self.s3_bucket for place in self.import_places):
+            raise ValueError("IMPORT_BUCKETS may not name S3_BUCKET: every project's documents are in it")
+        return self
 
     @model_validator(mode="after")
     def _chunks_have_room(self) -> Self:

@@ -4,15 +4,17 @@ QuireError
 ├── InternalError (transient)         a defect of ours
 ├── Unauthorized                      no key, or not one of ours
 ├── NotFound                          not there, or of another project
-│   ├── DocumentNotFound, JobNotFound, BatchNotFound, PageNotFound, EntityNotFound, MergeNotFound
+│   ├── DocumentNotFound, JobNotFound, BatchNotFound, PageNotFound, EntityNotFound, MergeNotFound,
+│   └── UploadNotFound
 ├── Conflict                          right request, wrong moment
-│   ├── ResultNotReady, ResultUnavailable, FormatNotReady, StateConflict, LeaseLost, IdempotencyInProgress
+│   ├── ResultNotReady, ResultUnavailable, FormatNotReady, StateConflict, LeaseLost, IdempotencyInProgress,
+│   └── UploadInProgress, UploadIncomplete, UploadEnded, UploadCompleted
 ├── Invalid                           the request must change before it can succeed
 │   ├── RequestInvalid, RequestTooLarge, ItemRepeated, IdempotencyMismatch, EntitiesDiffer, NameNotMerged,
-│   └── NothingToReuse
+│   └── NothingToReuse, SourceInvalid, SourceNotAllowed, SourceNotFound, SourceUnreadable
 ├── Refused                           the document itself can't be taken
 │   ├── DocumentEmpty, UnsupportedMediaType, DocumentTooLarge, DocumentEncrypted, DocumentCorrupt,
-│   └── DocumentHasNoPages, TooManyPages, PageTooLarge, FormatFailed
+│   └── DocumentHasNoPages, TooManyPages, PageTooLarge, FormatFailed, ChecksumMismatch
 ├── Unavailable (transient)           a part that we need doesn't answer, or is full
 │   ├── Overloaded, NoWorkers, DatabaseUnavailable, StorageUnavailable, StageTimeout, WorkerLost
 │   └── OcrUnavailable, OcrThrottled (waits), OcrEnginesAway (waits)
@@ -32,6 +34,7 @@ QuireError
 """
 
 from typing import ClassVar
+from uuid import UUID
 
 
 class QuireError(Exception):
@@ -103,6 +106,11 @@ class MergeNotFound(NotFound):
     message = "This entity has no merge of that id that could be undone."
 
 
+class UploadNotFound(NotFound):
+    code, title = "upload_not_found", "Upload not found"
+    message = "This project has no upload of that id."
+
+
 class MethodNotAllowed(QuireError):
     status, code, title = 405, "method_not_allowed", "Method not allowed"
     message = "This address doesn't take that method; the Allow header names those that it takes."
@@ -143,6 +151,35 @@ class IdempotencyInProgress(Conflict):
     message = "A request with this Idempotency-Key is still being worked on; ask again in a moment."
 
 
+class UploadInProgress(Conflict):
+    code, title, retry_after_seconds = "upload_in_progress", "Upload being completed", 2
+    message = "The upload is being completed by another request; ask again in a moment."
+
+
+class UploadIncomplete(Conflict):
+    code, title = "upload_incomplete", "Upload incomplete"
+    message = "Parts of the upload are missing or have another size than they should; send them, and complete it again."
+
+
+class UploadEnded(Conflict):
+    code, title = "upload_ended", "Upload ended"
+    message = "The upload has been aborted or has expired; begin a new one."
+
+
+class UploadCompleted(Conflict):
+    """The document and the job that an upload became stand in it."""
+
+    code, title = "upload_completed", "Upload completed"
+    message = "The upload has become a document already."
+
+    def __init__(
+        self, message: str | None = None, *, document_id: UUID | None = None, job_id: UUID | None = None
+    ) -> None:
+        self.document_id = document_id
+        self.job_id = job_id
+        super().__init__(message)
+
+
 class Invalid(QuireError):
     status, code, title = 422, "invalid", "Invalid request"
     message = "The request can't be processed as it is."
@@ -166,6 +203,26 @@ class ItemRepeated(Invalid):
 class IdempotencyMismatch(Invalid):
     code, title = "idempotency_mismatch", "Idempotency-Key used before"
     message = "This Idempotency-Key was used with another request; use a new key for a new request."
+
+
+class SourceInvalid(Invalid):
+    code, title = "source_invalid", "Source invalid"
+    message = "Write the source as s3://bucket/key, with the key as it is and nothing escaped."
+
+
+class SourceNotAllowed(Invalid):
+    status, code, title = 403, "source_not_allowed", "Source not allowed"
+    message = "Nothing may be imported from this place; IMPORT_BUCKETS lists the buckets that may be imported from."
+
+
+class SourceNotFound(Invalid):
+    code, title = "source_not_found", "Source not found"
+    message = "There is no object of that key, or no such bucket."
+
+
+class SourceUnreadable(Invalid):
+    code, title = "source_unreadable", "Source unreadable"
+    message = "The object may not be read: it isn't there, is archived, or the service has no permission."
 
 
 class EntitiesDiffer(Invalid):
@@ -201,6 +258,11 @@ class UnsupportedMediaType(Refused):
 class DocumentTooLarge(Refused):
     status, code, title = 413, "document_too_large", "Document too large"
     message = "The document is larger than this service takes."
+
+
+class ChecksumMismatch(Refused):
+    code, title = "checksum_mismatch", "Checksum mismatch"
+    message = "The bytes that arrived have another SHA-256 than was said; upload them again."
 
 
 class DocumentEncrypted(Refused):

@@ -4,6 +4,7 @@ from app.alerts.models import Alert
 from app.batches.models import Batch, BatchItem
 from app.db import Base
 from app.documents.models import Document, IdempotencyKey, Page
+from app.documents.upload_rows import DirectUpload
 from app.events import Event
 from app.jobs.models import Job, TextractJob, Worker
 from app.knowledge.models import DocumentChunk, Entity, EntityMention, EntityMerge, Relationship
@@ -17,6 +18,7 @@ __all__ = [
     "Batch",
     "BatchItem",
     "ChunkVector",
+    "DirectUpload",
     "Document",
     "DocumentChunk",
     "EmbeddingModel",

@@ -18,7 +18,8 @@ from streaming_form_data.parser import UnexpectedPartException
 from streaming_form_data.targets import BaseTarget
 
 from app.api.submission import SubmissionFields
-from app.documents.service import Content, Description
+from app.documents.service import Content
+from app.documents.submission import Description
 from app.errors import DocumentTooLarge, RequestInvalid
 
 LONGEST_FIELD_BYTES = 64 * 1024

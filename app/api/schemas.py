@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.documents.intake import MediaType
 from app.documents.models import Document
-from app.documents.service import Submission
+from app.documents.submission import Submission
 from app.events import Event, EventType, Severity
 from app.jobs.models import Job
 from app.jobs.shares import share_of

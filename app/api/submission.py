@@ -6,7 +6,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, WithJsonSchema, field_validator
 
 from app.api.options import ProcessingOptions
-from app.documents.service import Description
+from app.documents.submission import Description
 from app.jobs.states import Priority
 
 

@@ -7,54 +7,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Any
 from uuid import UUID
 
-import orjson
-
-from app import events
 from app.db import Sessions, new_id, one_statement
 from app.documents import repository
-from app.documents.intake import EXTENSIONS, SizeLimits, clean_filename, read_head, sniff
-from app.documents.models import Document, IdempotencyKey, Page
+from app.documents.intake import EXTENSIONS, SizeLimits, read_head, sniff
+from app.documents.models import IdempotencyKey, Page
+from app.documents.submission import Description, StoredBytes, Submission, record
 from app.errors import IdempotencyInProgress, IdempotencyMismatch, ResultNotReady, ResultUnavailable
 from app.jobs import repository as jobs_repository
 from app.jobs.models import Job
-from app.jobs.states import LIVE_STATES, Priority
-from app.ocr.engine import ReadRequest
+from app.jobs.states import LIVE_STATES
 from app.queue import Queue
 from app.storage.s3 import Bucket
 from app.storage.upload import Upload
 
 IDEMPOTENCY_LOCK = timedelta(minutes=5)
 """How long a request may take before another with its key counts it as dead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What a client says about a document that it submits."""
-
-    filename: str | None = None
-    external_id: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-    priority: Priority = Priority.NORMAL
-    options: dict[str, Any] = field(default_factory=dict)
-    callback_url: str | None = None
-
-    def fingerprint(self, sha256: str) -> str:
-        """One hash over the bytes and all that was said of them."""
-        told = [sha256, self.filename, self.external_id, self.metadata, self.priority, self.options, self.callback_url]
-        return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A document and the job that reads it."""
-
-    document: Document
-    job: Job
-    cost_microdollars: int = 0
-    """What all jobs of the document have cost so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +97,17 @@ class Documents:
         raise ResultUnavailable(f"The document could not be read: {latest.error_message or 'its job was cancelled.'}")
 
     async def _take_in(self, project_id: UUID, content: Content, idempotency_key: str | None) -> Submission:
-        document_id = new_id()
-        stored = await self._store(document_id, content)
+        stored = await self._store(new_id(), content)
         try:
-            described = content.describe()
-            document = _document(project_id, document_id, stored, described)
-            job = await self._record(document, described, idempotency_key)
+            made = await self._record(project_id, stored, content.describe(), idempotency_key)
         except BaseException:
             await asyncio.shield(self.bucket.clean_up(partial(self.bucket.delete, stored.key)))
             raise
         # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
-        self._ring(job)
-        return Submission(document, job)
+        self._ring(made.job)
+        return made
 
-    async def _store(self, document_id: UUID, content: Content) -> "StoredBytes":
+    async def _store(self, document_id: UUID, content: Content) -> StoredBytes:
         head = await read_head(content.chunks)
         media_type = sniff(head)
         key = f"documents/{document_id}{EXTENSIONS[media_type]}"
@@ -153,24 +119,18 @@ class Documents:
                 await upload.write(chunk)
             content.describe()  # what is said must be sound before the object appears
             await upload.complete()
-        return StoredBytes(self.bucket.name, key, media_type, upload.size_bytes, upload.sha256)
+        return StoredBytes(document_id, self.bucket.name, key, media_type, upload.size_bytes, upload.sha256)
 
-    async def _record(self, document: Document, described: Description, idempotency_key: str | None) -> Job:
-        values = {
-            "id": new_id(),
-            "priority": described.priority,
-            "options": described.options,
-            "operation": ReadRequest.from_options(described.options).operation,
-            "callback_url": described.callback_url,
-            "request_id": events.request_id(),
-        }
+    async def _record(
+        self, project_id: UUID, stored: StoredBytes, described: Description, idempotency_key: str | None
+    ) -> Submission:
         if idempotency_key is None:
             async with one_statement(self.sessions) as session:
-                return await repository.add_with_job(session, document, **values)
+                return await record(session, project_id, stored, described)
         async with self.sessions.begin() as session:
-            job = await repository.add_with_job(session, document, **values)
-            await repository.answer_key(session, job, idempotency_key, described.fingerprint(document.sha256))
-        return job
+            made = await record(session, project_id, stored, described)
+            await repository.answer_key(session, made.job, idempotency_key, described.fingerprint(stored.sha256))
+        return made
 
     async def _answer_again(self, earlier: IdempotencyKey, content: Content) -> Submission:
         if earlier.document_id is None or earlier.job_id is None:
@@ -203,29 +163,3 @@ class Documents:
         task = asyncio.create_task(self.queue.advance(job))
         self.background.add(task)
         task.add_done_callback(self.background.discard)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredBytes:
-    """What a submission's bytes turned out to be, and where they are."""
-
-    bucket: str
-    key: str
-    media_type: Any
-    size_bytes: int
-    sha256: str
-
-
-def _document(project_id: UUID, document_id: UUID, stored: StoredBytes, described: Description) -> Document:
-    return Document(
-        id=document_id,
-        project_id=project_id,
-        filename=clean_filename(described.filename),
-        external_id=described.external_id,
-        details=described.metadata,
-        media_type=stored.media_type,
-        size_bytes=stored.size_bytes,
-        sha256=stored.sha256,
-        s3_bucket=stored.bucket,
-        s3_key=stored.key,
-    )

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import events
 from app.db import Sessions, new_id
 from app.documents import repository as documents
-from app.documents.service import IDEMPOTENCY_LOCK, Submission
+from app.documents.service import IDEMPOTENCY_LOCK
+from app.documents.submission import Submission
 from app.errors import IdempotencyInProgress, IdempotencyMismatch, NothingToReuse, StateConflict
 from app.jobs import repository
 from app.jobs.models import Job

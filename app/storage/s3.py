@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+MEBIBYTE = 1024 * 1024
+
 READ_CHUNK_BYTES = 256 * 1024
 
 CLEAN_UP_PAUSES_SECONDS = (1, 2, 5, 15, 60, 300, 900)
@@ -75,6 +77,13 @@ class Bucket:
     name: str
     chores: "set[asyncio.Task[None]]" = field(default_factory=set)
     """What is still to be taken away, where the bucket was out of reach when it should have been."""
+    public: "S3Client | None" = None
+    """What presigns URLs, where clients reach the store by another address than we do."""
+
+    @property
+    def signer(self) -> "S3Client":
+        """What presigns URLs."""
+        return self.public or self.client
 
     async def put(self, key: str, body: bytes, content_type: str) -> None:
         """Store a small object in one request."""
