@@ -14,7 +14,7 @@ import orjson
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import docs, documents, entities, formats, jobs, knowledge, operations, reference, search
+from app.api import batches, docs, documents, entities, formats, jobs, knowledge, operations, reference, search
 from app.api.bell import Bell
 from app.api.dependencies import Services
 from app.api.draining import Draining
@@ -25,6 +25,9 @@ from app.api.problems import add_error_handlers
 from app.api.readiness import Readiness
 from app.api.streams import Streams
 from app.api.uploads import UploadSlots
+from app.batches.preflight import Preflight
+from app.batches.progress import ProgressBook
+from app.batches.service import Batches
 from app.config import Settings
 from app.documents.format_cache import FormatCache
 from app.documents.formats import Formats
@@ -38,14 +41,15 @@ from app.knowledge.search import Search
 from app.knowledge.searched_model import SearchedModel
 from app.knowledge.service import Knowledge
 from app.logs import configure_logs
-from app.pipeline.stages import QUEUES, ROUTES, STEPS
+from app.pipeline.stages import QUEUES, ROUTES, STEPS, queues_for
 from app.projects.service import Projects
-from app.queue import ArqQueue
+from app.queue import ArqQueue, Queue
 from app.resources import Resources, open_resources
 from app.stopping import end
 
 TAGS = [
     {"name": "documents", "description": "Submit documents, and fetch what was read."},
+    {"name": "batches", "description": "Submit many documents as one, and follow, stop or retry them together."},
     {"name": "entities", "description": "What the project's documents speak of, and how it is related."},
     {"name": "jobs", "description": "Follow the runs of the pipeline."},
     {"name": "search", "description": "Find places in documents, by words and by meaning."},
@@ -72,6 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         knowledge.router,
         formats.router,
         jobs.router,
+        batches.router,
         entities.router,
         search.router,
         operations.router,
@@ -82,7 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_error_handlers(app)
     app.add_middleware(RequestContext)
     app.add_middleware(Draining)
-    app.openapi = _written_once(lambda: openapi_document(app, jobs.PUBLISHED))  # type: ignore[method-assign]  # FastAPI's way
+    app.openapi = _written_once(lambda: openapi_document(app, (*jobs.PUBLISHED, *batches.PUBLISHED)))  # type: ignore[method-assign]  # FastAPI's way
     return app
 
 
@@ -120,6 +125,8 @@ def make_services(resources: Resources) -> Services:
         formats=make_formats(resources, service_documents),
         traces=Traces(sessions),
         jobs=service_jobs,
+        batches=make_batches(resources, queue),
+        batch_request_bytes=settings.batch_request_bytes,
         knowledge=Knowledge(sessions),
         reprocessing=Reprocessing(sessions, queue),
         bucket=resources.bucket,
@@ -134,6 +141,20 @@ def make_services(resources: Resources) -> Services:
         steps=STEPS,
         tasks={stage: route.task.value for stage, route in ROUTES.items()},
     )
+
+
+def make_batches(resources: Resources, queue: Queue) -> Batches:
+    """What takes batches in, and tells how they do."""
+    sessions, redis = resources.sessions, resources.redis
+    preflight = Preflight(
+        sessions=sessions,
+        redis=redis,
+        bucket=resources.bucket,
+        ocr=resources.ocr,
+        queues_for=queues_for,
+        daily_cap=resources.settings.max_cost_per_project_per_day,
+    )
+    return Batches(sessions, redis, queue, preflight, ProgressBook(sessions, redis))
 
 
 def make_formats(resources: Resources, service_documents: Documents) -> Formats:

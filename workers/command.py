@@ -4,9 +4,8 @@ import argparse
 
 from app.config import Settings
 from app.logs import configure_logs
-from app.pipeline.stages import QUEUES
 from app.queue import QueueName
-from workers.main import run
+from workers.main import QUEUES, run
 
 
 def main() -> None:

@@ -15,7 +15,12 @@ import uvloop
 from arq.worker import func
 from prometheus_client import start_http_server
 
+from app.batches.taking import Taking
+from app.batches.warming import Warming
 from app.config import Settings
+from app.documents.arrivals import Arrivals
+from app.documents.intake import SizeLimits
+from app.documents.sources import AllowedSources
 from app.jobs.presence import Presence, new_worker_id
 from app.ocr.engine import EngineName
 from app.pipeline.abandoned import ABANDONED_SECONDS, ask_about_abandoned
@@ -24,12 +29,12 @@ from app.pipeline.noticing import hear_notices
 from app.pipeline.outcome import open_tools
 from app.pipeline.polling import Polling
 from app.pipeline.runner import Pipeline
-from app.pipeline.stages import QUEUES, ROUTES, STAGES
+from app.pipeline.stages import ROUTES, STAGES, STEPS
 from app.pipeline.sweep import Sweep, every
-from app.queue import ArqQueue, QueueName, open_redis, queue_key
+from app.queue import BATCH_QUEUES, BATCHES_AT_ONCE, ArqQueue, QueueName, TaskName, open_redis, queue_key
 from app.resources import Resources, open_resources
 from app.stopping import end
-from workers import default, entity, graph, ocr, text
+from workers import batch, default, entity, graph, ocr, text
 from workers.context import Context
 from workers.wake import WakingWorker, listen
 
@@ -41,8 +46,12 @@ MODULES: Mapping[QueueName, ModuleType] = {
     QueueName.ENTITY: entity,
     QueueName.GRAPH: graph,
     QueueName.DEFAULT: default,
+    **dict.fromkeys(BATCH_QUEUES.values(), batch),
 }
 """Where the tasks of each queue are."""
+
+QUEUES = tuple(QueueName)
+"""What a worker serves, where it isn't told otherwise: everything, so that no queue is forgotten."""
 
 GARBAGE_THRESHOLDS = (50_000, 20, 20)
 """A portion of a result is thousands of small objects: by Python's own thresholds, most time would go into looking for
@@ -82,7 +91,8 @@ async def serving(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> A
     """A worker at work; leaving lets its tasks finish for a while, and gives back what is left. Yields its id."""
     async with open_resources(settings, redis_retries=REDIS_RETRIES) as resources, _metrics(settings):
         pipeline = _pipeline(resources, queues)
-        workers = {queue: _arq_worker(settings, queue, {"pipeline": pipeline}) for queue in queues}
+        context: Context = {"pipeline": pipeline, "taking": _taking(resources, pipeline)}
+        workers = {queue: _arq_worker(settings, queue, context) for queue in queues}
         presence = _presence(resources, pipeline, queues)
         await presence.beat()  # nothing is claimed before we are known
         tasks = [asyncio.create_task(presence.run()), *_background(resources, pipeline, queues)]
@@ -123,6 +133,18 @@ def _pipeline(resources: Resources, queues: Sequence[QueueName]) -> Pipeline:
     return Pipeline(tools, queue, new_worker_id(), queues)
 
 
+def _taking(resources: Resources, pipeline: Pipeline) -> Taking:
+    settings, sessions = resources.settings, resources.sessions
+    arrivals = Arrivals(
+        sessions=sessions,
+        bucket=resources.bucket,
+        sizes=SizeLimits(settings.max_document_bytes, settings.max_image_bytes),
+        allowed=AllowedSources.from_setting(settings.import_places),
+    )
+    warming = Warming(sessions, resources.redis, STEPS)
+    return Taking(sessions, resources.redis, pipeline.queue, arrivals, warming, settings.batch_slice_items)
+
+
 def _presence(resources: Resources, pipeline: Pipeline, queues: Sequence[QueueName]) -> Presence:
     settings = resources.settings
     return Presence(
@@ -153,16 +175,21 @@ def _background(resources: Resources, pipeline: Pipeline, queues: Sequence[Queue
     return tasks
 
 
+def tasks_of(queue: QueueName) -> Sequence[TaskName]:
+    """The tasks that are sent to a queue."""
+    return [row.task for row in STAGES if row.queue is queue] or [TaskName.TAKE_BATCH]
+
+
 def _arq_worker(settings: Settings, queue: QueueName, context: Context) -> WakingWorker:
     """arq, set up for what it is good at: carrying ids. Leases, retries and results are ours, in Postgres."""
     redis = open_redis(settings.redis_url, retries=REDIS_RETRIES, max_connections=settings.worker_max_jobs + 5)
     return WakingWorker(
-        functions=[func(getattr(MODULES[queue], row.task), name=row.task) for row in STAGES if row.queue is queue],
+        functions=[func(getattr(MODULES[queue], task), name=task) for task in tasks_of(queue)],
         queue_name=queue_key(queue),
         redis_pool=redis,
         handle_signals=False,
         ctx=dict(context),
-        max_jobs=settings.worker_max_jobs,
+        max_jobs=BATCHES_AT_ONCE.get(queue, settings.worker_max_jobs),
         poll_delay=START_POLL_DELAY_SECONDS if queue is QueueName.OCR else POLL_DELAY_SECONDS,
         # Running tasks stay in the queue's set: a short read would see nothing but them (head-of-line starvation).
         queue_read_limit=max(5000, 4 * settings.fleet_slots_per_queue),

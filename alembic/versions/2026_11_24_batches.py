@@ -53,12 +53,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state IN ('queued', 'working')"),
     )
-    op.create_index(
-        "ix_batches_project_id_created_at",
-        "batches",
-        ["project_id", sa.literal_column("created_at DESC"), sa.literal_column("id DESC")],
-        unique=False,
-    )
+    op.create_index("ix_batches_project_id_id", "batches", ["project_id", "id"], unique=False)
     op.create_table(
         "batch_items",
         sa.Column("batch_id", sa.Uuid(), nullable=False),
@@ -163,6 +158,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_batch_items_job_id"), table_name="batch_items")
     op.drop_index(op.f("ix_batch_items_document_id"), table_name="batch_items")
     op.drop_table("batch_items")
-    op.drop_index("ix_batches_project_id_created_at", table_name="batches")
+    op.drop_index("ix_batches_project_id_id", table_name="batches")
     op.drop_index("ix_batches_open", table_name="batches", postgresql_where=sa.text("state IN ('queued', 'working')"))
     op.drop_table("batches")

@@ -13,6 +13,7 @@ from app.api.metrics import Metrics
 from app.api.readiness import Readiness
 from app.api.streams import Streams
 from app.api.uploads import UploadSlots
+from app.batches.service import Batches
 from app.documents.formats import Formats
 from app.documents.service import Documents
 from app.documents.trace import Traces
@@ -35,6 +36,9 @@ class Services:
     formats: Formats
     traces: Traces
     jobs: Jobs
+    batches: Batches
+    batch_request_bytes: int
+    """The largest body of a request that submits a batch."""
     knowledge: Knowledge
     reprocessing: Reprocessing
     bucket: Bucket

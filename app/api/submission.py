@@ -54,7 +54,7 @@ class SubmissionFields(BaseModel):
     @classmethod
     def _no_nul(cls, value: object) -> object:
         """Postgres keeps no NUL, neither in text nor in JSON."""
-        if _has_nul(value):
+        if has_nul(value):
             raise ValueError("must not contain NUL")
         return value
 
@@ -65,9 +65,9 @@ class SubmissionFields(BaseModel):
         return Description(**told, options=self.options.said(), callback_url=callback_url)
 
 
-def _has_nul(value: object) -> bool:
+def has_nul(value: object) -> bool:
     if isinstance(value, dict):
-        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+        return any(has_nul(key) or has_nul(item) for key, item in value.items())
     if isinstance(value, list):
-        return any(_has_nul(item) for item in value)
+        return any(has_nul(item) for item in value)
     return isinstance(value, str) and "\x00" in value

@@ -46,7 +46,7 @@ class Batch(Base):
         one_of("state", BatchState),
         CheckConstraint("item_count > 0", name="has_items"),
         CheckConstraint("(state IN ('done', 'cancelled')) = (finished_at IS NOT NULL)", name="ended_is_finished"),
-        Index("ix_batches_project_id_created_at", "project_id", sql("created_at DESC"), sql("id DESC")),
+        Index("ix_batches_project_id_id", "project_id", "id"),
         Index("ix_batches_open", "priority", "created_at", postgresql_where=sql("state IN ('queued', 'working')")),
     )
 

@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from app import events
 from app.db import Sessions
 from app.errors import LeaseLost, OcrFailed, StateConflict
-from app.events import Event, EventDraft, EventType
+from app.events import Event
 from app.jobs import repository
+from app.jobs.many import RETRIED, reopen_batch
 from app.jobs.models import Job
 from app.jobs.states import TERMINAL_STATES, JobState, Stage
 from app.ocr.engine import OcrStatus
@@ -23,7 +24,6 @@ CANCEL_TRIES = 5
 """How often a job may change hands under a caller that wants it cancelled, before the caller is told to ask again."""
 
 
-RETRIED = EventDraft(EventType.RETRY, {"message": "The job is tried again, because somebody asked for it."})
 NO_ERROR = {"error_code": None, "error_message": None, "error_retryable": None, "error_stage": None}
 
 
@@ -96,12 +96,16 @@ class Jobs:
             retried = await self._run_again(job, reads=False)
         # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
         await self.queue.advance(retried)
-        await events.ring(self.redis, retried.id, retried.last_event_number)
+        await events.ring(
+            self.redis, retried.id, retried.last_event_number, project_id=retried.project_id, batch_id=retried.batch_id
+        )
         return retried
 
     async def _run_again(self, job: Job, *, reads: bool) -> Job:
         changes = {"attempts": 0, "reads": reads, **NO_ERROR, **_read_again(job)}
         async with self.sessions.begin() as session:
+            if job.batch_id is not None:
+                await reopen_batch(session, job.batch_id)
             return await repository.transition(
                 session, job.id, JobState.QUEUED, fence=job.fence, at_state=job.state, event=RETRIED, **changes
             )
@@ -115,7 +119,9 @@ class Jobs:
                 )
         except (LeaseLost, StateConflict):
             return None
-        await events.ring(self.redis, stopped.id, stopped.last_event_number)
+        await events.ring(
+            self.redis, stopped.id, stopped.last_event_number, project_id=stopped.project_id, batch_id=stopped.batch_id
+        )
         return stopped
 
     async def _flag(self, job: Job) -> Job | None:

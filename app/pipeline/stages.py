@@ -3,8 +3,9 @@
 A new stage is a row here, a function, and a task of its name; its name is in `jobs.states.Stage` already.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from app.jobs.models import Job
 from app.jobs.states import Stage
@@ -118,6 +119,13 @@ ROUTES = {stage.value: Route(row.task, row.queue) for stage, row in ROWS.items()
 
 QUEUES = tuple(dict.fromkeys(row.queue for row in STAGES))
 """The queues that a document needs workers on."""
+
+
+def queues_for(options: Mapping[str, Any]) -> Sequence[QueueName]:
+    """The queues that a job of some options needs workers on."""
+    steps = wanted(options)
+    return tuple(dict.fromkeys(row.queue for row in STAGES if row.step in steps))
+
 
 STEPS = {
     step: [stage for stage, row in ROWS.items() if row.step is step]

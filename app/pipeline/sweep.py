@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import events
+from app.batches.sweeping import sweep_batches
 from app.documents.repository import forget_old_keys
 from app.errors import QuireError
 from app.jobs import backlog
@@ -53,6 +54,11 @@ class Sweep:
         for queue in QUEUES:
             for due in await self._take_due(queue):
                 await self.queue.advance(due)
+        await self._sweep_batches()
+
+    async def _sweep_batches(self) -> None:
+        again = timedelta(seconds=self.tools.settings.ring_again_seconds)
+        await sweep_batches(self.tools.sessions, self.tools.redis, self.queue, again=again)
 
     async def _end_hung(self, session: AsyncSession) -> None:
         after = timedelta(seconds=self.tools.settings.lease_seconds)

@@ -1,0 +1,165 @@
+"""What the API is asked of batches. An item that is wrong is refused in place, and fails nothing else."""
+
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from app.api.options import ProcessingOptions
+from app.api.schemas import DOCUMENT_ID
+from app.api.submission import has_nul
+from app.batches.drafts import BatchDraft, ItemDraft, Strictness, each_once
+from app.errors import RequestInvalid
+from app.jobs.states import Priority
+
+MOST_ITEMS = 10_000
+LONGEST_SOURCE = 1100
+"""Characters: a bucket's name and a key."""
+
+ITEM_EXAMPLE: dict[str, Any] = {
+    "document_id": DOCUMENT_ID,
+    "external_id": "case-1234/17",
+    "metadata": {"court": "ca10"},
+}
+REQUEST_EXAMPLE: dict[str, Any] = {
+    "priority": "high",
+    "options": {"warm_cache": True, "entity_resolution": True},
+    "documents": [ITEM_EXAMPLE, {"source": "s3://filings/2026/brief.pdf", "external_id": "case-1234/18"}],
+    "preflight": "require",
+}
+
+
+class BatchItemCreate(BaseModel):
+    """One document of a batch: name it by exactly one of `document_id`, `source` and `upload_id`."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [ITEM_EXAMPLE]})
+
+    document_id: UUID | None = Field(None, description="A document of the project, which is read once more.")
+    source: str | None = Field(
+        None,
+        max_length=LONGEST_SOURCE,
+        description="An object in a bucket that may be imported from: `s3://bucket/key`.",
+    )
+    upload_id: UUID | None = Field(None, description="An upload whose parts are all there; it is completed with this.")
+    external_id: str | None = Field(None, max_length=256, description="Your own id of it.")
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Whatever you want to find with it.")
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> Self:
+        if sum(each is not None for each in (self.document_id, self.source, self.upload_id)) != 1:
+            raise ValueError("give exactly one of 'document_id', 'source' and 'upload_id'")
+        return self
+
+    @field_validator("source", "external_id", "metadata")
+    @classmethod
+    def _no_nul(cls, value: object) -> object:
+        """Postgres keeps no NUL, neither in text nor in JSON."""
+        if has_nul(value):
+            raise ValueError("must not contain NUL")
+        return value
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What it is named by."""
+        named = {"document_id": self.document_id, "source": self.source, "upload_id": self.upload_id}
+        return {name: str(value) for name, value in named.items() if value is not None}
+
+
+_ITEM = TypeAdapter(BatchItemCreate)
+
+Items = Annotated[
+    list[Any],
+    Field(min_length=1, max_length=MOST_ITEMS),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/BatchItemCreate"},
+            "minItems": 1,
+            "maxItems": MOST_ITEMS,
+        }
+    ),
+]
+"""Items are looked at one by one: one that is wrong is refused in place, and fails nothing else."""
+
+
+class BatchOptions(ProcessingOptions):
+    """How the documents of a batch are to be read."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"warm_cache": True, "entity_resolution": True}]}
+    )
+
+    warm_cache: bool = Field(
+        default=False,
+        description="Put the states and texts of its documents, as far as they were read before, into the cache first.",
+    )
+
+
+class BatchCreate(BaseModel):
+    """Documents that are to be read as one."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [REQUEST_EXAMPLE]})
+
+    documents: Items = Field(description="Its items, numbered from 1 in this order.")
+    priority: Priority = Field(Priority.NORMAL, description="That of all its jobs.")
+    options: BatchOptions = Field(default_factory=BatchOptions, description="Those of all its jobs.")
+    external_id: str | None = Field(None, max_length=256, description="Your own id of it.")
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Whatever you want to find with it.")
+    callback_url: HttpUrl | None = Field(None, description="Told when the batch has ended.")
+    preflight: Strictness = Field(
+        Strictness.REQUIRE,
+        description="`require` refuses a batch that nobody could work on (503 `no_workers` names the queues that no live worker "
+        "serves); `warn` accepts it, and says so in `warnings`.",
+    )
+
+    @field_validator("external_id", "metadata")
+    @classmethod
+    def _no_nul(cls, value: object) -> object:
+        """Postgres keeps no NUL, neither in text nor in JSON."""
+        if has_nul(value):
+            raise ValueError("must not contain NUL")
+        return value
+
+    def draft(self) -> BatchDraft:
+        """In the core's words."""
+        return BatchDraft(
+            items=each_once(_item(number, said) for number, said in enumerate(self.documents, start=1)),
+            priority=self.priority,
+            options=self.options.said(),
+            external_id=self.external_id,
+            metadata=self.metadata,
+            callback_url=str(self.callback_url) if self.callback_url else None,
+            preflight=self.preflight,
+        )
+
+
+def _item(number: int, said: Any) -> ItemDraft:
+    try:
+        item = _ITEM.validate_python(said)
+    except ValidationError as error:
+        problems = "; ".join(_problem(each) for each in error.errors(include_url=False, include_input=False))
+        return ItemDraft(number, _as_asked(said), error=RequestInvalid(f"The item is not as it should be: {problems}."))
+    return ItemDraft(number, item.asked, item.document_id, item.external_id, item.metadata)
+
+
+def _problem(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    return f"{place}: {error['msg']}" if place else str(error["msg"])
+
+
+def _as_asked(said: Any) -> dict[str, Any]:
+    """As much of a broken item as helps to know it again."""
+    if not isinstance(said, dict):
+        return {}
+    named = {name: said.get(name) for name in ("document_id", "source", "upload_id")}
+    return {name: value[:LONGEST_SOURCE].replace("\x00", "") for name, value in named.items() if isinstance(value, str)}

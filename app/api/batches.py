@@ -1,0 +1,184 @@
+"""Routes of batches."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from app.api.batch_reading import current, matches_batch, not_modified_batch, set_batch_headers, wait_for_batch
+from app.api.batch_requests import BatchCreate, BatchItemCreate, BatchOptions
+from app.api.batch_schemas import (
+    BatchAccepted,
+    BatchItemList,
+    BatchItemRead,
+    BatchList,
+    BatchRead,
+    BatchRetried,
+    BatchSummary,
+    refusals,
+)
+from app.api.conditional import seen_versions
+from app.api.dependencies import ProjectDep, ServicesDep
+from app.api.json_body import parse_body, read_body
+from app.api.paging import decode_cursor, decode_id_cursor, encode_cursor, encode_id_cursor, link_next
+from app.api.problems import problems
+from app.batches.contents import ItemFilter
+from app.batches.models import Batch, BatchState, ItemStatus
+from app.batches.service import Batches
+from app.errors import (
+    BatchNotFound,
+    NoWorkers,
+    OcrEnginesAway,
+    RequestInvalid,
+    RequestTooLarge,
+    StateConflict,
+    StorageUnavailable,
+)
+from app.jobs.states import JobState, Stage
+
+router = APIRouter(prefix="/v1/batches", tags=["batches"])
+
+BatchId = Annotated[UUID, Path(description="The batch's id.")]
+Wait = Annotated[
+    float, Query(ge=0, le=60, description="Hold the answer for so many seconds, or until the batch changes.")
+]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the list before.")]
+
+SUBMIT_ERRORS = problems(RequestInvalid, RequestTooLarge, NoWorkers, StorageUnavailable, OcrEnginesAway)
+SUBMIT_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/BatchCreate"}}},
+    }
+}
+REPORT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A `BatchItemRead` in each line, by number.",
+        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.post("", status_code=202, responses=SUBMIT_ERRORS, openapi_extra=SUBMIT_BODY)
+async def submit_batch(
+    request: Request, response: Response, services: ServicesDep, project_id: ProjectDep
+) -> BatchAccepted:
+    """Submit up to 10,000 documents as one: documents of the project, objects of a bucket, and uploads.
+
+    An item that can't be taken is refused in place, and fails nothing else.
+    """
+    body = await read_body(request, most_bytes=services.batch_request_bytes)
+    accepted = await services.batches.submit(project_id, parse_body(BatchCreate, body).draft())
+    _located(response, accepted.batch)
+    return BatchAccepted(batch=BatchSummary.of(accepted.batch), refused=refusals(accepted.refused))
+
+
+@router.get("", responses=problems(RequestInvalid))
+async def list_batches(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    project_id: ProjectDep,
+    state: Annotated[list[BatchState] | None, Query(description="Only those in one of these states.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> BatchList:
+    """The project's batches, the newest first."""
+    before = decode_id_cursor(cursor)
+    found = await services.batches.list(project_id, before=before, states=state or (), limit=limit + 1)
+    shown = found[:limit]
+    following = encode_id_cursor(shown[-1].id) if len(found) > limit else None
+    link_next(request, response, following)
+    return BatchList(items=[BatchSummary.of(batch) for batch in shown], next=following)
+
+
+@router.get(
+    "/{batch_id}", responses={304: {"description": "Nothing has changed."}, **problems(BatchNotFound, RequestInvalid)}
+)
+async def get_batch(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    project_id: ProjectDep,
+    batch_id: BatchId,
+    wait: Wait = 0,
+) -> BatchRead:
+    """A batch, and how far it has come; with `wait`, as soon as that changes."""
+    find = partial(current, services.batches, project_id, batch_id)
+    seen = seen_versions(request)
+    batch = await wait_for_batch(services.bell, find, batch_id, seen=seen, seconds=wait) if wait else await find()
+    if matches_batch(seen, batch):
+        return not_modified_batch(batch)  # type: ignore[return-value]  # an answer without a body
+    set_batch_headers(response, batch)
+    return batch
+
+
+@router.get("/{batch_id}/jobs", responses=problems(BatchNotFound, RequestInvalid))
+async def list_batch_jobs(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    project_id: ProjectDep,
+    batch_id: BatchId,
+    status: Annotated[list[ItemStatus] | None, Query(description="Only items of one of these statuses.")] = None,
+    state: Annotated[list[JobState] | None, Query(description="Only those whose jobs are in one of these.")] = None,
+    stage: Annotated[list[Stage] | None, Query(description="Only those whose jobs have come to one of these.")] = None,
+    code: Annotated[list[str] | None, Query(description="Only those that were refused, or failed, with these.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> BatchItemList:
+    """The batch's items by number, those that were refused among them, each with its job."""
+    batch = await services.batches.find(project_id, batch_id)
+    wanted = ItemFilter(status or (), state or (), stage or (), code or ())
+    found = await services.batches.items(batch, wanted, after=decode_cursor(cursor), limit=limit + 1)
+    shown = found[:limit]
+    following = encode_cursor(shown[-1].number) if len(found) > limit else None
+    link_next(request, response, following)
+    return BatchItemList(items=[BatchItemRead.of(item) for item in shown], next=following)
+
+
+@router.get(
+    "/{batch_id}/report.ndjson", response_class=Response, responses=REPORT | problems(BatchNotFound, RequestInvalid)
+)
+async def get_batch_report(services: ServicesDep, project_id: ProjectDep, batch_id: BatchId) -> Response:
+    """Every item of the batch as it stands now, one in each line."""
+    batch = await services.batches.find(project_id, batch_id)
+    return StreamingResponse(_lines(services.batches, batch), media_type="application/x-ndjson")
+
+
+@router.post("/{batch_id}/cancel", status_code=202, responses=problems(BatchNotFound, StateConflict, RequestInvalid))
+async def cancel_batch(
+    response: Response, services: ServicesDep, project_id: ProjectDep, batch_id: BatchId
+) -> BatchSummary:
+    """Cancel the rest of a batch: what waits at once, what is being worked on before its next stage."""
+    batch = await services.batches.cancel(project_id, batch_id)
+    _located(response, batch)
+    return BatchSummary.of(batch)
+
+
+@router.post("/{batch_id}/retry", status_code=202, responses=problems(BatchNotFound, StateConflict, RequestInvalid))
+async def retry_batch(
+    response: Response, services: ServicesDep, project_id: ProjectDep, batch_id: BatchId
+) -> BatchRetried:
+    """Try again all that failed, each job from the stage that failed; what has succeeded is left as it is."""
+    batch, retried = await services.batches.retry(project_id, batch_id)
+    _located(response, batch)
+    return BatchRetried(batch=BatchSummary.of(batch), retried=retried)
+
+
+async def _lines(batches: Batches, batch: Batch) -> AsyncIterator[bytes]:
+    async for found in batches.report(batch):
+        yield b"".join(BatchItemRead.of(item).model_dump_json().encode() + b"\n" for item in found)
+
+
+def _located(response: Response, batch: Batch) -> None:
+    response.headers["Location"] = f"/v1/batches/{batch.id}"
+    response.headers["Retry-After"] = "2"
+
+
+PUBLISHED = (BatchCreate, BatchItemCreate, BatchOptions)
+"""Schemas that no route names, since their bodies are read by hand."""
