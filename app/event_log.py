@@ -67,6 +67,11 @@ class Position:
         """Right after an event."""
         return cls(event.transaction_id, event.id)
 
+    @classmethod
+    def numbered(cls, number: int) -> Self:
+        """Right after a job's event of a number: the positions of one job's own stream."""
+        return cls(0, number)
+
 
 @dataclass(frozen=True, slots=True)
 class Portion:
@@ -86,9 +91,7 @@ async def now(session: AsyncSession) -> Position:
     return Position(int(await session.scalar(select(_HORIZON)) or 0), 0)
 
 
-async def read_project(
-    session: AsyncSession, project_id: UUID, position: Position, *, limit: int = AT_ONCE
-) -> Portion:
+async def read_project(session: AsyncSession, project_id: UUID, position: Position, *, limit: int = AT_ONCE) -> Portion:
     """A project's events after a position, in order, without those of pages."""
     return (await read_projects(session, {project_id: position}, limit=limit))[project_id]
 
@@ -117,6 +120,26 @@ async def read_of_note(session: AsyncSession, position: Position, *, limit: int 
     parameters = {"transaction_id": position.transaction_id, "event_id": position.event_id, "most": limit}
     rows = (await session.execute(_OF_NOTE, parameters)).mappings().all()
     return _portion(position, rows, limit)
+
+
+async def read_jobs(
+    session: AsyncSession, positions: Mapping[UUID, Position], *, limit: int = AT_ONCE
+) -> dict[UUID, Portion]:
+    """The events of several jobs, pages among them, of each after a number: its position is `Position.numbered`."""
+    parameters = {
+        "keys": list(positions),
+        "numbers": [position.event_id for position in positions.values()],
+        "most": limit,
+    }
+    found: dict[UUID, list[Event]] = {key: [] for key in positions}
+    for row in (await session.execute(_EACH_JOB, parameters)).mappings():
+        found[row["job_id"]].append(event_of(row))
+    return {key: _of_job(positions[key], told, limit) for key, told in found.items()}
+
+
+def _of_job(position: Position, told: Sequence[Event], limit: int) -> Portion:
+    last = Position.numbered(told[-1].number or 0) if told else position
+    return Portion(last, told, is_full=len(told) == limit)
 
 
 async def _read_each(
@@ -159,7 +182,7 @@ _OF_NOTE: Select[Any] = (
     select(events, _SETTLED)
     .where(
         OF_NOTE,
-        _PLACE > tuple_(bindparam("transaction_id", type_=BigInteger), bindparam("event_id", type_=BigInteger)),
+        tuple_(bindparam("transaction_id", type_=BigInteger), bindparam("event_id", type_=BigInteger)) < _PLACE,
     )
     .order_by(*_ORDER)
     .limit(bindparam("most"))
@@ -183,9 +206,23 @@ def _each(about: str) -> Select[Any]:
         )
         .render_derived()
     )
-    after = _PLACE > tuple_(wanted.c.transaction_id, wanted.c.event_id)
+    after = tuple_(wanted.c.transaction_id, wanted.c.event_id) < _PLACE
     found = select(events, _SETTLED).where(events.c[about] == wanted.c.key, after)
     if about == "project_id":
         found = found.where(NO_PAGE)
     each = found.order_by(*_ORDER).limit(bindparam("most")).lateral("each")
     return select(each).select_from(wanted).join(each, true()).order_by(each.c.transaction_id, each.c.id)
+
+
+def _job_events() -> Select[Any]:
+    wanted = (
+        func.unnest(bindparam("keys", type_=ARRAY(Uuid())), bindparam("numbers", type_=ARRAY(BigInteger())))
+        .table_valued(column("key", Uuid()), column("number", BigInteger()), name="wanted")
+        .render_derived()
+    )
+    after = (events.c.job_id == wanted.c.key) & (events.c.number > wanted.c.number)
+    each = select(events).where(after).order_by(events.c.number).limit(bindparam("most")).lateral("each")
+    return select(each).select_from(wanted).join(each, true()).order_by(each.c.number)
+
+
+_EACH_JOB = _job_events()

@@ -4,27 +4,47 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from uuid import UUID
 
 import orjson
 from fastapi import FastAPI
 
-from app import __version__
-from app.api import batches, docs, documents, entities, formats, jobs, knowledge, operations, reference, search
+from app import __version__, event_log
+from app.alerts.service import Alerts
+from app.api import (
+    batches,
+    direct_uploads,
+    docs,
+    documents,
+    entities,
+    events,
+    fleet,
+    formats,
+    jobs,
+    knowledge,
+    operations,
+    reference,
+    search,
+)
 from app.api.bell import Bell
 from app.api.dependencies import Services
 from app.api.draining import Draining
+from app.api.event_schemas import project_piece
+from app.api.feeds import Feeds, Kind
+from app.api.limits import Limits
 from app.api.metrics import Metrics
 from app.api.middleware import RequestContext
 from app.api.openapi import openapi_document
 from app.api.problems import add_error_handlers
 from app.api.readiness import Readiness
-from app.api.streams import Streams
+from app.api.streams import Streams, job_piece
 from app.api.uploads import UploadSlots
+from app.audit import Audit
 from app.batches.preflight import Preflight
 from app.batches.progress import ProgressBook
 from app.batches.service import Batches
@@ -32,18 +52,29 @@ from app.config import Settings
 from app.documents.format_cache import FormatCache
 from app.documents.formats import Formats
 from app.documents.formats import Limits as FormatLimits
+from app.documents.imports import Imports
 from app.documents.intake import SizeLimits
+from app.documents.making import make_arrivals, make_uploads
+from app.documents.originals import Originals
 from app.documents.service import Documents
 from app.documents.trace import Traces
+from app.event_log import Portion, Position
+from app.idempotency import Keys
+from app.jobs.fleet import Fleet
 from app.jobs.service import Jobs
+from app.jobs.watch import WATCH_SECONDS
 from app.knowledge.reprocessing import Reprocessing
 from app.knowledge.search import Search
 from app.knowledge.searched_model import SearchedModel
 from app.knowledge.service import Knowledge
+from app.limits.intake import Intake
+from app.limits.rates import Rate, RateLimits
 from app.logs import configure_logs
 from app.pipeline.stages import QUEUES, ROUTES, STEPS, queues_for
+from app.pipeline.sweep import every
+from app.pipeline.watching import watch_of
 from app.projects.service import Projects
-from app.queue import ArqQueue, Queue
+from app.queue import ArqQueue, Queue, QueueName, stages_of
 from app.resources import Resources, open_resources
 from app.stopping import end
 
@@ -53,6 +84,7 @@ TAGS = [
     {"name": "entities", "description": "What the project's documents speak of, and how it is related."},
     {"name": "jobs", "description": "Follow the runs of the pipeline."},
     {"name": "search", "description": "Find places in documents, by words and by meaning."},
+    {"name": "events", "description": "What happened, and who did it."},
     {"name": "operations", "description": "Health and metrics."},
 ]
 
@@ -73,12 +105,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     for router in (
         documents.router,
+        direct_uploads.router,
         knowledge.router,
         formats.router,
         jobs.router,
         batches.router,
+        events.router,
         entities.router,
         search.router,
+        fleet.router,
         operations.router,
         reference.router,
         docs.router,
@@ -87,7 +122,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_error_handlers(app)
     app.add_middleware(RequestContext)
     app.add_middleware(Draining)
-    app.openapi = _written_once(lambda: openapi_document(app, (*jobs.PUBLISHED, *batches.PUBLISHED)))  # type: ignore[method-assign]  # FastAPI's way
+    app.openapi = _written_once(lambda: openapi_document(app, (*jobs.PUBLISHED, *batches.PUBLISHED, *events.PUBLISHED)))  # type: ignore[method-assign]  # FastAPI's way
     return app
 
 
@@ -96,11 +131,12 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     async with open_resources(settings) as resources:
         services = make_services(resources)
         app.state.services = services
-        listening = asyncio.create_task(services.bell.run())
+        listening = [asyncio.create_task(run()) for run in (services.bell.run, *services.streams.running)]
+        watching = asyncio.create_task(every(WATCH_SECONDS, watch_of(resources).look))
         with _told_on_signal(services.bell.stop):
             yield
         services.bell.stop()
-        await end([listening])
+        await end([*listening, watching])
         await asyncio.gather(*services.documents.background, return_exceptions=True)
         await services.formats.cache.close()
         await services.bucket.close()
@@ -111,6 +147,8 @@ def make_services(resources: Resources) -> Services:
     settings, sessions = resources.settings, resources.sessions
     queue = ArqQueue(resources.redis, ROUTES, window=2 * settings.fleet_slots_per_queue)
     service_jobs, bell = Jobs(sessions, resources.redis, queue), Bell(resources.redis)
+    audit = Audit(sessions)
+    arrivals = make_arrivals(settings, sessions, resources.bucket)
     service_documents = Documents(
         sessions=sessions,
         bucket=resources.bucket,
@@ -130,9 +168,17 @@ def make_services(resources: Resources) -> Services:
         knowledge=Knowledge(sessions),
         reprocessing=Reprocessing(sessions, queue),
         bucket=resources.bucket,
+        keys=Keys(sessions),
+        imports=Imports(arrivals, queue),
+        direct_uploads=make_uploads(settings, arrivals, queue),
+        originals=Originals(sessions, resources.bucket, settings.presigned_url_seconds),
         bell=bell,
-        streams=Streams(service_jobs, bell, settings.max_streams, settings.stream_ping_seconds),
+        streams=make_streams(resources, bell, audit),
+        audit=audit,
         uploads=UploadSlots(settings.max_concurrent_uploads),
+        limits=make_limits(resources),
+        fleet=Fleet(sessions, queue, queue.window, {name: stages_of(ROUTES, name) for name in QueueName}),
+        alerts=Alerts(sessions),
         readiness=Readiness(resources, QUEUES),
         metrics=Metrics(sessions, resources.ocr, {stage: route.queue for stage, route in ROUTES.items()}),
         search=Search(
@@ -140,6 +186,23 @@ def make_services(resources: Resources) -> Services:
         ),
         steps=STEPS,
         tasks={stage: route.task.value for stage, route in ROUTES.items()},
+    )
+
+
+def make_streams(resources: Resources, bell: Bell, audit: Audit) -> Streams:
+    """What tells clients of events as they happen."""
+    settings, sessions = resources.settings, resources.sessions
+
+    async def read_jobs(positions: Mapping[UUID, Position]) -> Mapping[UUID, Portion]:
+        async with sessions() as session:
+            return await event_log.read_jobs(session, positions)
+
+    return Streams(
+        bell=bell,
+        jobs=Feeds(Kind(read_jobs, job_piece), bell),
+        projects=Feeds(Kind(audit.read_projects, project_piece(audit)), bell),
+        most=settings.max_streams,
+        ping_seconds=settings.stream_ping_seconds,
     )
 
 
@@ -155,6 +218,22 @@ def make_batches(resources: Resources, queue: Queue) -> Batches:
         daily_cap=resources.settings.max_cost_per_project_per_day,
     )
     return Batches(sessions, redis, queue, preflight, ProgressBook(sessions, redis))
+
+
+def make_limits(resources: Resources) -> Limits:
+    """How much keys and projects may ask for."""
+    settings = resources.settings
+    rate = Rate(settings.requests_per_second, settings.request_burst) if settings.requests_per_second else None
+    return Limits(
+        rates=RateLimits(resources.redis),
+        intake=Intake(
+            resources.sessions,
+            {queue: stages_of(ROUTES, queue) for queue in QUEUES},
+            max_queue_depth=settings.max_queue_depth,
+            max_open_documents=settings.max_open_documents,
+        ),
+        default=rate,
+    )
 
 
 def make_formats(resources: Resources, service_documents: Documents) -> Formats:

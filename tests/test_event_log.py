@@ -115,7 +115,9 @@ async def test_each_project_is_told_its_own_and_no_pages(bench: Bench) -> None:
     assert names(of_note) == ["first", "second"]
 
 
-@pytest.mark.parametrize("text", ["", "5", "5-", "-5", "5-5-5", "a-b", "9223372036854775808-1", "1-1\n", "１-２"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "5-", "-5", "5-5-5", "a-b", "9223372036854775808-1", "1-1\n", "\uff11-\uff12"]
+)
 def test_a_position_that_is_none_is_refused(text: str) -> None:
     """What isn't two numbers that a database can hold is no position."""
     with pytest.raises(ValueError, match="position"):

@@ -1,4 +1,4 @@
-"""Hears which jobs have news: one Redis subscription for the whole process, whoever waits for what.
+"""Hears which jobs, batches and projects have news: one Redis subscription for the whole process, whoever waits for what.
 
 A bell only says "look": what there is to see is read from Postgres, so a ring that is lost, doubled or late can
 neither lose an event nor repeat one. While Redis is away, those who wait look by themselves every second.
@@ -6,7 +6,7 @@ neither lose an event nor repeat one. While Redis is away, those who wait look b
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,13 +25,14 @@ LOOK_ANYWAY_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Bell:
-    """Wakes those who wait for a job."""
+    """Wakes those who wait for a job, a batch or a project."""
 
     redis: Redis
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is told to stop: whoever waits must end."""
     hearing: bool = False
     _waiting: dict[UUID, set[asyncio.Event]] = field(default_factory=lambda: defaultdict(set))
+    _watching: dict[UUID, Callable[[], None]] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Listen until cancelled, through restarts of Redis."""
@@ -64,6 +65,14 @@ class Bell:
             if not self._waiting[job_id]:
                 del self._waiting[job_id]
 
+    def watch(self, key: UUID, tell: Callable[[], None]) -> None:
+        """Have something called whenever there may be news of a key, once for all who follow it."""
+        self._watching[key] = tell
+
+    def unwatch(self, key: UUID) -> None:
+        """End a watch."""
+        del self._watching[key]
+
     def _hear(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "subscribe":
             # Also after the client library has silently connected anew: what rang before was not heard.
@@ -75,14 +84,18 @@ class Bell:
                 with suppress(ValueError):  # nothing, or not one of ours
                     self._wake(UUID(said.decode()))
 
-    def _wake(self, job_id: UUID) -> None:
-        for woken in self._waiting.get(job_id, ()):
+    def _wake(self, key: UUID) -> None:
+        for woken in self._waiting.get(key, ()):
             woken.set()
+        if tell := self._watching.get(key):
+            tell()
 
     def _wake_all(self) -> None:
         for ears in self._waiting.values():
             for woken in ears:
                 woken.set()
+        for tell in list(self._watching.values()):
+            tell()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,22 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.bell import Bell
+from app.alerts.service import Alerts
+from app.api.limits import Limits
 from app.api.metrics import Metrics
 from app.api.readiness import Readiness
 from app.api.streams import Streams
 from app.api.uploads import UploadSlots
+from app.audit import Audit
 from app.batches.service import Batches
 from app.documents.formats import Formats
+from app.documents.imports import Imports
+from app.documents.originals import Originals
 from app.documents.service import Documents
 from app.documents.trace import Traces
+from app.documents.uploads import Uploads
+from app.idempotency import Keys
+from app.jobs.fleet import Fleet
 from app.jobs.service import Jobs
 from app.jobs.states import Stage
 from app.jobs.steps import Step
@@ -42,9 +50,17 @@ class Services:
     knowledge: Knowledge
     reprocessing: Reprocessing
     bucket: Bucket
+    keys: Keys
+    imports: Imports
+    direct_uploads: Uploads
+    originals: Originals
     bell: Bell
     streams: Streams
+    audit: Audit
     uploads: UploadSlots
+    limits: Limits
+    fleet: Fleet
+    alerts: Alerts
     readiness: Readiness
     metrics: Metrics
     search: Search
@@ -66,11 +82,14 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 
 
 async def get_caller(
-    services: ServicesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+    request: Request,
+    services: ServicesDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
-    """Who asks; what is done from here on is noted as done with that key. Raises `Unauthorized`."""
+    """Who asks; what is done from here on is noted as done with that key. Raises `Unauthorized` and `RateLimited`."""
     caller = await services.projects.authenticate(credentials.credentials if credentials else None)
     structlog.contextvars.bind_contextvars(api_key_id=str(caller.key_id))
+    await services.limits.count(request, caller)
     return caller
 
 
@@ -83,3 +102,12 @@ async def get_project(caller: CallerDep) -> UUID:
 
 
 ProjectDep = Annotated[UUID, Depends(get_project)]
+
+
+async def require_room(services: ServicesDep, caller: CallerDep) -> None:
+    """Take one more document of the caller's project in. Raises `QueueFull` and `TooManyOpenDocuments`."""
+    await services.limits.admit(caller)
+
+
+TAKES_A_DOCUMENT = Depends(require_room)
+"""For the `dependencies` of every route that makes a job of one document."""

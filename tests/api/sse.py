@@ -18,6 +18,7 @@ class Event:
     type: str
     number: int
     data: dict[str, Any]
+    id: str = ""
 
 
 async def events_of(answer: httpx.Response) -> AsyncIterator[Event]:
@@ -30,7 +31,8 @@ async def events_of(answer: httpx.Response) -> AsyncIterator[Event]:
             name, _, value = line.partition(": ")
             fields[name] = value
         elif "data" in fields:
-            yield Event(fields["event"], int(fields["id"]), json.loads(fields["data"]))
+            number = int(fields["id"]) if fields["id"].isdigit() else -1
+            yield Event(fields["event"], number, json.loads(fields["data"]), fields["id"])
             fields = {}
         else:
             fields = {}
