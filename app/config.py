@@ -1,5 +1,6 @@
 """Every setting of the API and the workers: read from the environment (and `.env`), checked once, at start."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
@@ -97,6 +98,17 @@ class Settings(BaseSettings):
         description="What may be imported, separated by commas: buckets, or folders of them (`bucket/folder/`).",
     )
 
+    requests_per_second: float = Field(
+        200.0, ge=0, description="Requests that an API key may make a second, in the long run; 0 is no limit."
+    )
+    request_burst: int = Field(1000, ge=1, description="Requests that an API key may make at once.")
+    max_open_documents: int = Field(
+        100_000, ge=0, description="Documents of a project that may be under way at once; more answer 429."
+    )
+    max_queue_depth: int = Field(
+        100_000, ge=1, description="Documents that may wait for one queue; more answer 503 until it is less deep."
+    )
+
     max_attempts: int = Field(
         8, ge=1, description="How often a stage is tried before its job goes to the dead letters."
     )
@@ -123,6 +135,9 @@ class Settings(BaseSettings):
         0.05, ge=0, le=0.5, description="The same for low priority, so that nothing waits for ever."
     )
     ring_again_seconds: float = Field(10.0, gt=0, description="How long a ring is given to be heard before the next.")
+    worker_queues: str = Field(
+        "", description="The queues that workers serve, with commas between; all of them where none is named."
+    )
     worker_max_jobs: int = Field(20, ge=1, description="Tasks that a worker process runs at once at most, per queue.")
     fleet_slots_per_queue: int = Field(
         100, ge=1, description="Tasks the whole fleet runs at once, per queue; arq carries twice as many."
@@ -363,6 +378,34 @@ class Settings(BaseSettings):
 
     max_streams: int = Field(2000, ge=1, description="Event streams that one API process keeps open at once.")
     stream_ping_seconds: float = Field(15.0, gt=0, description="How often an idle stream sends a comment.")
+
+    webhook_allowed_networks: str = Field(
+        "",
+        description="Private networks that webhooks may call, in CIDR notation, comma-separated; else none but public addresses.",
+    )
+    webhook_allow_http: bool = Field(default=False, description="Whether webhooks may be called without TLS.")
+    webhook_timeout_seconds: float = Field(15.0, gt=0, le=60, description="How long a webhook may take to answer.")
+    webhook_retry_base_seconds: float = Field(
+        5.0, gt=0, description="About when a message to a webhook is tried again first; four times as long each time, two hours at most."
+    )
+    webhook_give_up_seconds: float = Field(
+        86_400.0, gt=0, description="How long a message to a webhook is tried before it is given up."
+    )
+    webhook_disable_after_seconds: float = Field(
+        259_200.0, gt=0, description="How long nothing may have arrived at a webhook before it is disabled."
+    )
+    webhook_secret_overlap_seconds: float = Field(
+        86_400.0, ge=0, description="How long a webhook's secret stays valid once it is replaced."
+    )
+    webhook_concurrency: int = Field(
+        32, ge=1, description="Messages to webhooks that one worker process sends at once."
+    )
+
+    @model_validator(mode="after")
+    def _networks_are_networks(self) -> Self:
+        for network in filter(None, map(str.strip, self.webhook_allowed_networks.split(","))):
+            ip_network(network)
+        return self
 
     @property
     def import_places(self) -> list[str]:

@@ -4,19 +4,23 @@ QuireError
 ├── InternalError (transient)         a defect of ours
 ├── Unauthorized                      no key, or not one of ours
 ├── NotFound                          not there, or of another project
-│   ├── DocumentNotFound, JobNotFound, BatchNotFound, PageNotFound, EntityNotFound, MergeNotFound,
+│   ├── DocumentNotFound, JobNotFound, BatchNotFound, PageNotFound, EntityNotFound, MergeNotFound, KeyNotFound,
+│   ├── WebhookNotFound, DeliveryNotFound,
 │   └── UploadNotFound
 ├── Conflict                          right request, wrong moment
 │   ├── ResultNotReady, ResultUnavailable, FormatNotReady, StateConflict, LeaseLost, IdempotencyInProgress,
 │   └── UploadInProgress, UploadIncomplete, UploadEnded, UploadCompleted
 ├── Invalid                           the request must change before it can succeed
 │   ├── RequestInvalid, RequestTooLarge, ItemRepeated, IdempotencyMismatch, EntitiesDiffer, NameNotMerged,
-│   └── NothingToReuse, SourceInvalid, SourceNotAllowed, SourceNotFound, SourceUnreadable
+│   ├── NothingToReuse, SourceInvalid, SourceNotAllowed, SourceNotFound, SourceUnreadable,
+│   └── WebhookUrlRefused, WebhookLimitReached
 ├── Refused                           the document itself can't be taken
 │   ├── DocumentEmpty, UnsupportedMediaType, DocumentTooLarge, DocumentEncrypted, DocumentCorrupt,
 │   └── DocumentHasNoPages, TooManyPages, PageTooLarge, FormatFailed, ChecksumMismatch
+├── LimitReached (transient)          more than a key or a project may ask for
+│   ├── RateLimited, TooManyOpenDocuments
 ├── Unavailable (transient)           a part that we need doesn't answer, or is full
-│   ├── Overloaded, NoWorkers, DatabaseUnavailable, StorageUnavailable, StageTimeout, WorkerLost
+│   ├── Overloaded, QueueFull, NoWorkers, DatabaseUnavailable, StorageUnavailable, StageTimeout, WorkerLost
 │   └── OcrUnavailable, OcrThrottled (waits), OcrEnginesAway (waits)
 ├── Parked (waits)                    nothing is wrong, and it is not yet this job's turn
 │   ├── ReadElsewhere, DailyCostReached, WaitsForTurn
@@ -109,6 +113,21 @@ class MergeNotFound(NotFound):
 class UploadNotFound(NotFound):
     code, title = "upload_not_found", "Upload not found"
     message = "This project has no upload of that id."
+
+
+class KeyNotFound(NotFound):
+    code, title = "key_not_found", "Key not found"
+    message = "There is no API key of that id or beginning; `quire keys list` shows those that there are."
+
+
+class WebhookNotFound(NotFound):
+    code, title = "webhook_not_found", "Webhook not found"
+    message = "This project has no webhook of that id."
+
+
+class DeliveryNotFound(NotFound):
+    code, title = "delivery_not_found", "Delivery not found"
+    message = "This webhook has no delivery of that id; deliveries are kept for thirty days."
 
 
 class MethodNotAllowed(QuireError):
@@ -240,6 +259,16 @@ class NothingToReuse(Invalid):
     message = "No run of the document has come far enough to begin there; begin at an earlier stage."
 
 
+class WebhookUrlRefused(Invalid):
+    code, title = "webhook_url_refused", "URL refused"
+    message = "The URL is not one that may be called."
+
+
+class WebhookLimitReached(Invalid):
+    code, title = "webhook_limit_reached", "Too many webhooks"
+    message = "The project has as many webhooks as it may have; delete one first."
+
+
 class Refused(QuireError):
     status, code, title = 422, "document_refused", "Document refused"
     message = "The document can't be taken."
@@ -295,6 +324,21 @@ class FormatFailed(Refused):
     message = "The document can't be turned into this format."
 
 
+class LimitReached(QuireError):
+    status, code, title, retryable, retry_after_seconds = 429, "limit_reached", "Limit reached", True, 1
+    message = "This is more than may be asked for; try again in a moment."
+
+
+class RateLimited(LimitReached):
+    code, title = "rate_limited", "Too many requests"
+    message = "This key has made as many requests as it may; go on after the seconds that Retry-After says."
+
+
+class TooManyOpenDocuments(LimitReached):
+    code, title, retry_after_seconds = "too_many_open_documents", "Too many open documents", 30
+    message = "The project has as many documents under way as it may; submit more when some have ended."
+
+
 class Unavailable(QuireError):
     status, code, title, retryable, retry_after_seconds = 503, "unavailable", "Unavailable", True, 5
     message = "A part that this needs doesn't answer; try again in a moment."
@@ -303,6 +347,11 @@ class Unavailable(QuireError):
 class Overloaded(Unavailable):
     code, title, retry_after_seconds = "overloaded", "Overloaded", 2
     message = "As much is under way as this process takes at once; try again in a moment."
+
+
+class QueueFull(Unavailable):
+    code, title, retry_after_seconds = "queue_full", "Queue full", 30
+    message = "As many documents wait already as may; submit more later."
 
 
 class NoWorkers(Unavailable):

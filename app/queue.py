@@ -89,10 +89,20 @@ class Ringable(Protocol):
     def fence(self) -> int: ...
     @property
     def rings(self) -> int: ...
+    @property
+    def priority(self) -> str: ...
+    @property
+    def project_id(self) -> UUID: ...
+    @property
+    def batch_id(self) -> UUID | None: ...
 
 
 class Queue(Protocol):
     """Tells workers that a job is due. Never fails: a ring that isn't heard is repeated by the sweep."""
+
+    @property
+    def reserve(self) -> int:
+        """How many more jobs a queue takes beyond its room: so many by themselves, and twice as many urgent ones."""
 
     async def advance(self, job: Ringable, *, in_seconds: float = 0.0) -> None:
         """Have a worker look at the job now, or at a moment that is near, if there is room."""
@@ -101,8 +111,20 @@ class Queue(Protocol):
         """Have a worker take a batch apart; ringing again for the same chance is one task, not two."""
 
     async def room(self, queue: QueueName) -> int:
-        """How many more jobs may be rung for on a queue; nothing while Redis is away."""
+        """How many more jobs of batches may be rung for on a queue.
 
+        It is negative where the queue holds some of its reserve too, and by as much as it can be while Redis is away.
+        """
+
+    async def used(self, queue: QueueName) -> int | None:
+        """How many tasks of a queue Redis holds; None while it is away."""
+
+
+COMES_FIRST = TaskName.START_TEXTRACT_JOB
+"""It has been given a slot and a moment, in order of priority, and is over at once."""
+
+RESERVE_SHARE = 0.25
+"""How much of its window a queue keeps free for jobs that came by themselves, and as much again for urgent ones."""
 
 TASK_KEPT_MS = 24 * 3600 * 1000
 """How long arq remembers what a task was to do: as long as it does by itself."""
@@ -127,38 +149,60 @@ class ArqQueue:
     window: int
     """Tasks of one queue that Redis may hold: about twice what the fleet runs at once."""
 
+    @property
+    def reserve(self) -> int:
+        return max(1, round(self.window * RESERVE_SHARE))
+
     async def advance(self, job: Ringable, *, in_seconds: float = 0.0) -> None:
         route = self.routes.get(job.stage)
         if route is None:
             return
-        await self._ring(task_id(job, route), route, job.id, in_seconds)
+        reserves = 2 if route.task is COMES_FIRST else reserves_of(job)
+        await self._ring(task_id(job, route), route, job.id, in_seconds, self.window + self.reserve * reserves)
 
     async def take_batch(self, batch_id: UUID, priority: str, chance: int) -> None:
         route = Route(TaskName.TAKE_BATCH, BATCH_QUEUES[priority])
-        await self._ring(f"{route.task}:{batch_id}:{chance}", route, batch_id, 0.0)
+        await self._ring(f"{route.task}:{batch_id}:{chance}", route, batch_id, 0.0, self.window)
 
-    async def _ring(self, name: str, route: Route, subject: UUID, in_seconds: float) -> None:
+    async def _ring(self, name: str, route: Route, subject: UUID, in_seconds: float, most: int) -> None:
         now = timestamp_ms()
         task = serialize_job(route.task, (str(subject),), {}, None, now, serializer=serialize).decode()
         keys = [queue_key(route.queue), job_key_prefix + name]
         try:
             due = str(now + round(in_seconds * 1000))
-            said = [str(self.window), task, str(TASK_KEPT_MS), due, name, wake_channel(self.redis), route.queue]
+            said = [str(most), task, str(TASK_KEPT_MS), due, name, wake_channel(self.redis), route.queue]
             await cast("Awaitable[int]", self.redis.eval(_RING, len(keys), *keys, *said))
         except (RedisError, OSError) as error:
             log.warning("ring_unheard", subject=str(subject), error=str(error))
 
     async def room(self, queue: QueueName) -> int:
+        used = await self.used(queue)
+        return -2 * self.reserve if used is None else self.window - used
+
+    async def used(self, queue: QueueName) -> int | None:
         try:
-            return self.window - int(await self.redis.zcard(queue_key(queue)))
+            return int(await self.redis.zcard(queue_key(queue)))
         except (RedisError, OSError) as error:
             log.warning("queue_unreachable", queue=queue, error=str(error))
-            return 0
+            return None
+
+
+def reserves_of(job: Ringable) -> int:
+    """How many reserves of a queue's window are open to a job, so that bulk work never keeps an urgent one out."""
+    if job.priority == "low":
+        return 0
+    return (job.priority == "high") + (job.batch_id is None)
 
 
 def task_id(job: Ringable, route: Route) -> str:
-    """One id for one chance to claim a job: ringing again for the same chance is one task, not two."""
-    return f"{route.task}:{job.id}:{job.fence}:{job.rings}"
+    """One id for one chance to claim a job: ringing again for the same chance is one task, not two.
+
+    It ends in whose turn the task is of, which workers go by: a letter for its class, the project's and the batch's ends.
+    """
+    letter = "s" if route.task is COMES_FIRST else job.priority[0]
+    group = job.batch_id or job.project_id
+    turn = f"{letter}{job.project_id.hex[-8:]}.{group.hex[-8:]}"
+    return f"{route.task}:{job.id}:{job.fence}:{job.rings}:{turn}"
 
 
 def queue_key(queue: QueueName) -> str:
@@ -204,3 +248,12 @@ def open_redis(redis_url: str, *, retries: int, max_connections: int = 50) -> Ar
 def stages_of(routes: Mapping[str, Route], queue: QueueName) -> Sequence[str]:
     """The stages whose tasks run on a queue."""
     return [stage for stage, route in routes.items() if route.queue is queue]
+
+
+def queues_named(names: str) -> tuple[QueueName, ...]:
+    """The queues of a list with commas, all where it names none. Raises ValueError for a name that is no queue's."""
+    named = [name.strip() for name in names.split(",") if name.strip()]
+    known = [queue.value for queue in QueueName]
+    if unknown := sorted(set(named) - set(known)):
+        raise ValueError(f"There is no queue {', '.join(unknown)}; there are {', '.join(known)}.")
+    return tuple(queue for queue in QueueName if not named or queue.value in named)

@@ -20,8 +20,10 @@ from app.batches.warming import Warming
 from app.config import Settings
 from app.documents.arrivals import Arrivals
 from app.documents.intake import SizeLimits
+from app.documents.making import make_arrivals, make_uploads
 from app.documents.sources import AllowedSources
 from app.jobs.presence import Presence, new_worker_id
+from app.jobs.watch import WATCH_SECONDS
 from app.ocr.engine import EngineName
 from app.pipeline.abandoned import ABANDONED_SECONDS, ask_about_abandoned
 from app.pipeline.admission import Admission
@@ -31,6 +33,7 @@ from app.pipeline.polling import Polling
 from app.pipeline.runner import Pipeline
 from app.pipeline.stages import ROUTES, STAGES, STEPS
 from app.pipeline.sweep import Sweep, every
+from app.pipeline.watching import watch_of
 from app.queue import BATCH_QUEUES, BATCHES_AT_ONCE, ArqQueue, QueueName, TaskName, open_redis, queue_key
 from app.resources import Resources, open_resources
 from app.stopping import end
@@ -59,6 +62,8 @@ garbage among them."""
 POLL_DELAY_SECONDS = 0.5
 START_POLL_DELAY_SECONDS = 0.1
 """Of the queue whose tasks have moments: a Start that comes late has lost its own, and takes another's."""
+UPLOADS_SECONDS = 10.0
+"""Between two looks for uploads that nobody completed."""
 POLL_PAUSE_SECONDS = 0.5
 """Between two looks for OCR jobs to ask about, where none was due."""
 REDIS_RETRIES = 20
@@ -164,6 +169,13 @@ def _background(resources: Resources, pipeline: Pipeline, queues: Sequence[Queue
     seconds = resources.settings.sweep_interval_seconds
     sweep = Sweep(pipeline.tools, pipeline.queue, Admission(pipeline.tools, pipeline.queue))
     tasks = [asyncio.create_task(every(seconds, sweep.sweep)), asyncio.create_task(pipeline.tools.turns.run())]
+    tasks.append(asyncio.create_task(every(WATCH_SECONDS, watch_of(resources).look)))
+    uploads = make_uploads(
+        resources.settings,
+        make_arrivals(resources.settings, resources.sessions, resources.bucket),
+        pipeline.queue,
+    )
+    tasks.append(asyncio.create_task(every(UPLOADS_SECONDS, uploads.sweep)))
     if QueueName.OCR in queues:
         polling = Polling(pipeline.tools, pipeline.queue, pipeline.advance_in_turn)
         pause = min(seconds, POLL_PAUSE_SECONDS)
@@ -186,6 +198,7 @@ def _arq_worker(settings: Settings, queue: QueueName, context: Context) -> Wakin
     return WakingWorker(
         functions=[func(getattr(MODULES[queue], task), name=task) for task in tasks_of(queue)],
         queue_name=queue_key(queue),
+        shares=_shares(settings),
         redis_pool=redis,
         handle_signals=False,
         ctx=dict(context),
@@ -201,3 +214,9 @@ def _arq_worker(settings: Settings, queue: QueueName, context: Context) -> Wakin
         job_deserializer=redis.job_deserializer,
         log_results=False,
     )
+
+
+def _shares(settings: Settings) -> tuple[float, float, float]:
+    """How often a place is offered to urgent, normal and low tasks first."""
+    normal, low = settings.normal_priority_share, settings.low_priority_share
+    return 1 - normal - low, normal, low

@@ -1,6 +1,7 @@
 """arq's worker, woken by the ring instead of at its next look at the queue, and kept at work through what ends arq's."""
 
 import asyncio
+import random
 import time
 from contextlib import suppress
 
@@ -25,16 +26,58 @@ LAST_LOOK_SECONDS = 2
 
 
 # What arq's own look does in three trips for each task of the queue, those that run already among them, in one for all:
-# while many run, the next would wait for a hundred trips to be seen.
+# while many run, the next would wait for a hundred trips to be seen. Of the tasks that are due, those of the class come
+# first whose turn it is (ARGV[6] says the class of each place), then by priority; of a class, that of the project with
+# the fewest that run, and of its batch with the fewest; then the oldest. A task's id ends in its class, project and batch.
 _TAKE = """
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[2])
-local taken = {}
-for i = 1, #due, 2 do
-    if #taken >= 2 * tonumber(ARGV[3]) then break end
-    if redis.call('SET', ARGV[5] .. due[i], '1', 'NX', 'PX', ARGV[4]) then
-        taken[#taken + 1] = due[i]
-        taken[#taken + 1] = due[i + 1]
+local keys, runs = {}, {}
+for i = 1, #due, 2 do keys[#keys + 1] = ARGV[5] .. due[i] end
+for from = 1, #keys, 1000 do
+    local some = redis.call('MGET', unpack(keys, from, math.min(from + 999, #keys)))
+    for i = 1, #some do runs[from + i - 1] = some[i] end
+end
+local projects, groups, lines, named = {}, {}, {s = {}, h = {}, n = {}, l = {}}, {}
+for i = 1, #keys do
+    local class, project, group = string.match(due[2 * i - 1], ':([shnl])(%x+)%.(%x+)$')
+    class, project, group = class or 'n', project or '', group or ''
+    if runs[i] then
+        projects[project] = (projects[project] or 0) + 1
+        groups[group] = (groups[group] or 0) + 1
+    else
+        local name = class .. project .. group
+        if not named[name] then
+            named[name] = {project = project, group = group, first = 1}
+            table.insert(lines[class], named[name])
+        end
+        table.insert(named[name], i)
     end
+end
+local function before(a, b)
+    local of_a, of_b = projects[a.project] or 0, projects[b.project] or 0
+    if of_a ~= of_b then return of_a < of_b end
+    of_a, of_b = groups[a.group] or 0, groups[b.group] or 0
+    if of_a ~= of_b then return of_a < of_b end
+    return a[a.first] < b[b.first]
+end
+local function first(class)
+    local best
+    for _, line in ipairs(lines[class]) do
+        if line[line.first] and (not best or before(line, best)) then best = line end
+    end
+    return best
+end
+local taken = {}
+for place = 1, tonumber(ARGV[3]) do
+    local line = first('s') or first(string.sub(ARGV[6], place, place)) or first('h') or first('n') or first('l')
+    if not line then break end
+    local i = line[line.first]
+    line.first = line.first + 1
+    projects[line.project] = (projects[line.project] or 0) + 1
+    groups[line.group] = (groups[line.group] or 0) + 1
+    redis.call('SET', keys[i], '1', 'PX', ARGV[4])
+    taken[#taken + 1] = due[2 * i - 1]
+    taken[#taken + 1] = due[2 * i]
 end
 return taken
 """
@@ -43,8 +86,10 @@ return taken
 class WakingWorker(Worker):
     """Looks at its queue when it is rung for, and every `poll_delay` all the same; outlives a Redis that is away."""
 
-    def __init__(self, *args: object, **options: object) -> None:
+    def __init__(self, *args: object, shares: tuple[float, float, float], **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]  # arq's own, passed through
+        self.shares = shares
+        """How often the next place is offered to urgent tasks first, to normal ones, and to those of low priority."""
         self.rung = asyncio.Event()
         # arq would hold a task for as long as the longest may run. A short hold that is renewed is let go of soon.
         self._renewed_at = time.monotonic()
@@ -75,7 +120,8 @@ class WakingWorker(Worker):
         """Take as many tasks as there is room for, and let go of those that have ended."""
         room = self.max_jobs - self.job_counter
         if self.allow_pick_jobs and room > 0:
-            told = (timestamp_ms(), self.queue_read_limit, room, HOLD_SECONDS * 1000, in_progress_key_prefix)
+            classes = "".join(random.choices("hnl", self.shares, k=room))  # noqa: S311 (no secret)
+            told = (timestamp_ms(), self.queue_read_limit, room, HOLD_SECONDS * 1000, in_progress_key_prefix, classes)
             taken = await self._take([self.queue_name], told)
             self._more_waits = len(taken) == 2 * room
             for name, score in zip(taken[::2], taken[1::2], strict=True):

@@ -8,8 +8,8 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app.api.bell import Bell
 from app.alerts.service import Alerts
+from app.api.bell import Bell
 from app.api.limits import Limits
 from app.api.metrics import Metrics
 from app.api.readiness import Readiness

@@ -1,5 +1,6 @@
 """Prometheus metrics: what this process counts itself, and what Postgres knows of the whole."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,12 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.alerts.repository import count_open
 from app.db import Sessions
 from app.jobs.presence import live_workers
 from app.ocr.breaker import Position
 from app.ocr.calls import Ocr
+from app.queue import QueueName
 
 log = structlog.get_logger(__name__)
 
@@ -60,12 +63,21 @@ class Metrics:
             pages = (await session.execute(_PAGES)).all()
             ocr_jobs = (await session.execute(_OCR_JOBS)).all()
             failures = (await session.execute(_FAILURES)).all()
+            open_alerts = await count_open(session)
         workers = await live_workers(self.sessions)
+        serving = Counter(queue for worker in workers for queue in worker.queues)
         return [
             _family("quire_jobs", "Jobs, by stage and state.", ("stage", "state"), jobs),
             _family("quire_pages", "Pages that were read, by what became of them.", ("status",), pages),
             _family("quire_dead_letters", "Jobs that were given up, by code.", ("code",), failures),
             _family("quire_workers", "Live workers.", (), [(len(workers),)]),
+            _family(
+                "quire_queue_workers",
+                "Live workers that serve a queue.",
+                ("queue",),
+                [(queue, serving[queue]) for queue in QueueName],
+            ),
+            _family("quire_alerts", "Alerts that are open, by code.", ("code",), open_alerts.items()),
             *self._queues(waiting),
             *_ocr_families(ocr_jobs),
             *await self._engines(),

@@ -44,12 +44,15 @@ class RequestContext:
             return
         request_id = _given_id(scope) or str(new_id())
         began, status = time.perf_counter(), 0
+        state = scope.setdefault("state", {})
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers.update(state.get("rate_limit", {}))
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

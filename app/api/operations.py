@@ -1,10 +1,13 @@
 """Routes for operators: health and metrics. They need no key, and say nothing of documents."""
 
-from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from datetime import datetime
 
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from app.alerts.models import AlertCode
 from app.api.dependencies import ServicesDep
-from app.api.schemas import example
+from app.api.schemas import NOW, example
 
 router = APIRouter(tags=["operations"])
 
@@ -27,15 +30,28 @@ class CheckRead(BaseModel):
     detail: str | None
 
 
+class OpenAlert(BaseModel):
+    """An alert of the whole service that is open."""
+
+    model_config = example({"code": "queue_unserved", "subject": "batch.high", "raised_at": NOW})
+
+    code: AlertCode
+    subject: str = Field(description="What it is about: a queue, an engine.")
+    raised_at: datetime
+
+
 class Ready(BaseModel):
     """Whether every part answers."""
 
     model_config = example(
-        {"ready": True, "checks": {"postgres": {"ok": True, "latency_seconds": 0.0021, "detail": None}}}
+        {"ready": True, "checks": {"postgres": {"ok": True, "latency_seconds": 0.0021, "detail": None}}, "alerts": []}
     )
 
     ready: bool
     checks: dict[str, CheckRead]
+    alerts: list[OpenAlert] = Field(
+        description="What an operator should look at; none are told while Postgres is away."
+    )
 
 
 @router.get("/health/live")
@@ -57,7 +73,9 @@ async def get_readiness(response: Response, services: ServicesDep) -> Ready:
         name: CheckRead(ok=check.ok, latency_seconds=check.latency_seconds, detail=check.detail)
         for name, check in checks.items()
     }
-    return Ready(ready=ready, checks=read)
+    alerts = await services.alerts.list(None, cleared=False) if checks["postgres"].ok else []
+    told = [OpenAlert(code=alert.code, subject=alert.subject, raised_at=alert.raised_at) for alert in alerts]
+    return Ready(ready=ready, checks=read, alerts=told)
 
 
 @router.get(

@@ -1,5 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457), and the same errors in the OpenAPI document."""
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,7 @@ from app.errors import (
     NotFound,
     Overloaded,
     QuireError,
+    RateLimited,
     RequestInvalid,
     Unauthorized,
 )
@@ -106,7 +108,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(OSError, _on_os_error)
 
 
-ANYWHERE = (Unauthorized, InternalError, DatabaseUnavailable, Overloaded)
+ANYWHERE = (Unauthorized, RateLimited, InternalError, DatabaseUnavailable, Overloaded)
 """What every call that takes a key may end in."""
 
 
@@ -138,7 +140,8 @@ def _example(error: type[QuireError]) -> Mapping[str, Any]:
 def _headers(error: QuireError) -> dict[str, str]:
     headers = {"Cache-Control": "no-store"}
     if error.retry_after_seconds is not None:
-        headers["Retry-After"] = str(error.retry_after_seconds)
+        seconds = error.retry_after_seconds if error.retry_in_seconds is None else math.ceil(error.retry_in_seconds)
+        headers["Retry-After"] = str(max(1, seconds))
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     return headers

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import NoWorkers, OcrUnavailable, QuireError
-from app.jobs.presence import live_workers
+from app.jobs.presence import unserved
 from app.ocr.breaker import Position
 from app.ocr.engine import EngineName
 from app.resources import Resources
@@ -78,8 +78,7 @@ class Readiness:
             await client.get(self.resources.ocr.engines[name].endpoint_url)
 
     async def _workers(self) -> None:
-        served = {queue for worker in await live_workers(self.resources.sessions) for queue in worker.queues}
-        if missing := sorted(set(self.queues) - served):
+        if missing := await unserved(self.resources.sessions, self.queues):
             raise NoWorkers(f"No live worker serves: {', '.join(missing)}.")
 
 

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from app.config import Settings
 from app.embedded.stack import complain, run_stack
+from app.queue import queues_named
 
 
 def main() -> int:
@@ -15,6 +16,11 @@ def main() -> int:
     except ValidationError as error:
         for mistake in error.errors(include_url=False, include_input=False):
             complain(f"{'.'.join(map(str, mistake['loc'])).upper()}: {mistake['msg']}")
+        return 1
+    try:
+        queues_named(settings.worker_queues)
+    except ValueError as error:
+        complain(f"WORKER_QUEUES: {error}")
         return 1
     return run_stack(settings)
 

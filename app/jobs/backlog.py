@@ -1,20 +1,23 @@
 """The backlog: jobs that are due, jobs whose worker is gone, and Textract jobs to ask about. Nothing here commits."""
 
+import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import Interval, bindparam, text
+from sqlalchemy import BigInteger, Double, Interval, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.config import Settings
 from app.errors import WorkerLost
 from app.events import EventDraft, EventType, Severity
 from app.jobs.models import Job
+from app.jobs.presence import LOCK_LOST
 from app.jobs.repository import jobs, transition
-from app.jobs.states import JobState, Stage
+from app.jobs.states import JobState, Priority, Stage
 from app.ocr.engine import EngineName, Operation
 from app.ocr.pacing import Lane
 
@@ -30,6 +33,26 @@ class DueJob:
     stage: Stage
     fence: int
     rings: int
+    priority: Priority
+    project_id: UUID
+    batch_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The shares of places that are kept for the lower priorities, whatever waits above them, so that neither starves."""
+
+    normal: float = 0.2
+    low: float = 0.05
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """As the settings say."""
+        return cls(settings.normal_priority_share, settings.low_priority_share)
+
+    def told(self) -> dict[str, float]:
+        """As parameters of a statement; `chance` rounds a share of few places up as often as it should be."""
+        return {"normal_share": self.normal, "low_share": self.low, "chance": random.random()}  # noqa: S311 (no secret)
 
 
 async def try_sweep_lock(session: AsyncSession) -> bool:
@@ -46,14 +69,29 @@ async def end_hung_transactions(session: AsyncSession, *, after: timedelta) -> i
     return len((await session.execute(_END_HUNG, {"after": after})).all())
 
 
-async def take_due(session: AsyncSession, stages: Sequence[str], *, room: int, again: timedelta) -> list[DueJob]:
+async def take_due(
+    session: AsyncSession,
+    stages: Sequence[str],
+    *,
+    room: int,
+    again: timedelta,
+    reserve: int = 0,
+    shares: Shares = Shares(),
+) -> list[DueJob]:
     """Mark as rung, and return in the order to ring in, the jobs that a queue's free room should go to.
 
-    By priority, by turns between projects, then by age. Its cost follows the room and the number of projects, never
-    the length of the backlog.
+    By priority, with a share kept for the lower ones; within one by turns between projects, by their weights; within a
+    project by turns between batches, those that came by themselves being as one; then by age. `room` is for all, and may
+    be negative; one `reserve` more is for what came by itself or is urgent, and another for what is both. The cost
+    follows the room and the number of groups that take turns, never the length of the backlog.
     """
-    rows = await session.execute(_TAKE_DUE, {"stages": list(stages), "room": room, "again": again})
-    return [DueJob(row.id, Stage(row.stage), row.fence, row.rings) for row in rows]
+    told = {"stages": list(stages), "room": room, "reserve": reserve, "again": again, "seed": random.getrandbits(62)}
+    rows = await session.execute(_TAKE_DUE, told | shares.told())
+    return [_due(row) for row in rows]
+
+
+def _due(row: Any) -> DueJob:
+    return DueJob(row.id, Stage(row.stage), row.fence, row.rings, Priority(row.priority), row.project_id, row.batch_id)
 
 
 async def mark_rung(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
@@ -146,18 +184,7 @@ _END_HUNG = text("""
       AND query NOT ILIKE 'copy%'
 """).bindparams(bindparam("after", type_=Interval))
 
-# A worker is dead when it holds its lock no more; just after Postgres itself started, none had the time to take one.
-_DEAD = """
-    SELECT w.id FROM workers w
-    WHERE (w.heartbeat_at < now() - interval '60 seconds')
-       OR (w.holds_lock
-           AND pg_postmaster_start_time() < now() - interval '5 seconds'
-           AND NOT EXISTS (
-               SELECT 1 FROM pg_locks l
-               WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
-                 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                 AND ((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended(w.id, 0)))
-"""
+_DEAD = f"SELECT w.id FROM workers w WHERE w.heartbeat_at < now() - interval '60 seconds' OR ({LOCK_LOST})"  # noqa: S608
 
 _LOST = text(f"""
     WITH dead AS ({_DEAD})
@@ -182,33 +209,87 @@ _RING_ANEW = text("""
            OR (rung_at IS NULL AND updated_at > now() - interval '1 minute'))
 """)
 
-_TAKE_DUE = text("""
-    WITH due AS (
-        SELECT j.id, j.priority, j.project_id, j.created_at
-        FROM projects p
-        CROSS JOIN unnest(:stages) AS at(stage)
-        CROSS JOIN unnest(ARRAY['high', 'normal', 'low']) AS of(priority)
+GROUPS = """
+    groups AS (
+        (SELECT project_id, stage, priority, coalesce(batch_id, project_id) AS turn_key FROM jobs
+         WHERE state IN ('queued', 'retryable')
+         ORDER BY project_id, stage, priority, coalesce(batch_id, project_id) LIMIT 1)
+        UNION ALL
+        SELECT next.* FROM groups CROSS JOIN LATERAL (
+            SELECT project_id, stage, priority, coalesce(batch_id, project_id) AS turn_key FROM jobs
+            WHERE state IN ('queued', 'retryable')
+              AND (project_id, stage, priority, coalesce(batch_id, project_id))
+                > (groups.project_id, groups.stage, groups.priority, groups.turn_key)
+            ORDER BY project_id, stage, priority, coalesce(batch_id, project_id) LIMIT 1
+        ) next
+    )
+"""
+"""The groups that wait, each found by one step along the index `ix_jobs_backlog`; needs `WITH RECURSIVE`."""
+
+KEPT = """
+    CASE priority WHEN 'high' THEN 0
+        ELSE floor(:places * CASE priority WHEN 'low' THEN :low_share ELSE :normal_share END + :chance) END
+"""
+"""How many of some places are kept for a priority."""
+
+
+def _luck(whose: str) -> str:
+    """A number for a sweep and an id, by the exponential law with mean 1.
+
+    The least of several, each over its weight, is each one's in proportion to its weight: so even few places go round,
+    though no sweep knows who had the last ones.
+    """
+    return f"-ln(((hashtextextended({whose}::text, :seed) & 4294967295) + 1) / 4294967297::float8)"
+
+
+_TAKE_DUE = text(f"""
+    WITH RECURSIVE {GROUPS}, wanted AS MATERIALIZED (
+        SELECT groups.*, projects.weight FROM groups JOIN projects ON projects.id = groups.project_id
+        WHERE stage = ANY(:stages) AND stage <> 'job_validated'
+    ), due AS (
+        SELECT j.*, wanted.turn_key, wanted.weight FROM wanted
         CROSS JOIN LATERAL (
-            SELECT id, priority, project_id, created_at FROM jobs
-            WHERE project_id = p.id AND stage = at.stage AND priority = of.priority
+            SELECT id, priority, project_id, batch_id, created_at FROM jobs
+            WHERE project_id = wanted.project_id AND stage = wanted.stage AND priority = wanted.priority
+              AND coalesce(batch_id, project_id) = wanted.turn_key
               AND state IN ('queued', 'retryable') AND next_attempt_at <= now()
               AND (rung_at IS NULL OR rung_at < now() - :again)
-              AND NOT (stage = 'parsing' AND textract_job_status = 'IN_PROGRESS') AND stage <> 'job_validated'
-            ORDER BY created_at LIMIT :room
+              AND NOT (stage = 'parsing' AND textract_job_status = 'IN_PROGRESS')
+            ORDER BY created_at
+            LIMIT greatest(0, least(:room + 2 * :reserve, greatest(20,
+                20 * (:room + 2 * :reserve) / (SELECT greatest(1, count(*)) FROM wanted))))
         ) j
+    ), group_turns AS (
+        SELECT *, row_number() OVER (PARTITION BY priority, turn_key ORDER BY created_at) + {_luck("turn_key")}
+            AS group_turn FROM due
     ), turns AS (
-        SELECT *, row_number() OVER (PARTITION BY priority, project_id ORDER BY created_at) AS turn FROM due
+        SELECT *, (row_number() OVER (PARTITION BY priority, project_id ORDER BY group_turn, created_at) - 1
+            + {_luck("project_id")}) / weight AS turn FROM group_turns
+    ), ranked AS (
+        SELECT *, row_number() OVER (PARTITION BY priority ORDER BY turn, created_at) AS rank FROM turns
+    ), placed AS (
+        SELECT id, priority, batch_id, row_number() OVER (
+            ORDER BY rank <= {KEPT.replace(":places", "greatest(:room, 1)")} DESC,
+                array_position(ARRAY['high', 'normal', 'low'], priority), turn, created_at
+        ) AS place FROM ranked
     ), chosen AS (
-        SELECT id, row_number() OVER (
-            ORDER BY array_position(ARRAY['high', 'normal', 'low'], priority), turn, created_at
-        ) AS place FROM turns ORDER BY place LIMIT :room
+        SELECT id, place FROM placed WHERE place <= :room + :reserve * CASE priority WHEN 'low' THEN 0
+            ELSE (priority = 'high')::int + (batch_id IS NULL)::int END
     ), rung AS (
         UPDATE jobs SET rung_at = now() FROM chosen
         WHERE jobs.id = chosen.id AND jobs.state IN ('queued', 'retryable')
-        RETURNING jobs.id, jobs.stage, jobs.fence, jobs.rings, chosen.place
+        RETURNING jobs.id, jobs.stage, jobs.fence, jobs.rings, jobs.priority, jobs.project_id, jobs.batch_id,
+            chosen.place
     )
-    SELECT id, stage, fence, rings FROM rung ORDER BY place
-""").bindparams(bindparam("stages", type_=ARRAY(TEXT)), bindparam("again", type_=Interval))
+    SELECT * FROM rung ORDER BY place
+""").bindparams(  # noqa: S608 (no outside text)
+    bindparam("stages", type_=ARRAY(TEXT)),
+    bindparam("again", type_=Interval),
+    bindparam("seed", type_=BigInteger),
+    bindparam("room", type_=BigInteger),
+    bindparam("reserve", type_=BigInteger),
+    *(bindparam(name, type_=Double) for name in ("normal_share", "low_share", "chance")),
+)
 
 _MARK_RUNG = text("""
     UPDATE jobs SET rung_at = now() WHERE id = ANY(CAST(:ids AS uuid[])) AND state IN ('queued', 'retryable')

@@ -8,7 +8,8 @@ show: a hung process, a cut network, or a pooler between us and Postgres.
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,11 +17,12 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from sqlalchemy import Interval, bindparam, delete, func, select, text
+from sqlalchemy import DateTime, Interval, bindparam, delete, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB, TEXT
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db import Sessions, new_id
+from app.db import Sessions, new_id, one_statement
 from app.jobs.models import Job, Worker
 from app.jobs.repository import GIVEN_BACK, transition
 from app.jobs.states import JobState
@@ -47,6 +49,7 @@ class LiveWorker:
     """A worker that was heard of lately."""
 
     id: str
+    hostname: str
     queues: Sequence[str]
     started_at: datetime
     heartbeat_at: datetime
@@ -145,13 +148,43 @@ class Presence:
 
 
 async def live_workers(sessions: Sessions) -> list[LiveWorker]:
-    """The workers that were heard of lately."""
-    query = select(Worker).where(Worker.heartbeat_at > func.now() - ALIVE_WITHIN).order_by(Worker.started_at)
-    async with sessions() as session:
-        return [
-            LiveWorker(row.id, row.queues, row.started_at, row.heartbeat_at) for row in await session.scalars(query)
-        ]
+    """The workers that were heard of lately and, as far as Postgres can see that, still hold their locks."""
+    async with one_statement(sessions) as session:
+        rows = await session.execute(_LIVE, {"within": ALIVE_WITHIN})
+        return [LiveWorker(row.id, row.hostname, row.queues, row.started_at, row.heartbeat_at) for row in rows]
 
+
+async def served(sessions: Sessions) -> dict[str, int]:
+    """How many live workers serve each queue; queues that none serves are left out."""
+    return dict(Counter(queue for worker in await live_workers(sessions) for queue in worker.queues))
+
+
+async def unserved(sessions: Sessions, queues: Iterable[str]) -> list[str]:
+    """Those of some queues that no live worker serves, in order of their names."""
+    return sorted(set(queues) - set(await served(sessions)))
+
+
+LOCK_LOST = """
+    w.holds_lock
+    AND pg_postmaster_start_time() < now() - interval '5 seconds'
+    AND NOT EXISTS (
+        SELECT 1 FROM pg_locks l
+        WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND ((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended(w.id, 0))
+"""
+"""That the worker `w` has lost its lock; just after Postgres itself started, none had the time to take one."""
+
+_LIVE = (
+    text(f"""
+    SELECT w.id, w.hostname, w.queues, w.started_at, w.heartbeat_at FROM workers w
+    WHERE w.heartbeat_at > now() - :within AND NOT ({LOCK_LOST}) ORDER BY w.started_at, w.id
+""")  # noqa: S608 (no outside text)
+    .bindparams(bindparam("within", type_=Interval))
+    .columns(
+        id=TEXT, hostname=TEXT, queues=JSONB, started_at=DateTime(timezone=True), heartbeat_at=DateTime(timezone=True)
+    )
+)
 
 _RENEW_LEASES = text(
     "UPDATE jobs SET lease_until = now() + :lease WHERE state = 'working' AND claimed_by = :worker AND id = ANY(CAST(:ids AS uuid[]))"

@@ -1,17 +1,17 @@
 """The jobs that wait for their OCR to be started: who is next, by lane and by what engines find. Nothing here commits."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Interval, bindparam, text
+from sqlalchemy import BigInteger, Double, Interval, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.jobs.backlog import DueJob
-from app.jobs.states import Stage
+from app.jobs.backlog import GROUPS, KEPT, DueJob, Shares
+from app.jobs.states import Priority, Stage
 from app.ocr.engine import EngineName, Feature
 from app.ocr.pacing import Lane
 
@@ -37,6 +37,7 @@ class Takes:
     """What engines find that come first: their jobs are left to them."""
     again: timedelta = timedelta(seconds=10)
     """How long a ring is given to be heard before the next."""
+    shares: Shares = field(default_factory=Shares)
 
 
 async def count_waiting_starts(session: AsyncSession, lane: Lane, takes: Takes, *, limit: int = 2000) -> int:
@@ -47,12 +48,27 @@ async def count_waiting_starts(session: AsyncSession, lane: Lane, takes: Takes, 
 async def waiting_starts(session: AsyncSession, lane: Lane, takes: Takes, *, room: int) -> list[WaitingStart]:
     """The jobs whose OCR should be started next, in order; none of them is marked.
 
-    By priority, then by turns between projects, those with fewer running OCR jobs first, then by age.
+    By priority, with a share kept for the lower ones; then by turns between projects, those with fewer running OCR jobs
+    for their weight first; then by turns between the batches of a project, and by age.
 
     Those whose content another job is reading are among them only when there is a result to take over.
     """
-    rows = await session.execute(_WAITING_STARTS, {**_lane_parameters(lane, takes), "room": room})
-    return [WaitingStart(row.id, Stage.JOB_VALIDATED, row.fence, row.rings, row.parts, row.reuses) for row in rows]
+    told = {**_lane_parameters(lane, takes), **takes.shares.told(), "room": room}
+    return [_waiting_start(row) for row in await session.execute(_WAITING_STARTS, told)]
+
+
+def _waiting_start(row: Any) -> WaitingStart:
+    return WaitingStart(
+        id=row.id,
+        stage=Stage.JOB_VALIDATED,
+        fence=row.fence,
+        rings=row.rings,
+        priority=Priority(row.priority),
+        project_id=row.project_id,
+        batch_id=row.batch_id,
+        parts=row.parts,
+        reuses=row.reuses,
+    )
 
 
 # Each looks for one row by an index; as EXISTS they might be planned as one look at all of them.
@@ -91,31 +107,42 @@ _COUNT_STARTS = text(
 # Whose turn it is goes by what a project has running too: slots become free one by one, and then the oldest backlog
 # would have them all. One that has begun to read has found no result to take over, whatever there seems to be.
 _WAITING_STARTS = text(f"""
-    WITH due AS (
-        SELECT j.* FROM projects p
-        CROSS JOIN unnest(ARRAY['high', 'normal', 'low']) AS of(priority)
+    WITH RECURSIVE {GROUPS}, due AS (
+        SELECT j.*, p.weight, groups.turn_key FROM groups JOIN projects p ON p.id = groups.project_id
         CROSS JOIN LATERAL (
-            SELECT id, priority, project_id, created_at, fence, rings, parts, content_key, reads, options FROM jobs
-            WHERE project_id = p.id AND priority = of.priority AND {_OF_LANE}
+            SELECT id, priority, project_id, batch_id, created_at, fence, rings, parts, content_key, reads, options
+            FROM jobs
+            WHERE project_id = groups.project_id AND priority = groups.priority
+              AND coalesce(batch_id, project_id) = groups.turn_key AND {_OF_LANE}
             ORDER BY created_at LIMIT :room
         ) j
+        WHERE groups.stage = 'job_validated'
     ), running AS (
         SELECT project_id, count(*) AS number FROM textract_jobs
         WHERE engine = :engine AND operation = :operation AND status IN ('STARTING', 'IN_PROGRESS') GROUP BY project_id
+    ), group_turns AS (
+        SELECT *, row_number() OVER (PARTITION BY priority, turn_key ORDER BY created_at) AS group_turn FROM due
     ), turns AS (
-        SELECT due.*, coalesce(running.number, 0)
-            + row_number() OVER (PARTITION BY priority, project_id ORDER BY created_at) AS turn
-        FROM due LEFT JOIN running USING (project_id)
+        SELECT group_turns.*, (coalesce(running.number, 0) + row_number() OVER (
+            PARTITION BY priority, project_id ORDER BY group_turn, created_at)) / weight AS turn
+        FROM group_turns LEFT JOIN running USING (project_id)
+    ), ranked AS (
+        SELECT *, row_number() OVER (PARTITION BY priority ORDER BY turn, created_at) AS rank FROM turns
     ), chosen AS (
         SELECT *, row_number() OVER (
-            ORDER BY array_position(ARRAY['high', 'normal', 'low'], priority), turn, created_at
-        ) AS place FROM turns ORDER BY place LIMIT :room
+            ORDER BY rank <= {KEPT.replace(":places", ":room")} DESC,
+                array_position(ARRAY['high', 'normal', 'low'], priority), turn, created_at
+        ) AS place FROM ranked ORDER BY place LIMIT :room
     )
-    SELECT id, fence, rings, greatest(1, jsonb_array_length(parts)) AS parts,
+    SELECT id, fence, rings, priority, project_id, batch_id, greatest(1, jsonb_array_length(parts)) AS parts,
         NOT reads AND coalesce(options ->> 'force_reprocess', '') <> 'true' AND {_RESULT.format(job="chosen")} IS NOT NULL
             AS reuses
     FROM chosen ORDER BY place
-""").bindparams(*_OF_LANE_TYPES)  # noqa: S608 (no outside text)
+""").bindparams(  # noqa: S608 (no outside text)
+    *_OF_LANE_TYPES,
+    bindparam("room", type_=BigInteger),
+    *(bindparam(name, type_=Double) for name in ("normal_share", "low_share", "chance")),
+)
 
 
 def _lane_parameters(lane: Lane, takes: Takes) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from app.db import one_statement
 from app.jobs import backlog, textract_jobs, waiting_starts
+from app.jobs.backlog import Shares
 from app.jobs.textract_jobs import RESULTS_KEPT, member_of
 from app.jobs.waiting_starts import Takes, WaitingStart
 from app.ocr.breaker import BreakerState, Position
@@ -51,7 +52,8 @@ class Admission:
 
     def _takes(self, finds: frozenset[Feature] | None, left_to: Sequence[frozenset[Feature]]) -> Takes:
         again = timedelta(seconds=self.tools.settings.ring_again_seconds)
-        return Takes(tuple(self.tools.ocr.engines), finds or frozenset(), tuple(left_to), again)
+        shares = Shares.of(self.tools.settings)
+        return Takes(tuple(self.tools.ocr.engines), finds or frozenset(), tuple(left_to), again, shares)
 
     async def _admit(self, lane: Lane, most: int | None, takes: Takes) -> None:
         async with one_statement(self.tools.sessions) as session:
@@ -60,7 +62,8 @@ class Admission:
         await self._count(lane, waiting=waiting)
         if not waiting:
             return
-        room = min(await self.tools.ocr.pacer.room(lane), await self.queue.room(QueueName.OCR))
+        room_to_ring = await self.queue.room(QueueName.OCR) + 2 * self.queue.reserve
+        room = min(await self.tools.ocr.pacer.room(lane), room_to_ring)
         room = room if most is None else min(room, most)
         if room <= 0:
             return

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import events
 from app.batches.sweeping import sweep_batches
-from app.documents.repository import forget_old_keys
 from app.errors import QuireError
+from app.idempotency import forget_old_keys
 from app.jobs import backlog
-from app.jobs.backlog import DueJob
+from app.jobs.backlog import DueJob, Shares
 from app.jobs.models import Job
 from app.jobs.states import WAITING_STATES
 from app.pipeline.admission import Admission
@@ -27,8 +27,6 @@ from app.pipeline.stages import QUEUES, ROUTES
 from app.queue import Queue, QueueName, stages_of
 
 log = structlog.get_logger(__name__)
-
-IDEMPOTENCY_KEYS_KEPT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Sweep:
                 return
             given_back = await backlog.give_back_lost(session, max_attempts=self.tools.settings.max_attempts)
             await backlog.forget_dead_workers(session)
-            await forget_old_keys(session, older_than=IDEMPOTENCY_KEYS_KEPT)
+            await forget_old_keys(session)
         for job in given_back:
             await self._tell(job)
         await self.admission.admit()
@@ -67,11 +65,14 @@ class Sweep:
 
     async def _take_due(self, queue: QueueName) -> list[DueJob]:
         room = await self.queue.room(queue)
-        if room <= 0:
+        reserve, settings = self.queue.reserve, self.tools.settings
+        if room + 2 * reserve <= 0:
             return []
-        again = timedelta(seconds=self.tools.settings.ring_again_seconds)
+        stages, again = stages_of(ROUTES, queue), timedelta(seconds=settings.ring_again_seconds)
         async with self.tools.sessions.begin() as session:
-            return await backlog.take_due(session, stages_of(ROUTES, queue), room=room, again=again)
+            return await backlog.take_due(
+                session, stages, room=room, reserve=reserve, again=again, shares=Shares.of(settings)
+            )
 
     async def _tell(self, job: Job) -> None:
         log.warning("job_given_back", job_id=str(job.id), stage=job.stage, attempts=job.attempts, state=job.state)

@@ -22,8 +22,10 @@ CACHE_ENTRIES = 10_000
 LONGEST_KEY = 200
 DEFAULT_PROJECT = "default"
 
-_FIND = select(ApiKey.project_id, ApiKey.id).where(
-    ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
+_FIND = (
+    select(ApiKey.project_id, ApiKey.id, ApiKey.requests_per_second, ApiKey.request_burst, Project.max_open_documents)
+    .join(Project, Project.id == ApiKey.project_id)
+    .where(ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now()))
 )
 
 
@@ -43,6 +45,11 @@ class Caller:
 
     project_id: UUID
     key_id: UUID
+    requests_per_second: float | None = None
+    """The key's own limit; None where that of the settings counts."""
+    request_burst: int | None = None
+    max_open_documents: int | None = None
+    """The project's own limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +74,14 @@ class Projects:
             raise Unauthorized
         if len(self.known) >= CACHE_ENTRIES:
             self.known.clear()
-        caller = Caller(row.project_id, row.id)
+        caller = Caller(row.project_id, row.id, row.requests_per_second, row.request_burst, row.max_open_documents)
         self.known[digest] = (now + CACHE_SECONDS, caller)
         return caller
 
     async def ensure_key(self, key: str, *, project: str = DEFAULT_PROJECT, name: str = "first") -> UUID:
         """Have a key open a project, both made where they aren't there; returns the project's id."""
         async with self.sessions.begin() as session:
-            project_id = await _ensure_project(session, project)
+            project_id = await ensure_project(session, project)
             statement = upsert(ApiKey).values(
                 id=new_id(), project_id=project_id, name=name, prefix=key[:SHOWN_CHARACTERS], key_sha256=hash_key(key)
             )
@@ -82,7 +89,8 @@ class Projects:
             return project_id
 
 
-async def _ensure_project(session: AsyncSession, name: str) -> UUID:
+async def ensure_project(session: AsyncSession, name: str) -> UUID:
+    """The id of a project, made where it isn't there."""
     await session.execute(upsert(Project).values(id=new_id(), name=name).on_conflict_do_nothing())
     project_id = await session.scalar(select(Project.id).where(Project.name == name))
     assert project_id is not None  # noqa: S101 (it was made above)
