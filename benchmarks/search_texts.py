@@ -96,7 +96,7 @@ class Passages:
         count, chosen, words = len(self.sentences), [], 0
         while words < WORDS_EACH:
             around = topic * count // TOPICS + self.rng.randrange(count // TOPICS * 4)
-            first = around if self.rng.random() < 0.7 else self.rng.randrange(count)  # noqa: PLR2004
+            first = around if self.rng.random() < 0.7 else self.rng.randrange(count)
             for number in range(first, first + SENTENCES_AT_ONCE):
                 chosen.append(self.sentences[number % count])
                 words += chosen[-1].count(" ") + 1
@@ -105,7 +105,7 @@ class Passages:
     def query(self, *, common: bool = False) -> str:
         """Words of one sentence, as somebody remembers it."""
         words: list[str] = []
-        while len(words) < 3:  # noqa: PLR2004
+        while len(words) < 3:
             words = [word for word in _long_words(self.rng.choice(self.sentences)) if word not in self.common]
         if common:
             return f"{self.rng.choice(self.common)} {self.rng.choice(words)}"

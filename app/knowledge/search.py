@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Sessions, one_statement
@@ -133,14 +134,12 @@ class Search:
         return Found(hits, len(fused) > query.offset + query.limit, notes)
 
     @asynccontextmanager
-    async def _searching(self) -> AsyncIterator[AsyncSession]:
+    async def _searching(self, settings: TextClause = search_sql.SETTINGS) -> AsyncIterator[AsyncSession]:
         async with self.sessions.begin() as session:
-            await session.execute(search_sql.SETTINGS)
+            await session.execute(settings)
             yield session
 
-    async def _words(
-        self, shape: Shape, told: Mapping[str, Any], query: Query, notes: list[Note]
-    ) -> dict[UUID, float]:
+    async def _words(self, shape: Shape, told: Mapping[str, Any], query: Query, notes: list[Note]) -> dict[UUID, float]:
         """What matches the words, the best first, with its rank by them."""
         if query.mode is Mode.VECTOR:
             return {}
@@ -159,13 +158,12 @@ class Search:
         both = {**ranks, **{row.id: row.rank for row in rows}}
         return dict(sorted(both.items(), key=lambda each: (-each[1], each[0]))[: told["most"]])
 
-    async def _near(
-        self, shape: Shape, told: Mapping[str, Any], query: Query, notes: list[Note]
-    ) -> dict[UUID, float]:
+    async def _near(self, shape: Shape, told: Mapping[str, Any], query: Query, notes: list[Note]) -> dict[UUID, float]:
         asked = await self._asked(query, notes)
         if asked is None:
             return {}
-        async with self._searching() as session:
+        settings = search_sql.SETTINGS_OF_FILTERED if shape.filtered else search_sql.SETTINGS
+        async with self._searching(settings) as session:
             return await _by_vector(session, shape, told, asked)
 
     async def _asked(self, query: Query, notes: list[Note]) -> tuple[Embedder, list[float]] | None:

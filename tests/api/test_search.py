@@ -261,7 +261,7 @@ async def file_many(bench: Bench, first: str, text_of: str) -> Filed:
                     first_page, last_page, start_char, end_char)
                 SELECT gen_random_uuid(), project_id, document_id, job_id, n, {text_of}, 3, 1, 1, n, n + 1
                 FROM document_chunks, generate_series(2, {MANY}) AS n WHERE job_id = :job
-            """),  # noqa: S608 (a test's own)
+            """),
             {"job": filed.job.id},
         )
     return filed
@@ -286,9 +286,13 @@ async def test_what_is_near_in_meaning_is_ranked_by_words_however_many_match(cli
     assert (first["document_id"], first["text_rank"], first["vector_rank"]) == (str(best.document_id), 1, 1)
 
 
-async def test_a_rare_word_beside_one_that_is_everywhere_has_all_its_matches_ranked(client: Client, bench: Bench) -> None:
+async def test_a_rare_word_beside_one_that_is_everywhere_has_all_its_matches_ranked(
+    client: Client, bench: Bench
+) -> None:
     """The best of them is the last of the table, and comes first; nothing is noted."""
-    await file_many(bench, "text", "'a motion ' || CASE WHEN n % 50 = 0 THEN 'to all who are there to quash ' ELSE '' END || n")
+    await file_many(
+        bench, "text", "'a motion ' || CASE WHEN n % 50 = 0 THEN 'to all who are there to quash ' ELSE '' END || n"
+    )
     best = await file_document(bench, ["motion to quash"])
     found = await search(client, "motion quash", mode="text", limit=100)
     assert (found["notes"], len(found["items"])) == ([], MANY // 50 + 1)
