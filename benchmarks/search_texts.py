@@ -18,12 +18,13 @@ OWN_WORDS = 12
 SENTENCES_AT_ONCE = 3
 LEAST_WORDS = 6
 
-NOT_SEARCHED = frozenset(
+_NOT_SEARCHED = (
     "that these those were been being have having does doing because until while with about against between into through "
     "during before after above below from down over under again further then once here there when where both each more most "
     "other some such only same than very will just should your yours this them they their what which whom himself herself "
-    "itself ours hers theirs yourself themselves".split()
+    "itself ours hers theirs yourself themselves"
 )
+NOT_SEARCHED = frozenset(_NOT_SEARCHED.split())
 """Long words that Postgres's English configuration leaves out: a search for one of them alone finds nothing."""
 
 
