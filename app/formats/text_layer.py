@@ -1,7 +1,7 @@
 """A page's invisible text layer: the drawing operators that put each word where it stands, turned as it is turned.
 
 The words of a level line go on from where the last one ended, with a gap and a stretch of their own: to place each by a
-matrix takes twice the bytes, more than a well-packed scan has for its pages' pictures.
+matrix takes half as many bytes again.
 """
 
 from dataclasses import dataclass
