@@ -28,8 +28,8 @@ from app.textract_server.readings import (
 from app.textract_server.repair import repaired_copy
 
 READ_ON_SECONDS = 0.1
-"""Pages that carry their text are read one after the other for so long: a page takes its process 17 ms then, and 20 ms where
-each is handed out by itself, measured on court filings."""
+"""Pages that carry their text are read one after the other for so long: a page takes its process 17 ms then, and 20 ms
+where each is handed out by itself, measured on court filings."""
 
 
 def inspect_document(file: DocumentFile) -> Inspection:
