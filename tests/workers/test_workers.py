@@ -189,7 +189,7 @@ async def test_a_worker_that_stops_gives_its_task_back(
     fake.on_start = hang
     job = await bench.rows.job(Stage.JOB_VALIDATED, attempts=2)
     async with serving(told.model_copy(update={"worker_completion_seconds": 0.1}), extractor=extractor):
-        await asyncio.wait_for(hanging.wait(), 10)
+        await asyncio.wait_for(hanging.wait(), 60)
     after = await bench.rows.find(job.id)
     assert (after.state, after.attempts, after.claimed_by) == (JobState.QUEUED, 2, None)
     assert await live_workers(bench.tools.sessions) == []
@@ -301,7 +301,7 @@ async def test_a_dead_workers_tasks_do_not_hold_the_queue(
 def test_an_unknown_queue_is_a_clear_error(quick: Settings) -> None:
     """The command line names what was wrong and what there is, and starts nothing."""
     with a_worker(quick, "--queues", "ocr,graphs") as worker:
-        assert worker.process.wait(20) == 2
+        assert worker.process.wait(60) == 2
         assert "no such queue: graphs; there are ocr, text, entity, graph, default" in worker.said
 
 
@@ -312,7 +312,7 @@ async def test_a_worker_serves_the_queues_that_it_is_told(bench: Bench, told: Se
         async def is_there() -> Any:
             return await live_workers(bench.tools.sessions)
 
-        (living,) = await eventually(is_there, within_seconds=30)
+        (living,) = await eventually(is_there, within_seconds=90)
         assert living.queues == ["ocr"]
         assert worker.title.strip() == "quire worker ocr"
         other = await bench.rows.job(Stage.PARSE_VALIDATED)
@@ -321,7 +321,7 @@ async def test_a_worker_serves_the_queues_that_it_is_told(bench: Bench, told: Se
         async def is_parsed() -> bool:
             return (await bench.rows.find(job.id)).stage is Stage.PARSED
 
-        await eventually(is_parsed)
+        await eventually(is_parsed, within_seconds=60)
         assert (await bench.rows.find(other.id)).fence == 0
         assert worker.stop() == 0
         assert await live_workers(bench.tools.sessions) == []
