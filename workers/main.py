@@ -16,6 +16,7 @@ from arq.worker import func
 from prometheus_client import start_http_server
 
 from app.config import Settings
+from app.entities.mentions import EntityExtractor
 from app.jobs.presence import Presence, new_worker_id
 from app.ocr.engine import EngineName
 from app.pipeline.abandoned import ABANDONED_SECONDS, ask_about_abandoned
@@ -78,9 +79,15 @@ async def serve_until_told(settings: Settings, queues: Sequence[QueueName]) -> N
 
 
 @asynccontextmanager
-async def serving(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> AsyncIterator[str]:
-    """A worker at work; leaving lets its tasks finish for a while, and gives back what is left. Yields its id."""
-    async with open_resources(settings, redis_retries=REDIS_RETRIES) as resources, _metrics(settings):
+async def serving(
+    settings: Settings, queues: Sequence[QueueName] = QUEUES, *, extractor: EntityExtractor | None = None
+) -> AsyncIterator[str]:
+    """A worker at work; leaving lets its tasks finish for a while, and gives back what is left. Yields its id.
+
+    An extractor that is given stays open.
+    """
+    opened = open_resources(settings, redis_retries=REDIS_RETRIES, extractor=extractor)
+    async with opened as resources, _metrics(settings):
         pipeline = _pipeline(resources, queues)
         workers = {queue: _arq_worker(settings, queue, {"pipeline": pipeline}) for queue in queues}
         presence = _presence(resources, pipeline, queues)
