@@ -35,7 +35,8 @@ async def test_tasks_have_nothing_of_each_other() -> None:
             await asyncio.sleep(0)
             return at_hand.find(ONE, str)
 
-    assert await asyncio.gather(what_is_there("first"), what_is_there("second")) == ["first", "second"]
+    first, second = await asyncio.gather(what_is_there("first"), what_is_there("second"))
+    assert (first, second) == ("first", "second")
 
 
 async def test_the_pages_of_a_short_document_are_read_once(bench: Bench) -> None:
