@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import asyncpg
@@ -126,7 +127,14 @@ def open_sessions(engine: AsyncEngine) -> Sessions:
 
 @asynccontextmanager
 async def one_statement(sessions: Sessions) -> AsyncIterator[AsyncSession]:
-    """A session whose statements are transactions by themselves: no BEGIN and no COMMIT to wait for. For one, or for reads."""
-    async with sessions() as session:
-        await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-        yield session
+    """A session whose statements are transactions by themselves: no BEGIN and no COMMIT to wait for. For one, or for reads.
+
+    It executes, and does nothing else that sessions do: it is a connection, without what a session keeps account of.
+    """
+    async with _committing_by_itself(sessions.kw["bind"]).connect() as connection:
+        yield cast("AsyncSession", connection)
+
+
+@lru_cache(maxsize=16)
+def _committing_by_itself(engine: AsyncEngine) -> AsyncEngine:
+    return engine.execution_options(isolation_level="AUTOCOMMIT")

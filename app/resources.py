@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import aioboto3
@@ -61,8 +62,13 @@ class Resources:
 
 
 @asynccontextmanager
-async def open_resources(settings: Settings, *, redis_retries: int = 3) -> AsyncIterator[Resources]:
-    """Open them all; nothing is connected before it is used, so a part that is down doesn't keep us from starting."""
+async def open_resources(
+    settings: Settings, *, redis_retries: int = 3, extractor: EntityExtractor | None = None
+) -> AsyncIterator[Resources]:
+    """Open them all; nothing is connected before it is used, so a part that is down doesn't keep us from starting.
+
+    An extractor that is given stays open: its models are shared with whoever else was given it.
+    """
     async with AsyncExitStack() as stack:
         engine = open_engine(settings)
         stack.push_async_callback(engine.dispose)
@@ -70,11 +76,7 @@ async def open_resources(settings: Settings, *, redis_retries: int = 3) -> Async
         redis = open_redis(settings.redis_url, retries=redis_retries)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         session, fleet = aws_session(settings), FleetSize()
-        s3_client = await stack.enter_async_context(
-            session.client("s3", endpoint_url=settings.aws_endpoint_url_s3, config=s3.CONFIG)
-        )
-        # The store would have to say "100 Continue" before it gets a byte: a trip for every document.
-        s3_client.meta.events.unregister("before-call.s3", add_expect_header)
+        s3_client = await stack.enter_async_context(_open_s3(session, settings))
         engines = {
             name: await stack.enter_async_context(
                 open_textract(session, settings, name, _output(settings, s3_client, name))
@@ -84,6 +86,8 @@ async def open_resources(settings: Settings, *, redis_retries: int = 3) -> Async
         embedders = await stack.enter_async_context(open_embedders(settings))
         embedding = Embedding(sessions, embedders, settings.database_url)
         stack.push_async_callback(embedding.aclose)
+        if extractor is None:
+            extractor = await stack.enter_async_context(open_extractor(settings))
         yield Resources(
             settings=settings,
             engine=engine,
@@ -94,9 +98,17 @@ async def open_resources(settings: Settings, *, redis_retries: int = 3) -> Async
             aws=session,
             embedders=embedders,
             embedding=embedding,
-            extractor=await stack.enter_async_context(open_extractor(settings)),
+            extractor=extractor,
             fleet=fleet,
         )
+
+
+@asynccontextmanager
+async def _open_s3(session: Any, settings: Settings) -> AsyncIterator["S3Client"]:
+    async with session.client("s3", endpoint_url=settings.aws_endpoint_url_s3, config=s3.CONFIG) as client:
+        # The store would have to say "100 Continue" before it gets a byte: a trip for every document.
+        client.meta.events.unregister("before-call.s3", add_expect_header)
+        yield client
 
 
 def engine_names(settings: Settings) -> list[EngineName]:
@@ -163,9 +175,17 @@ def _noted(sessions: Sessions) -> Callable[[Change], Awaitable[None]]:
 def aws_session(settings: Settings) -> Any:
     """An AWS session: with the settings' credentials, or by the SDK's own chain where there are none."""
     secret, token = settings.aws_secret_access_key, settings.aws_session_token
+    return _aws_session(
+        settings.aws_access_key_id,
+        secret.get_secret_value() if secret else None,
+        token.get_secret_value() if token else None,
+        settings.aws_region,
+    )
+
+
+# A session reads the SDK's descriptions of services, which takes a quarter of a second: one serves all that ask for it.
+@lru_cache(maxsize=4)
+def _aws_session(key_id: str | None, secret: str | None, token: str | None, region: str) -> Any:
     return aioboto3.Session(
-        aws_access_key_id=settings.aws_access_key_id,
-        aws_secret_access_key=secret.get_secret_value() if secret else None,
-        aws_session_token=token.get_secret_value() if token else None,
-        region_name=settings.aws_region,
+        aws_access_key_id=key_id, aws_secret_access_key=secret, aws_session_token=token, region_name=region
     )

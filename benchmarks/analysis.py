@@ -19,7 +19,7 @@ import orjson
 from app.ocr.blocks import PageAssembler, PageText
 from app.textract_server.kinds import DocumentKind
 from app.textract_server.limits import ReadingLimits
-from app.textract_server.page_process import read_page
+from app.textract_server.page_process import read_pages
 from app.textract_server.readings import DocumentFile, PageRequest
 from benchmarks.running import RunningStack
 
@@ -103,7 +103,7 @@ def _ours(document: Path) -> Iterator[PageText]:
     file = DocumentFile(document, KINDS[document.suffix])
     pages = 2 if "multipage" in document.name else 1
     for page in range(1, pages + 1):
-        packed = read_page(PageRequest(file, page, numbered=True, limits=ReadingLimits(), features=FEATURES)).packed
+        packed = read_pages(PageRequest(file, page, numbered=True, limits=ReadingLimits(), features=FEATURES))[0].packed
         yield from _pages([orjson.loads(row) for row in zlib.decompress(packed).split(b"\n")])
 
 

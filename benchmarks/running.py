@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,14 @@ class RunningStack:
 
 
 @contextmanager
-def running_stack(port: int, only: Sequence[str] = (), **extra: str) -> Iterator[RunningStack]:
+def running_stack(
+    port: int, only: Sequence[str] = (), *, kept_in: Path | None = None, **extra: str
+) -> Iterator[RunningStack]:
     """The embedded stack, or only some of its parts, with the API on a port, and what else is to be set; durable, as
-    `make run` has it."""
-    with tempfile.TemporaryDirectory(prefix="quire-bench-", dir="/var/tmp") as folder:
+    `make run` has it. Its data are thrown away unless they are to be kept in a folder."""
+    with (
+        nullcontext(str(kept_in)) if kept_in else tempfile.TemporaryDirectory(prefix="quire-bench-", dir="/var/tmp")
+    ) as folder:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "app.embedded", "--data-dir", folder),

@@ -1,8 +1,8 @@
-"""A project with many chunks, made up of real words: some everywhere, most rare, and those of a topic together."""
+"""A project with many chunks, as the pipeline would have left them."""
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,70 +10,43 @@ import asyncpg
 import orjson
 
 from app.db import new_id
-from app.embeddings.wordllama_embedder import WordLlamaEmbedder, load
+from app.embeddings.wordllama_embedder import WordLlamaEmbedder
+from benchmarks.search_texts import TOPICS, WORDS_EACH, Texts
 
 DOCUMENTS = 5000
 CHUNKS_EACH = 20
-WORDS_EACH = 180
-TOPICS = 300
-TOPIC_WORDS = 60
-OWN_WORDS = 12
 CHARACTERS_EACH = 2000
 BATCH = 1000
 ENTITIES = 200
 NOW = datetime.now(UTC)
 
 
-@dataclass(slots=True)
-class Vocabulary:
-    """Words by how often they are used, and the words of each topic."""
-
-    rng: random.Random
-    words: list[str]
-    weights: list[float] = field(init=False)
-    topics: list[list[str]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        # Source of the shape: Zipf's law, as real texts follow it.
-        self.weights = [1 / (rank + 3) for rank in range(len(self.words))]
-        self.topics = [self.rng.sample(self.words[200:], TOPIC_WORDS) for _ in range(TOPICS)]
-
-    def text(self, topic: int) -> str:
-        """A chunk about a topic. A word that is in it is likely to be in it again, as in real texts."""
-        own = self.rng.sample(self.topics[topic], OWN_WORDS) + self.rng.sample(self.words, OWN_WORDS)
-        special = self.rng.choices(own, [1 / (rank + 1) for rank in range(len(own))], k=WORDS_EACH // 2)
-        words = self.rng.choices(self.words, self.weights, k=WORDS_EACH // 2) + special
-        self.rng.shuffle(words)
-        return " ".join(words)
-
-    def query(self, *, common: bool = False) -> str:
-        """What somebody might look for: two or three words of a topic, or one of them beside one that is everywhere."""
-        topic = self.rng.choice(self.topics)
-        if common:
-            return f"{self.rng.choice(self.words[:20])} {self.rng.choice(topic)}"
-        return " ".join(self.rng.sample(topic, self.rng.choice((2, 2, 3))))
-
-
-def vocabulary(seed: int = 4) -> Vocabulary:
-    """The whole words among the model's tokens, whose numbers follow how often they are used."""
-    tokens = load().tokenizer.get_vocab()
-    words = [(number, token[1:]) for token, number in tokens.items() if token.startswith("▁")]
-    known = [
-        word for _, word in sorted(words) if len(word) > 3 and word.isascii() and word.isalpha() and word.islower()
-    ]
-    return Vocabulary(random.Random(seed), known)
-
-
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What was written."""
+    """What was written, and when the newest of its documents came in; they came an hour apart."""
 
     project_id: UUID
     document_ids: list[UUID]
     entity_ids: list[UUID]
+    newest_at: datetime
 
 
-async def write_rows(pool: asyncpg.Pool, words: Vocabulary, *, documents: int = DOCUMENTS) -> Rows:
+async def read_rows(pool: asyncpg.Pool) -> Rows | None:
+    """What an earlier run wrote to the end; None where there is nothing."""
+    if not await pool.fetchval("SELECT to_regclass('bench_written') IS NOT NULL"):
+        return None
+    documents = await pool.fetch("SELECT id, project_id, created_at FROM documents ORDER BY created_at DESC")
+    entities = await pool.fetch("SELECT id FROM entities ORDER BY substr(normal_form, 8)::int")
+    newest = documents[0]
+    return Rows(
+        newest["project_id"],
+        [row["id"] for row in documents],
+        [row["id"] for row in entities],
+        newest["created_at"],
+    )
+
+
+async def write_rows(pool: asyncpg.Pool, words: Texts, *, documents: int = DOCUMENTS) -> Rows:
     """A published run of each document with its chunks, vectors and mentions, as the pipeline would have left them."""
     project_id = await pool.fetchval("SELECT id FROM projects WHERE name = 'default'")
     document_ids = [new_id() for _ in range(documents)]
@@ -100,7 +73,8 @@ async def write_rows(pool: asyncpg.Pool, words: Vocabulary, *, documents: int = 
             ],
         )
         await _write_mentions(pool, words.rng, chunks, entity_ids)
-    return Rows(project_id, document_ids, entity_ids)
+    await pool.execute("CREATE TABLE bench_written ()")
+    return Rows(project_id, document_ids, entity_ids, NOW)
 
 
 CHUNK_COLUMNS = (
@@ -110,7 +84,7 @@ CHUNK_COLUMNS = (
 
 
 def _chunks(
-    words: Vocabulary, project_id: UUID, owners: Sequence[tuple[UUID, UUID]]
+    words: Texts, project_id: UUID, owners: Sequence[tuple[UUID, UUID]]
 ) -> Iterator[tuple[UUID, UUID, UUID, UUID, int, str, int, int, int, int, int, str, str]]:
     boxes = orjson.dumps(
         [{"page": 1, "left": 0.12, "top": 0.05 * line, "width": 0.76, "height": 0.02} for line in range(15)]

@@ -47,6 +47,8 @@ class Account:
 
     url: str
     quotas: Quotas
+    process: psutil.Process
+    """The server."""
 
     async def stats(self) -> dict[str, Any]:
         """What it has counted."""
@@ -67,7 +69,7 @@ class Account:
 
 @contextmanager
 def simulated_account(
-    stack: RunningStack, quotas: Quotas, seconds_per_page: float, pages: int = 1
+    stack: RunningStack, quotas: Quotas, seconds_per_page: float, pages: int = 1, text: Path | None = None
 ) -> Iterator[Account]:
     """Run the Textract-compatible server with its simulated engine, quotas enforced; every document has so many pages."""
     port = free_port()
@@ -88,14 +90,14 @@ def simulated_account(
             "tps-get": quotas.get,
             "max-jobs": quotas.jobs,
             "log-level": "WARNING",
-        }
+        } | ({} if text is None else {"simulated-text": text})
         told = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
         command = [sys.executable, "-m", "app.textract_server.main", "--simulated-no-s3", "--admin", *told]
         process = subprocess.Popen(command, cwd=folder, env=environment)
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_for(f"{url}/health")
-            yield Account(url, quotas)
+            yield Account(url, quotas, psutil.Process(process.pid))
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
@@ -149,17 +151,12 @@ class WorkerProcess:
     @property
     def cpu_seconds(self) -> float:
         """User and system time so far."""
-        return _cpu_seconds([self.process])
+        return cpu_seconds([self.process])
 
     @property
     def family(self) -> list[psutil.Process]:
         """The worker, and the processes that it has work done in."""
         return [self.process, *self.process.children(recursive=True)]
-
-    @property
-    def family_cpu_seconds(self) -> float:
-        """The same of all of them."""
-        return _cpu_seconds(self.family)
 
     def look(self) -> int:
         """Resident bytes now."""
@@ -167,7 +164,8 @@ class WorkerProcess:
         return self.resident[-1]
 
 
-def _cpu_seconds(processes: Sequence[psutil.Process]) -> float:
+def cpu_seconds(processes: Sequence[psutil.Process]) -> float:
+    """User and system time of processes so far."""
     times = [process.cpu_times() for process in processes]
     return float(sum(each.user + each.system for each in times))
 

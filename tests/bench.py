@@ -16,6 +16,7 @@ from app.db import Sessions, new_id, table_of
 from app.documents import repository as documents
 from app.documents.intake import MediaType
 from app.documents.models import Document, Page
+from app.entities.mentions import EntityExtractor
 from app.events import Event
 from app.jobs import repository
 from app.jobs.models import Job, TextractJob
@@ -208,9 +209,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def open_bench(settings: Settings) -> AsyncIterator[Bench]:
-    """A bench on what the settings lead to."""
-    async with open_resources(settings) as resources:
+async def open_bench(settings: Settings, extractor: EntityExtractor | None = None) -> AsyncIterator[Bench]:
+    """A bench on what the settings lead to; an extractor that is given stays open."""
+    async with open_resources(settings, extractor=extractor) as resources:
         tools = open_tools(resources)
         queue = ArqQueue(resources.redis, ROUTES, window=200)
         await Admission(tools, queue).count()  # as the first sweep does

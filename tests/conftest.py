@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
+from app.entities.local_extractor import LocalExtractor
+from app.entities.mentions import EntityExtractor
 from tests.bench import Bench, open_bench
 from tests.embeddings.endpoint import Endpoint, running_endpoint
-from tests.service import Client, client_of, make_key, running_api
+from tests.service import Client, client_of, hurried, make_key, running_api
 from tests.stack import Stack, running_stack
 from workers.main import serving
 
@@ -31,16 +33,7 @@ def settings(stack: Stack, tmp_path: Path) -> Iterator[Settings]:
 @pytest.fixture
 def quick(settings: Settings) -> Settings:
     """The same with short delays, where a test has to see a retry, a poll or a lost lease."""
-    return settings.model_copy(
-        update={
-            "textract_async_initial_delay_seconds": 0.2,
-            "textract_async_polling_interval_seconds": 0.3,
-            "sweep_interval_seconds": 0.2,
-            "retry_base_seconds": 0.2,
-            "worker_heartbeat_seconds": 0.5,
-            "worker_completion_seconds": 2.0,
-        }
-    )
+    return hurried(settings)
 
 
 @pytest.fixture
@@ -57,17 +50,25 @@ async def client(quick: Settings, address: str) -> AsyncIterator[Client]:
         yield client
 
 
+@pytest.fixture(scope="session")
+async def extractor() -> AsyncIterator[EntityExtractor]:
+    """What finds entities for all tests, in one process: to load its model takes longer than most tests."""
+    shared = LocalExtractor()
+    yield shared
+    await shared.aclose()
+
+
 @pytest.fixture
-async def worker(quick: Settings) -> AsyncIterator[str]:
+async def worker(quick: Settings, extractor: EntityExtractor) -> AsyncIterator[str]:
     """A worker on all queues, in this process; yields its id."""
-    async with serving(quick) as worker_id:
+    async with serving(quick, extractor=extractor) as worker_id:
         yield worker_id
 
 
 @pytest.fixture
-async def bench(quick: Settings) -> AsyncIterator[Bench]:
+async def bench(quick: Settings, extractor: EntityExtractor) -> AsyncIterator[Bench]:
     """The core, to be run one step at a time."""
-    async with open_bench(quick) as bench:
+    async with open_bench(quick, extractor) as bench:
         yield bench
 
 

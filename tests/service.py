@@ -11,8 +11,10 @@ import uvicorn
 
 from app.config import Settings
 from app.db import open_engine, open_sessions
+from app.entities.mentions import EntityExtractor
 from app.main import create_app
 from app.projects.service import Projects, new_key
+from workers.main import serving
 
 ENDED = {"done", "deadletter", "cancelled"}
 
@@ -27,7 +29,7 @@ class Client(httpx.AsyncClient):
         submitted: dict[str, Any] = answer.json()
         return submitted
 
-    async def ended(self, job_id: str, *, within_seconds: float = 60) -> dict[str, Any]:
+    async def ended(self, job_id: str, *, within_seconds: float = 100) -> dict[str, Any]:
         """The job once it has ended; fails the test where it doesn't."""
         async with asyncio.timeout(within_seconds):
             while (job := (await self.get(f"/v1/jobs/{job_id}", params={"wait": 5})).json())["state"] not in ENDED:
@@ -77,8 +79,33 @@ async def make_key(settings: Settings, project: str = "default") -> str:
     return key
 
 
+def hurried(settings: Settings) -> Settings:
+    """The same with short delays, where a test has to see a retry, a poll or a lost lease."""
+    return settings.model_copy(
+        update={
+            "textract_async_initial_delay_seconds": 0.2,
+            "textract_async_polling_interval_seconds": 0.3,
+            "sweep_interval_seconds": 0.2,
+            "retry_base_seconds": 0.2,
+            "worker_heartbeat_seconds": 0.5,
+            "worker_completion_seconds": 2.0,
+        }
+    )
+
+
 @asynccontextmanager
 async def client_of(address: str, key: str) -> AsyncIterator[Client]:
     """A client with a key."""
     async with Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=70) as client:
+        yield client
+
+
+@asynccontextmanager
+async def running_quire(settings: Settings, extractor: EntityExtractor) -> AsyncIterator[Client]:
+    """The API and a worker on all queues, and a client of the project `default`."""
+    async with (
+        serving(settings, extractor=extractor),
+        running_api(settings) as address,
+        client_of(address, await make_key(settings)) as client,
+    ):
         yield client

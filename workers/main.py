@@ -22,6 +22,7 @@ from app.documents.arrivals import Arrivals
 from app.documents.intake import SizeLimits
 from app.documents.making import make_arrivals, make_uploads
 from app.documents.sources import AllowedSources
+from app.entities.mentions import EntityExtractor
 from app.jobs.presence import Presence, new_worker_id
 from app.jobs.watch import WATCH_SECONDS
 from app.ocr.engine import EngineName
@@ -92,9 +93,15 @@ async def serve_until_told(settings: Settings, queues: Sequence[QueueName]) -> N
 
 
 @asynccontextmanager
-async def serving(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> AsyncIterator[str]:
-    """A worker at work; leaving lets its tasks finish for a while, and gives back what is left. Yields its id."""
-    async with open_resources(settings, redis_retries=REDIS_RETRIES) as resources, _metrics(settings):
+async def serving(
+    settings: Settings, queues: Sequence[QueueName] = QUEUES, *, extractor: EntityExtractor | None = None
+) -> AsyncIterator[str]:
+    """A worker at work; leaving lets its tasks finish for a while, and gives back what is left. Yields its id.
+
+    An extractor that is given stays open.
+    """
+    opened = open_resources(settings, redis_retries=REDIS_RETRIES, extractor=extractor)
+    async with opened as resources, _metrics(settings):
         pipeline = _pipeline(resources, queues)
         context: Context = {"pipeline": pipeline, "taking": _taking(resources, pipeline)}
         workers = {queue: _arq_worker(settings, queue, context) for queue in queues}

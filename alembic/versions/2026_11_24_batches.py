@@ -1,7 +1,7 @@
 """Batches of documents; events know their batch and whose key did it.
 
 Revision ID: 2026_11_24_batches
-Revises: 2026_11_23_vectors
+Revises: 2026_11_24_search
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "2026_11_24_batches"
-down_revision = "2026_11_23_vectors"
+down_revision = "2026_11_24_search"
 branch_labels = None
 depends_on = None
 

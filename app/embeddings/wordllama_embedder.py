@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -52,6 +53,7 @@ class WordLlamaEmbedder:
         return vectors
 
 
+@cache
 def load() -> Any:
     """The model, from its own wheel: without its folder as the cache, it would look for its tokenizer on the network."""
     # Importing it sets up logging, where nobody has yet: that is not a library's to do.

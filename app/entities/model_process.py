@@ -21,6 +21,8 @@ PR_SET_PDEATHSIG = 1
 def prepare(parent_pid: int) -> None:
     """Set a fresh process up; it ends at once where its parent has died already."""
     setproctitle(TITLE)
+    # The matrices of a page are small: threads would wait for each other, on cores that the worker needs.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:

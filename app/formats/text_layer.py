@@ -1,16 +1,46 @@
-"""A page's invisible text layer: the drawing operators that put each word where it stands, turned as it is turned."""
+"""A page's invisible text layer: the drawing operators that put each word where it stands, turned as it is turned.
 
-from collections.abc import Iterator
+The words of a level line go on from where the last one ended, with a gap and a stretch of their own: to place each by a
+matrix takes half as many bytes again.
+"""
+
+from dataclasses import dataclass
+from math import hypot
 from statistics import median
 
 from app.formats.existing_text import ExistingText
 from app.formats.invisible_font import ADVANCE, InvisibleFont
 from app.formats.lines import Box, Line, turn_of, words_of
-from app.formats.page_frame import PageFrame
+from app.formats.page_frame import PageFrame, Point
 from app.ocr.blocks import PageText
 
 LEVEL_SHARE = 1.8
 """A line that is higher than so many of its words is not level: its words stand by their own boxes."""
+STRETCHES = (20.0, 1000.0)
+"""Per cent of a letter's width that can be told in whole numbers without a word's end being off; and what readers bear."""
+UNSTRETCHED = 100
+NEARLY = 0.12
+"""Words keep the stretch that is set, where their letters' width differs from it by no more than this share."""
+GAP_STEP = 20
+"""Thousandths of the font's size that gaps are told in: two tenths of a point in print of ten points."""
+LEAST_POINTS = 1.0
+"""Letters lower than this have no height in the decimals of the file that others could be counted in."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word in points of the page's own coordinates: where it starts, its way along, and its way up."""
+
+    text: str
+    start: Point
+    along: Point
+    up: Point
+
+    @property
+    def stretch(self) -> float:
+        """How wide its letters are, in per cent of those of the font at its height; 0 where it has none."""
+        height = hypot(*self.up)
+        return 100 * hypot(*self.along) / (len(self.text) * ADVANCE * height) if height and self.text else 0.0
 
 
 def text_layer(page: PageText, frame: PageFrame, font: InvisibleFont, font_name: str, existing: ExistingText) -> bytes:
@@ -20,14 +50,17 @@ def text_layer(page: PageText, frame: PageFrame, font: InvisibleFont, font_name:
     """
     if frame.is_flat:
         return b""
-    words = [
-        _shown(matrix, font.encoded(f"{text} "), font_name)
-        for line in page.lines
-        for text, matrix in _line(line, page, frame, existing)
-    ]
-    if not words:
+    writer = _Writer(font, font_name)
+    for line in page.lines:
+        words = _words(line, page, frame, existing)
+        if _is_one_row(words):
+            writer.row(words)
+        else:
+            for word in words:
+                writer.alone(word)
+    if not writer.operators:
         return b""
-    return b"\n".join([b"q BT 3 Tr", _face(font_name, 0), *words, b"ET Q", b""])
+    return b"\n".join([b"q BT 3 Tr", _face(font_name, 0), *writer.operators, b"ET Q", b""])
 
 
 def face_name(font_name: str, face: int) -> str:
@@ -35,30 +68,99 @@ def face_name(font_name: str, face: int) -> str:
     return f"{font_name}{face or ''}"
 
 
-def _shown(matrix: str, runs: list[tuple[int, bytes]], font_name: str) -> bytes:
-    """A word's operators; it begins and ends in the font's first face."""
-    parts, present = [f"{matrix} Tm".encode("ascii")], 0
-    for face, codes in runs:
-        if face != present:
-            parts.append(_face(font_name, face))
-            present = face
-        parts.append(b"(" + codes + b")Tj")
-    return b" ".join(parts)
+class _Writer:
+    """Writes words. It begins in the font's first face, unstretched."""
+
+    def __init__(self, font: InvisibleFont, font_name: str) -> None:
+        self._font, self._font_name = font, font_name
+        self._stretch, self._face = UNSTRETCHED, 0
+        self._shown: list[bytes] = []
+        self._parts: list[bytes] = []
+
+    @property
+    def operators(self) -> list[bytes]:
+        """All that was written."""
+        return [*self._parts, *self._waiting()]
+
+    def alone(self, word: _Word) -> None:
+        """Write a word by a matrix that fits it into its box."""
+        size = 1 / (max(1, len(word.text)) * ADVANCE)
+        self._matrix((word.along[0] * size, word.along[1] * size), word.up, word.start)
+        self._show(word.text, UNSTRETCHED, 0)
+
+    def row(self, words: list[_Word]) -> None:
+        """Write words that stand on one level, one after the other."""
+        first = words[0]
+        scale = hypot(*first.up) / hypot(*first.along)
+        # As the file will say it: what is rounded here would add up to points at the end of the line.
+        unit = (float(_number(first.along[0] * scale)), float(_number(first.along[1] * scale)))
+        size = hypot(*unit)
+        self._matrix(unit, first.up, first.start)
+        pen = 0.0
+        for word in words:
+            from_first = (word.start[0] - first.start[0], word.start[1] - first.start[1])
+            place = (from_first[0] * unit[0] + from_first[1] * unit[1]) / size**2
+            stretch = self._near(word.stretch * hypot(*word.up) / size)
+            gap = GAP_STEP * round((pen - place) * 1000 * UNSTRETCHED / stretch / GAP_STEP)
+            self._show(word.text, stretch, gap)
+            pen += ((len(word.text) + 1) * ADVANCE - gap / 1000) * stretch / UNSTRETCHED
+
+    def _near(self, stretch: float) -> int:
+        """The stretch that is set, where it fits: words start where they should all the same."""
+        return self._stretch if abs(stretch - self._stretch) <= NEARLY * stretch else round(stretch)
+
+    def _matrix(self, along: Point, up: Point, start: Point) -> None:
+        self._set(f"{' '.join(map(_number, (*along, *up, *start)))} Tm".encode("ascii"))
+
+    def _show(self, text: str, stretch: int, gap: int) -> None:
+        if stretch != self._stretch:
+            self._set(b"%d Tz" % stretch)
+            self._stretch = stretch
+        if gap:
+            self._shown.append(b"%d" % gap)
+        for face, codes in self._font.encoded(f"{text} "):
+            if face != self._face:
+                self._set(_face(self._font_name, face))
+                self._face = face
+            self._shown.append(b"(%b)" % codes)
+
+    def _set(self, operator: bytes) -> None:
+        """Change how text is shown, for what comes after that which is waiting."""
+        self._parts += [*self._waiting(), operator]
+        self._shown.clear()
+
+    def _waiting(self) -> list[bytes]:
+        return [b"[%b]TJ" % b"".join(self._shown)] if self._shown else []
 
 
 def _face(font_name: str, face: int) -> bytes:
     return f"{face_name(font_name, face)} 1 Tf".encode("ascii")
 
 
-def _line(line: Line, page: PageText, frame: PageFrame, existing: ExistingText) -> Iterator[tuple[str, str]]:
-    """A line's words that are to be written, each with its text matrix."""
+def _words(line: Line, page: PageText, frame: PageFrame, existing: ExistingText) -> list[_Word]:
+    """A line's words that are to be written."""
     words = [word for word in words_of(line) if not existing.covers(word["box"])]
     if not words:
-        return
+        return []
     turn = turn_of({**line, "words": words}, page)
-    for word, box in zip(words, _aligned(line, words, turn), strict=True):
-        text = " ".join(word["text"].split())
-        yield text, _matrix(box, turn, len(text), frame)
+    return [
+        _placed(" ".join(word["text"].split()), box, turn, frame)
+        for word, box in zip(words, _aligned(line, words, turn), strict=True)
+    ]
+
+
+def _is_one_row(words: list[_Word]) -> bool:
+    """Whether words stand on one level, and none is so narrow or wide that it takes a matrix of its own."""
+    if not all(STRETCHES[0] <= word.stretch <= STRETCHES[1] for word in words):
+        return False
+    return bool(words) and hypot(*words[0].up) >= LEAST_POINTS and all(_is_level(words[0], word) for word in words)
+
+
+def _is_level(first: _Word, word: _Word) -> bool:
+    """Whether a word has the height of another and stands on the same line, to less than can be told in the file."""
+    across, up = word.start[0] - first.start[0], word.start[1] - first.start[1]
+    off = abs(across * first.up[0] + up * first.up[1]) / hypot(*first.up)
+    return off < 0.05 and abs(hypot(*word.up) - hypot(*first.up)) < 0.05  # noqa: PLR2004 - half of the last decimal
 
 
 def _aligned(line: Line, words: list[Line], turn: int) -> list[Box]:
@@ -70,8 +172,8 @@ def _aligned(line: Line, words: list[Line], turn: int) -> list[Box]:
     return [{**box, start: line["box"][start], size: line["box"][size]} for box in boxes]
 
 
-def _matrix(box: Box, turn: int, letters: int, frame: PageFrame) -> str:
-    """The text matrix that fits so many letters of a font of size 1 into a box, on a baseline at the text's own bottom."""
+def _placed(text: str, box: Box, turn: int, frame: PageFrame) -> _Word:
+    """A word from the bottom left of its box, as it is turned."""
     left, top, width, height = (box[side] for side in ("left", "top", "width", "height"))
     start, along, up = {
         0: ((left, top + height), (width, 0.0), (0.0, -height)),
@@ -79,9 +181,7 @@ def _matrix(box: Box, turn: int, letters: int, frame: PageFrame) -> str:
         180: ((left + width, top), (-width, 0.0), (0.0, height)),
         270: ((left + width, top + height), (0.0, -height), (-width, 0.0)),
     }[turn]
-    stretch = 1 / (letters * ADVANCE)
-    ax, ay = frame.vector(*along)
-    return " ".join(map(_number, (ax * stretch, ay * stretch, *frame.vector(*up), *frame.point(*start))))
+    return _Word(text, frame.point(*start), frame.vector(*along), frame.vector(*up))
 
 
 def _number(value: float) -> str:

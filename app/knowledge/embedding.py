@@ -50,6 +50,8 @@ class Embedding:
                 await self.embed(embedder, chunks)
                 after = chunks[-1].number
                 yield len(chunks)
+                if len(chunks) < CHUNKS_AT_ONCE:
+                    break
 
     async def embed(self, embedder: Embedder, chunks: Sequence[Unembedded]) -> None:
         """Make and keep the vectors of some chunks."""

@@ -46,7 +46,22 @@ async def forget(session: AsyncSession, job_id: UUID) -> None:
 
 async def add(session: AsyncSession, job: Job, found: Sequence[Placed]) -> None:
     """Write mentions of a run; one that begins where another does is left out."""
-    rows = [
+    if found:
+        await session.execute(_SAVE, {"job": job.id, "document": job.document_id, "rows": _rows(found)})
+
+
+async def replace(session: AsyncSession, job: Job, found: Sequence[Placed]) -> dict[EntityType, int]:
+    """Write all mentions of a run in place of what an earlier try found, in one statement; returns how many of each type.
+
+    One that begins where another does is left out.
+    """
+    first = {placed.mention.start: placed for placed in reversed(found)}
+    told = {"job": job.id, "document": job.document_id, "rows": _rows(list(first.values()))}
+    return {EntityType(kind): count for kind, count in await session.execute(_REPLACE, told)}
+
+
+def _rows(found: Sequence[Placed]) -> list[dict[str, Any]]:
+    return [
         {
             "start_char": placed.mention.start,
             "end_char": placed.mention.end,
@@ -60,8 +75,6 @@ async def add(session: AsyncSession, job: Job, found: Sequence[Placed]) -> None:
         }
         for placed in found
     ]
-    if rows:
-        await session.execute(_SAVE, {"job": job.id, "document": job.document_id, "rows": rows})
 
 
 async def copy(session: AsyncSession, earlier_id: UUID, job: Job, *, resolved: bool) -> int:
@@ -147,16 +160,33 @@ def _of_job(statement: str, *others: str) -> Any:
 
 
 _FORGET = _of_job("DELETE FROM entity_mentions WHERE job_id = :job")
-_SAVE = _of_job(
-    """
-    INSERT INTO entity_mentions (
-        job_id, document_id, start_char, end_char, type, text, normal_form, confidence, source, page, boxes)
-    SELECT :job, :document, start_char, end_char, type, text, normal_form, confidence, source, page, boxes
+_FOUND = """
+    SELECT :job AS job_id, :document AS document_id, start_char, end_char, type, text, normal_form,
+           confidence, source, page, boxes
     FROM json_to_recordset(:rows) AS found (
         start_char int, end_char int, type text, text text, normal_form text, confidence float, source text, page int,
         boxes jsonb)
-    ON CONFLICT (job_id, start_char) DO NOTHING
-    """,
+"""
+_COLUMNS = "job_id, document_id, start_char, end_char, type, text, normal_form, confidence, source, page, boxes"
+_SAVE = _of_job(
+    f"INSERT INTO entity_mentions ({_COLUMNS}) {_FOUND} ON CONFLICT (job_id, start_char) DO NOTHING",
+    "document",
+).bindparams(bindparam("rows", type_=JSON))
+# What an earlier try has written of the same place is written over: its row, deleted here, would still be in the way.
+_REPLACE = _of_job(
+    f"""
+    WITH found AS ({_FOUND}), gone AS (
+        DELETE FROM entity_mentions WHERE job_id = :job AND start_char NOT IN (SELECT start_char FROM found)
+    ), kept AS (
+        INSERT INTO entity_mentions ({_COLUMNS}) SELECT {_COLUMNS} FROM found
+        ON CONFLICT (job_id, start_char) DO UPDATE SET
+            end_char = excluded.end_char, type = excluded.type, text = excluded.text,
+            normal_form = excluded.normal_form, confidence = excluded.confidence, source = excluded.source,
+            page = excluded.page, boxes = excluded.boxes, entity_id = NULL
+        RETURNING type
+    )
+    SELECT type, count(*) FROM kept GROUP BY type ORDER BY type
+    """,  # noqa: S608 (names of ours)
     "document",
 ).bindparams(bindparam("rows", type_=JSON))
 _COPY = _of_job(

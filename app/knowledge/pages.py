@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
+from app import at_hand
 from app.db import Sessions, one_statement, table_of
 from app.documents.models import Page
 from app.text.lines import PageContent
@@ -14,6 +15,9 @@ pages = table_of(Page)
 
 PAGES_AT_ONCE = 25
 """A page of lines and words takes about 0.2 MB of memory, a dense one 1 MB."""
+
+KEPT_PAGES = 5
+"""All pages of a document that has no more stay at hand, while the stages that read them run in one task."""
 
 CONSIDERED = ("tables", "layout")
 """What analysis has found that says something of a text's structure."""
@@ -30,13 +34,19 @@ class PageBatch:
 
 async def page_batches(sessions: Sessions, job_id: UUID, page_count: int) -> AsyncIterator[PageBatch]:
     """All pages of a run, in order; the last batch says so. `page_count` is how many there should be."""
+    if (all_of_them := at_hand.find(job_id, PageBatch)) is not None:
+        yield all_of_them
+        return
     after, is_last = 0, False
     while not is_last:
         async with one_statement(sessions) as session:
             rows = (await session.execute(_NEXT, {"job": job_id, "after": after, "most": PAGES_AT_ONCE})).all()
         after = rows[-1].number if rows else after
         is_last = len(rows) < PAGES_AT_ONCE or after >= page_count
-        yield PageBatch([_content(*row) for row in rows], is_last)
+        batch = PageBatch([_content(*row) for row in rows], is_last)
+        if is_last and len(rows) == after <= KEPT_PAGES:
+            at_hand.keep(job_id, batch)
+        yield batch
 
 
 def _content(

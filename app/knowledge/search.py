@@ -1,16 +1,18 @@
 """Searching a project's chunks: by words, by vectors, or by both, fused by rank."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import Sessions
+from app.db import Sessions, one_statement
 from app.embeddings.embedder import Embedder
 from app.errors import EmbeddingError, EmbeddingUnavailable
 from app.knowledge import search_sql
@@ -71,6 +73,13 @@ class Note:
     detail: str
 
 
+NOT_ALL_RANKED = Note(
+    "matches_not_all_ranked",
+    f"The words are in so many chunks that only {RANKED_MATCHES} of them were ranked, and those that are near in meaning; "
+    "use rarer words too.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A chunk that was found: its row, and why it stands where it does."""
@@ -104,19 +113,18 @@ class Search:
         for, that raises one of the errors under `EmbeddingError`.
         """
         notes: list[Note] = []
-        asked = await self._asked(query, notes)
         told = _parameters(project_id, query)
-        async with self.sessions.begin() as session:
-            await session.execute(search_sql.SETTINGS)
+        async with self._searching() as session:
             shape = await _shape(session, query.filters, told)
-            rankings: dict[str, list[UUID]] = {}
-            if query.mode is not Mode.VECTOR:
-                rankings["text"] = await _by_text(session, shape, told, notes)
-            distances = await _by_vector(session, shape, told, asked) if asked else {}
-            if asked:
-                rankings["vector"] = list(distances)
-            fused = fuse(rankings)
-            shown = fused[query.offset : query.offset + query.limit]
+        # Each with a connection of its own, so that they are made side by side; neither waits for one while it holds one.
+        ranks, distances = await asyncio.gather(
+            self._words(shape, told, query, notes), self._near(shape, told, query, notes)
+        )
+        if NOT_ALL_RANKED in notes and distances:
+            ranks = await self._with_near(told, ranks, distances)
+        fused = fuse({"text": list(ranks), "vector": list(distances)})
+        shown = fused[query.offset : query.offset + query.limit]
+        async with one_statement(self.sessions) as session:
             rows = await _rows(session, query.text, shown)
         hits = [
             Hit(rows[each.found_id], each, _similarity(distances.get(each.found_id)))
@@ -124,6 +132,39 @@ class Search:
             if each.found_id in rows
         ]
         return Found(hits, len(fused) > query.offset + query.limit, notes)
+
+    @asynccontextmanager
+    async def _searching(self, settings: TextClause = search_sql.SETTINGS) -> AsyncIterator[AsyncSession]:
+        async with self.sessions.begin() as session:
+            await session.execute(settings)
+            yield session
+
+    async def _words(self, shape: Shape, told: Mapping[str, Any], query: Query, notes: list[Note]) -> dict[UUID, float]:
+        """What matches the words, the best first, with its rank by them."""
+        if query.mode is Mode.VECTOR:
+            return {}
+        async with self._searching() as session:
+            rows = (await session.execute(search_sql.by_text(shape), told)).all()
+        if rows and rows[0].matches == RANKED_MATCHES:
+            notes.append(NOT_ALL_RANKED)
+        return {row.id: row.rank for row in rows}
+
+    async def _with_near(
+        self, told: Mapping[str, Any], ranks: Mapping[UUID, float], near: Iterable[UUID]
+    ) -> dict[UUID, float]:
+        """The ranking by words of some matches, with those that are near in meaning: what both would find is not missed."""
+        async with one_statement(self.sessions) as session:
+            rows = await session.execute(search_sql.RANKS, {"ids": list(near), "query": told["query"]})
+        both = {**ranks, **{row.id: row.rank for row in rows}}
+        return dict(sorted(both.items(), key=lambda each: (-each[1], each[0]))[: told["most"]])
+
+    async def _near(self, shape: Shape, told: Mapping[str, Any], query: Query, notes: list[Note]) -> dict[UUID, float]:
+        asked = await self._asked(query, notes)
+        if asked is None:
+            return {}
+        settings = search_sql.SETTINGS_OF_FILTERED if shape.filtered else search_sql.SETTINGS
+        async with self._searching(settings) as session:
+            return await _by_vector(session, shape, told, asked)
 
     async def _asked(self, query: Query, notes: list[Note]) -> tuple[Embedder, list[float]] | None:
         """The model that is searched and the query's vector; None where there is none to search by."""
@@ -159,25 +200,19 @@ def _parameters(project_id: UUID, query: Query) -> dict[str, Any]:
     }
 
 
-async def _shape(session: AsyncSession, filters: Filters, told: Mapping[str, Any]) -> Shape:
+async def _shape(session: AsyncSession, filters: Filters, told: dict[str, Any]) -> Shape:
+    """The way to search; what the entities are told as becomes them and what was merged into them."""
     flags = {
         "documents": filters.document_ids is not None,
         "dates": filters.dated,
         "entities": filters.entity_ids is not None,
     }
-    named = await session.scalar(search_sql.MENTIONS, told) if flags["entities"] else None
-    if named is not None and named <= RARE_MENTIONS:
-        return Shape(**flags, narrow=True, named_rarely=True)
+    if flags["entities"]:
+        told["entities"] = list(await session.scalars(search_sql.FAMILY, told))
+        if (await session.scalar(search_sql.MENTIONS, told) or 0) <= RARE_MENTIONS:
+            return Shape(**flags, narrow=True, named_rarely=True)
     count = await session.scalar(search_sql.scope(Shape(**flags)), told) or 0
     return Shape(**flags, narrow=count <= NARROW_CHUNKS)
-
-
-async def _by_text(session: AsyncSession, shape: Shape, told: Mapping[str, Any], notes: list[Note]) -> list[UUID]:
-    rows = (await session.execute(search_sql.by_text(shape), told)).all()
-    if rows and rows[0].matches == RANKED_MATCHES:
-        detail = f"The words are in so many chunks that only {RANKED_MATCHES} of them were ranked; use rarer words too."
-        notes.append(Note("matches_not_all_ranked", detail))
-    return [row.id for row in rows]
 
 
 async def _by_vector(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, Text, Uuid, bindparam, text
+from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.jobs.models import Job
@@ -27,9 +27,7 @@ class Figures:
 async def look(session: AsyncSession, job: Job, steps: Collection[Step]) -> tuple[Figures, list[str]]:
     """A run's figures, and what doesn't add up in them: nothing, unless something is broken."""
     owners = {"job": job.id, "document": job.document_id, "project": job.project_id}
-    models = list(await session.scalars(_MODELS, owners))
-    told = {"job": job.id, "project": job.project_id, "models": models, "pages": job.pages_done}
-    row = (await session.execute(_LOOK, told)).one()
+    row = (await session.execute(_LOOK, owners | {"pages": job.pages_done})).one()
     figures = Figures(row.chunks, row.tokens, row.vectors, row.mentions, row.entities, row.relationships)
     return figures, list(_faults(row, frozenset(steps)))
 
@@ -53,15 +51,19 @@ def _faults(row: Any, steps: frozenset[Step]) -> Iterator[str]:
 
 _LOOK = text(
     """
-    WITH chunk AS (
+    WITH models AS (
+        -- Those that the run was embedded with, whatever is set by now.
+        SELECT count(DISTINCT model) AS count FROM chunk_vectors
+        WHERE project_id = :project AND document_id = :document AND job_id = :job
+    ), chunk AS (
         SELECT count(*) AS count, coalesce(sum(token_count), 0) AS tokens, coalesce(max(number), 0) AS last_number,
                count(*) FILTER (WHERE last_page > :pages) AS beyond
         FROM document_chunks WHERE job_id = :job
     ), vector AS (
         SELECT count(*) AS count FROM (
             SELECT FROM chunk_vectors JOIN document_chunks ON document_chunks.id = chunk_vectors.chunk_id
-            WHERE document_chunks.job_id = :job AND model = ANY(:models)
-            GROUP BY chunk_id HAVING count(*) = cardinality(:models)
+            WHERE document_chunks.job_id = :job
+            GROUP BY chunk_id HAVING count(*) = (SELECT models.count FROM models)
         ) AS whole
     ), mention AS (
         SELECT count(*) AS count, count(DISTINCT coalesce(entity.merged_into, entity.id)) AS entities,
@@ -86,12 +88,4 @@ _LOOK = text(
            edge.unmentioned
     FROM chunk, vector, mention, edge
     """
-).bindparams(
-    bindparam("job", type_=Uuid()), bindparam("project", type_=Uuid()), bindparam("models", type_=ARRAY(Text()))
-)
-
-
-# Those that the run was embedded with, whatever is set by now.
-_MODELS = text(
-    "SELECT DISTINCT model FROM chunk_vectors WHERE project_id = :project AND document_id = :document AND job_id = :job"
-).bindparams(*(bindparam(name, type_=Uuid()) for name in ("project", "document", "job")))
+).bindparams(*(bindparam(name, type_=Uuid()) for name in ("job", "document", "project")))

@@ -9,7 +9,7 @@ from app.jobs.models import Job
 from app.jobs.steps import Step
 from app.knowledge import chunks
 from app.knowledge.pages import page_batches
-from app.pipeline.off_loop import off_loop
+from app.pipeline.off_loop import off_loop_if_long
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.progress import tell_progress
 from app.text.chunking import Chunk, Chunker, ChunkLimits
@@ -30,7 +30,7 @@ async def chunk_document(job: Job, tools: Tools) -> Outcome:
     """Cut the pages, a batch at a time, and write the chunks over those that an earlier try wrote."""
     cutting, count, tokens = Cutting(Chunker(chunk_limits(tools.settings))), 0, 0
     async for batch in page_batches(tools.sessions, job.id, job.pages_done):
-        cutting, made = await off_loop(cut, cutting, batch.pages, is_last=batch.is_last)
+        cutting, made = await off_loop_if_long(batch.pages, cut, cutting, batch.pages, is_last=batch.is_last)
         count, tokens = count + len(made), tokens + sum(chunk.token_count for chunk in made)
         async with one_statement(tools.sessions) as session:
             await chunks.save(session, job, made, last_number=count if batch.is_last else None)

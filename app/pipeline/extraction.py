@@ -4,15 +4,16 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from app import events
+from app import at_hand, events
 from app.db import one_statement
-from app.entities.mentions import Mention, Passage
+from app.entities.mentions import EntityType, Mention, Passage
 from app.jobs.models import Job
 from app.jobs.steps import Step
 from app.knowledge import mentions
 from app.knowledge.mentions import Placed
+from app.knowledge.pages import KEPT_PAGES as PAGES_AT_HAND
 from app.knowledge.pages import page_batches
-from app.pipeline.off_loop import off_loop
+from app.pipeline.off_loop import off_loop_if_long
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.progress import note_progress
 from app.text.elements import Box
@@ -76,28 +77,43 @@ async def extract_entities(job: Job, tools: Tools) -> Outcome:
     Raises what the extractor raises.
     """
     begun = job.stage_cursor or 0
-    read = 0
+    read, found, is_all = 0, dict[EntityType, int](), False
     async for batch in passage_batches(job, tools):
-        fresh = batch.passages[max(begun - read, 0) :]
         anew = read == begun == 0
+        is_all = anew and batch.is_last
+        fresh = batch.passages[max(begun - read, 0) :]
         read += len(batch.passages)
         async with aside():
             by_passage = await tools.extractor.extract(fresh) if fresh else []
-        await _write(job, tools, list(_placed(fresh, by_passage, batch.places)), read, batch, anew=anew)
-    async with one_statement(tools.sessions) as session:
-        found = await mentions.counts(session, job.id)
+        placed = list(_placed(fresh, by_passage, batch.places))
+        if is_all:
+            async with one_statement(tools.sessions) as session:
+                found = await mentions.replace(session, job, placed)
+        else:
+            await _write(job, tools, placed, read, batch, anew=anew)
+    if not is_all:
+        async with one_statement(tools.sessions) as session:
+            found = await mentions.counts(session, job.id)
     return Outcome(details={"mentions": sum(found.values()), "by_type": found, "extractor": tools.extractor.name})
 
 
 async def passage_batches(job: Job, tools: Tools) -> AsyncIterator[PassageBatch]:
     """The passages of a document, in its order, as many at a time as some pages have."""
+    if (all_of_them := at_hand.find(job.id, PassageBatch)) is not None:
+        yield all_of_them
+        return
     reader, places, last_page = PassageReader(), Places(), 0
     async for batch in page_batches(tools.sessions, job.id, job.pages_done):
         places.add(batch.pages)
-        reader, stretches = await off_loop(read_passages, reader, batch.pages, is_last=batch.is_last)
+        reader, stretches = await off_loop_if_long(
+            batch.pages, read_passages, reader, batch.pages, is_last=batch.is_last
+        )
         passages = [Passage(stretch.text, stretch.start, stretch.page) for stretch in stretches]
         last_page = batch.pages[-1].number if batch.pages else last_page
-        yield PassageBatch(passages, places, last_page, batch.is_last)
+        passage_batch = PassageBatch(passages, places, last_page, batch.is_last)
+        if batch.is_last and last_page == len(batch.pages) <= PAGES_AT_HAND:
+            at_hand.keep(job.id, passage_batch)
+        yield passage_batch
 
 
 def read_passages(

@@ -25,8 +25,10 @@ async def finalize_document(job: Job, tools: Tools) -> Outcome:
     text = await store_text(job, tools)
     artefacts = [text, Artefact(job.result_key or "", "application/json", None, None)]
     key = await store_manifest(job, manifest(job, document, pages, figures, artefacts), tools)
-    await _publish(job, tools)
-    return Outcome(details={"pages": pages, **asdict(figures), "text_key": text.key, "manifest_key": key})
+    await _stand_in_for_earlier(job, tools)
+    details = {"pages": pages, **asdict(figures), "text_key": text.key, "manifest_key": key}
+    # In the move that ends the job: most documents have no earlier run, and need no transaction of their own for it.
+    return Outcome(changes={"published": True}, details=details)
 
 
 async def _checked(job: Job, tools: Tools) -> Figures:
@@ -37,12 +39,14 @@ async def _checked(job: Job, tools: Tools) -> Figures:
     return figures
 
 
-async def _publish(job: Job, tools: Tools) -> None:
-    """Show the run, and take away what it stands in for; objects go after the rows that lead to them."""
-    async with tools.sessions.begin() as session:
+async def _stand_in_for_earlier(job: Job, tools: Tools) -> None:
+    """Show the run in place of those before it, if there are any; objects go after the rows that lead to them."""
+    async with one_statement(tools.sessions) as session:
         earlier = await runs.earlier(session, job)
-        if earlier:
-            await entities.take_turn(session, job.project_id)
+    if not earlier:
+        return
+    async with tools.sessions.begin() as session:
+        await entities.take_turn(session, job.project_id)
         left = await runs.publish(session, job, wanted(job.options))
         await entities.forget_unused(session, job.project_id, left)
     for job_id in earlier:

@@ -10,6 +10,7 @@ HYPHENS = "-\u2010\xad"
 SOFT_HYPHEN = "\xad"
 MOST_WORDS_KNOWN = 20_000
 """Words of a document that are kept to decide by: the first ones, which are most of those that come again."""
+LONGEST_WORD = 200
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
 _BROKEN = re.compile(rf"(?:^|\W)([^\W\d_]+)[{HYPHENS}]$")
 _BEGINS = re.compile(r"[^\W\d_]+")
@@ -58,15 +59,16 @@ class Composition:
 
     def _mend(self, following: str) -> str:
         """What goes before the next line: nothing where this one ends in a hyphen, which goes if it only broke the word."""
-        broken, begins = _BROKEN.search(self.text), _BEGINS.match(following)
+        if self.text[-1] not in HYPHENS:
+            return " "
+        # At the end alone: of a long paragraph, each line would else cost a look at all lines before it.
+        broken, begins = _BROKEN.search(self.text, max(0, len(self.text) - LONGEST_WORD)), _BEGINS.match(following)
         if self.text.endswith(SOFT_HYPHEN) or (
             broken and begins and following[0].islower() and not self.vocabulary.keeps_hyphen(broken[1], begins[0])
         ):
             self._drop_last()
             return ""
-        is_compound = (
-            self.text[-1] in HYPHENS and len(self.text) > 1 and self.text[-2].isalnum() and following[0].isalnum()
-        )
+        is_compound = len(self.text) > 1 and self.text[-2].isalnum() and following[0].isalnum()
         return "" if is_compound else " "
 
     def _drop_last(self) -> None:

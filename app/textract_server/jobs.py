@@ -6,6 +6,7 @@ A job is IN_PROGRESS from its Start until its last page is stored, across restar
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -148,9 +149,10 @@ class JobTable:
         rows = self._database.execute(f"{_SELECT_JOB} WHERE status = 'IN_PROGRESS' ORDER BY started_at")
         return [_job(*columns) for *columns, _fingerprint, _status, _ended_at in rows]
 
-    def count_pages(self, job_id: str, page_count: int) -> None:
-        """Note how many pages the document has."""
+    def begin_pages(self, job_id: str, page_count: int, pages: Sequence[PageBlocks]) -> None:
+        """Note how many pages the document has, and store those that were read when it was opened."""
         self._database.execute("UPDATE jobs SET page_count = ? WHERE job_id = ?", (page_count, job_id))
+        self.store_pages(job_id, 1, pages)
 
     def store_page(self, job_id: str, page: int, blocks: PageBlocks, failure: PageFailure | None = None) -> None:
         """Store a page once; a second time is ignored, so that results never change."""
@@ -162,6 +164,13 @@ class JobTable:
                 *((failure.code, failure.message) if failure else (None, None)),
             ),
         )
+
+    def store_pages(self, job_id: str, first: int, pages: Sequence[PageBlocks]) -> None:
+        """Store pages that follow each other, as `store_page` does."""
+        with self._database:  # One transaction, for the pages' sake: committed at the end, or rolled back.
+            self._database.execute("BEGIN")
+            for page, blocks in enumerate(pages, first):
+                self.store_page(job_id, page, blocks)
 
     def stored_pages(self, job_id: str) -> set[int]:
         """Return the numbers of the pages that needn't be read again."""

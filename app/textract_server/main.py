@@ -47,6 +47,7 @@ def _add_test_flags(parser: ArgumentParser) -> None:
         ("--simulated-seconds-per-page", float, "how long a simulated page takes (60)"),
         ("--simulated-pages", int, "pages of every simulated document (1)"),
         ("--simulated-lines-per-page", int, "lines of every simulated page (22)"),
+        ("--simulated-text", Path, "a file with the lines of every simulated page, in place of made-up ones"),
         ("--tps-start", float, "calls per second of each Start operation (not limited)"),
         ("--tps-get", float, "calls per second of each Get operation (not limited)"),
         ("--tps-detect", float, "calls per second of each synchronous operation (not limited)"),

@@ -47,11 +47,18 @@ def inspect_document(file: DocumentFile) -> Inspection:
     return reading.inspect_document(file)
 
 
-def read_page(request: PageRequest) -> PageBlocks:
-    """Read one page into blocks; ReadingError where that can't be done."""
+def begin_document(request: PageRequest) -> Inspection:
+    """Open a document as `inspect_document` does, and read its first pages as far as they carry their text."""
     from app.textract_server import reading  # noqa: PLC0415 - see the module's docstring
 
-    return reading.read_page(request)
+    return reading.begin_document(request)
+
+
+def read_pages(request: PageRequest) -> tuple[PageBlocks, ...]:
+    """Read a page into blocks, and some of those that follow if they carry their text; ReadingError where that can't be done."""
+    from app.textract_server import reading  # noqa: PLC0415 - see the module's docstring
+
+    return reading.read_pages(request)
 
 
 def second_opinion(request: PageRequest, first: ReadingFacts) -> PageBlocks | None:

@@ -131,17 +131,22 @@ class DocumentFile:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What opening a document told: the file to read pages from (a repaired copy, maybe) and how many there are."""
+    """What opening a document told: the file to read pages from (a repaired copy, maybe) and how many there are.
+
+    `pages` are the first ones, where they were read at once.
+    """
 
     file: DocumentFile
     page_count: int
+    pages: tuple["PageBlocks", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """One page to be read; `numbered` blocks carry their page, as asynchronous results do.
 
-    `features` are those of Textract's that are wanted beside the text: `TABLES`, `FORMS`.
+    `features` are those of Textract's that are wanted beside the text: `TABLES`, `FORMS`. With a `count` above one the
+    pages that follow may be read too.
     """
 
     file: DocumentFile
@@ -149,6 +154,7 @@ class PageRequest:
     numbered: bool
     limits: ReadingLimits
     features: frozenset[str] = frozenset()
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +170,12 @@ class ReadingFacts:
 
 @dataclass(frozen=True, slots=True)
 class PageBlocks:
-    """The blocks of one page as compressed JSON lines, so that the parent holds and stores them without parsing."""
+    """The blocks of one page as compressed JSON lines, so that the parent holds and stores them without parsing.
+
+    `seconds` is how long the page process took.
+    """
 
     packed: bytes
     block_count: int
     facts: ReadingFacts | None = None
+    seconds: float = 0.0

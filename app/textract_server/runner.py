@@ -5,7 +5,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,8 @@ from app.textract_server.jobs import Job, JobTable
 from app.textract_server.limits import ReadingLimits
 from app.textract_server.notices import Notice, Notifier
 from app.textract_server.output import OutputWriter
-from app.textract_server.readings import DocumentFile, Inspection, PageReading, PageRequest
+from app.textract_server.page_batches import MOST_AT_ONCE, PageBatches
+from app.textract_server.readings import DocumentFile, Inspection, PageBlocks, PageReading, PageRequest
 from app.textract_server.results import JobState, JobStatus, PageFailure, summed_up
 from app.textract_server.scheduler import PageScheduler
 from app.textract_server.source import S3Source, patiently
@@ -108,32 +109,35 @@ class JobRunner:
         self.notifier.announce(Notice(job.job_id, job.order, state.status, ended_at))
 
     async def _read(self, job: Job, file: DocumentFile, missing: frozenset[int]) -> JobState:
-        inspection = await self.scheduler.run(job.job_id, page_process.inspect_document, file)
-        page_count = inspection.page_count
-        await self.store.ask(JobTable.count_pages, job.job_id, page_count)
         done = await self.store.ask(JobTable.stored_pages, job.job_id)
-        for page in missing.intersection(range(1, page_count + 1)) - done:
+        request = PageRequest(file, 1, numbered=True, limits=self.limits, features=job.order.features)
+        inspection = await self._opened(job, request, reads_on=not (done or missing))
+        page_count, pages = inspection.page_count, range(1, inspection.page_count + 1)
+        await self.store.ask(JobTable.begin_pages, job.job_id, page_count, inspection.pages)
+        for page in missing.intersection(pages) - done:
             await self._give_up(job, page, PageError(FailureCode.BAD_PAGE, "The page was asked to be missing."))
-        # As many pages in flight as keep the slots busy: a long document must not pile up in memory.
-        gate = asyncio.Semaphore(2 * self.scheduler.slot_count)
-        async with asyncio.TaskGroup() as group:
-            for page in range(1, page_count + 1):
-                if page not in done | missing:
-                    await gate.acquire()
-                    group.create_task(self._read_page(job, inspection, page, gate))
+        request = replace(request, file=inspection.file)
+
+        async def read(first: int, count: int) -> tuple[PageBlocks, ...]:
+            wanted = replace(request, page=first, count=count)
+            found = await self.scheduler.run(job.job_id, page_process.read_pages, wanted)
+            await self.store.ask(JobTable.store_pages, job.job_id, first, found)
+            return found
+
+        # As many calls in flight as keep the slots busy: a long document must not pile up in memory.
+        left = set(pages[len(inspection.pages) :]) - done - missing
+        batches = PageBatches(left, 2 * self.scheduler.slot_count, carries_text=bool(inspection.pages))
+        await batches.read(read, partial(self._give_up, job))
         failures = await self.store.ask(JobTable.failures, job.job_id)
         return JobState(job.job_id, *summed_up(page_count, failures), page_count, failures)
 
-    async def _read_page(self, job: Job, inspection: Inspection, page: int, gate: asyncio.Semaphore) -> None:
-        try:
-            features = job.order.features
-            request = PageRequest(inspection.file, page, numbered=True, limits=self.limits, features=features)
-            blocks = await self.scheduler.run(job.job_id, page_process.read_page, request)
-            await self.store.ask(JobTable.store_page, job.job_id, page, blocks)
-        except PageError as error:
-            await self._give_up(job, page, error)
-        finally:
-            gate.release()
+    async def _opened(self, job: Job, request: PageRequest, *, reads_on: bool) -> Inspection:
+        """Open a document, and have its first pages read with it, unless one of them does harm."""
+        if reads_on:
+            with suppress(PageError):
+                wanted = replace(request, count=MOST_AT_ONCE)
+                return await self.scheduler.run(job.job_id, page_process.begin_document, wanted)
+        return await self.scheduler.run(job.job_id, page_process.inspect_document, request.file)
 
     async def _give_up(self, job: Job, page: int, error: PageError) -> None:
         logger.warning("page failed job_id=%s page=%d: %s", job.job_id, page, error)

@@ -6,12 +6,13 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 from typing import ParamSpec, TypeVar, cast
 
 from app.textract_server.failures import ReadingError
 from app.textract_server.opinions import SecondOpinions
 from app.textract_server.pool import Slot
-from app.textract_server.readings import PageBlocks, PageRequest
+from app.textract_server.readings import Inspection, PageBlocks, PageRequest
 from app.textract_server.tracing import PageEvent, PageTrace
 
 P = ParamSpec("P")
@@ -62,6 +63,7 @@ class PageScheduler:
         self._urgent = _Turns()
         self._waiting = _Turns()
         self._running: set[asyncio.Task[None]] = set()
+        self._told_until = 0.0
 
     @property
     def urgent_waiting(self) -> int:
@@ -117,49 +119,71 @@ class PageScheduler:
                 request.answer.set_result(result)
 
     async def _read(self, slot: Slot, request: _Request) -> object:
-        started_at = time.monotonic()
-        result: object = None
-        error: Exception | None = None
-        pid = None
+        reading = _Reading(time.monotonic())
         try:
             try:
                 result = await slot.call(request.call)
             finally:
-                pid = slot.pid
+                reading.pid = slot.pid
                 self._free.append(slot)
                 self._dispatch()
-            if self._opinions is not None and request.page is not None and isinstance(result, PageBlocks):
-                result = await self._opinions.consider(request.page, result)
+            if self._opinions is not None and request.page is not None and isinstance(result, tuple):
+                result = (await self._opinions.consider(request.page, result[0]), *result[1:])
+            reading.result = result
         except ReadingError as failure:
-            error = failure
+            reading.error = failure
             raise
         finally:
-            if request.page is not None:
-                self._tell(request, request.page, pid, started_at, result, error)
+            self._tell(request, reading)
         return result
 
-    def _tell(
-        self,
-        request: _Request,
-        page: PageRequest,
-        pid: int | None,
-        started_at: float,
-        result: object,
-        error: Exception | None,
-    ) -> None:
-        ended_at = time.monotonic()
-        facts = result.facts if isinstance(result, PageBlocks) else None
-        self._trace.tell(
-            PageEvent(
-                owner=request.owner,
-                page=page.page,
-                pid=pid,
-                queued_at=request.queued_at,
-                started_at=started_at,
-                ended_at=ended_at,
-                seconds=round(ended_at - started_at, 4),
-                read_by=facts.read_by if facts else None,
-                confidence=round(facts.confidence, 2) if facts else None,
-                error=error.code if isinstance(error, ReadingError) else None,
+    def _tell(self, request: _Request, read: "_Reading") -> None:
+        """Tell of the pages that a call has read; of an error only where it is one page's, which isn't tried again."""
+        if request.page is None:
+            return
+        pages: tuple[PageBlocks | None, ...] = _pages(read.result)
+        if read.error is not None and request.page.count == 1:
+            pages = (None,)
+        started_at = read.started_at
+        for number, (blocks, ended_at) in enumerate(zip(pages, _ends(pages), strict=True)):
+            # Those of one call are told together, and other calls' in between: times never go back.
+            self._told_until = max(self._told_until, ended_at)
+            facts = blocks.facts if blocks is not None else None
+            self._trace.tell(
+                PageEvent(
+                    owner=request.owner,
+                    page=request.page.page + number,
+                    pid=read.pid,
+                    queued_at=request.queued_at,
+                    started_at=started_at,
+                    ended_at=self._told_until,
+                    seconds=round(self._told_until - started_at, 4),
+                    read_by=facts.read_by if facts else None,
+                    confidence=round(facts.confidence, 2) if facts else None,
+                    error=read.error.code if read.error is not None else None,
+                )
             )
-        )
+            started_at = self._told_until
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A call that a slot carries out: since when, in which process, and what came of it."""
+
+    started_at: float
+    pid: int | None = None
+    result: object = None
+    error: ReadingError | None = None
+
+
+def _ends(pages: Sequence[PageBlocks | None]) -> list[float]:
+    """When each page of a call that has just ended was done."""
+    after = accumulate((0.0 if page is None else page.seconds for page in reversed(pages)), initial=0.0)
+    now = time.monotonic()
+    return [now - seconds for seconds, _ in zip(after, pages, strict=False)][::-1]
+
+
+def _pages(result: object) -> tuple[PageBlocks, ...]:
+    if isinstance(result, Inspection):
+        return result.pages
+    return result if isinstance(result, tuple) else ()

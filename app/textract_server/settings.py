@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     textract_server_simulated_lines_per_page: int = Field(
         22, ge=0, le=500, description="Lines of eight words on a page that is made up; 22 make 199 blocks."
     )
+    textract_server_simulated_text: Path | None = Field(
+        None, description="A file whose lines every simulated page has, in place of those that are made up."
+    )
     textract_server_simulated_no_s3: bool = Field(
         default=False, description="Start simulated jobs without looking whether S3 has the document."
     )
@@ -190,4 +193,9 @@ class Settings(BaseSettings):
             self.textract_server_simulated_seconds_per_page,
             self.textract_server_simulated_pages,
             self.textract_server_simulated_lines_per_page,
+            self._simulated_lines(),
         )
+
+    def _simulated_lines(self) -> tuple[str, ...]:
+        path = self.textract_server_simulated_text
+        return () if path is None else tuple(line for line in path.read_text().splitlines() if line.strip())

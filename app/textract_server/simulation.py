@@ -88,7 +88,7 @@ class SimulatedEngine:
 
     async def portion(self, state: JobState, offset: int, limit: int) -> Portion:
         """Some of a job's blocks, the same each time."""
-        pages = SyntheticPages(self.work.lines_per_page, self._jobs[state.job_id].features)
+        pages = SyntheticPages(self.work.lines_per_page, self._jobs[state.job_id].features, self.work.text)
         missing = frozenset(failure.page for failure in state.failures)
         return pages.portion(state.job_id, state.page_count or 0, missing, offset, limit)
 
@@ -98,7 +98,7 @@ class SimulatedEngine:
         if sent_document(document) is None and self.source is not None:
             await stored_document(self.source, document)
         await asyncio.sleep(self.work.seconds_per_page)
-        pages = SyntheticPages(self.work.lines_per_page, features_of(family, request))
+        pages = SyntheticPages(self.work.lines_per_page, features_of(family, request), self.work.text)
         return pages.unnumbered(secrets.token_hex(32))
 
     def open_jobs(self) -> Counter[str]:

@@ -101,7 +101,7 @@ class TesseractEngine:
             if inspection.page_count > 1:
                 raise UnsupportedDocumentError
             request = PageRequest(inspection.file, 1, numbered=False, limits=self.runner.limits, features=features)
-            blocks = await scheduler.run_urgently(owner, page_process.read_page, request)
+            (blocks,) = await scheduler.run_urgently(owner, page_process.read_pages, request)
         except ReadingError as error:
             if error.code is FailureCode.PAGE_TOO_LARGE:
                 raise DocumentTooLargeError(error.message) from error

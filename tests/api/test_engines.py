@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.config import Settings
+from app.entities.mentions import EntityExtractor
 from app.errors import OcrUnavailable
 from app.ocr.engine import EngineName
 from app.resources import open_resources
@@ -94,11 +95,11 @@ async def test_metrics_count_what_engines_did(client: Client, worker: str) -> No
     assert metrics["quire_ocr_calls_total", (("call", "local.detection.start"), ("code", "ok"))] >= 1
 
 
-async def test_metrics_show_what_runs(both: Settings, fake: FakeTextract) -> None:
+async def test_metrics_show_what_runs(both: Settings, fake: FakeTextract, extractor: EntityExtractor) -> None:
     """A running OCR job holds a slot, has an age, and is counted at its price."""
     fake.status = "IN_PROGRESS"
     running = (("engine", "textract"), ("operation", "detection"), ("status", "IN_PROGRESS"))
-    async with client_with(both) as client, serving(both):
+    async with client_with(both) as client, serving(both, extractor=extractor):
         await client.submit(letter("one", "two"))
 
         async def runs() -> bool:
@@ -121,9 +122,9 @@ async def test_metrics_without_redis(quick: Settings) -> None:
     assert metrics["quire_ocr_slots_taken", DETECTION] == 0
 
 
-async def test_a_job_says_what_read_it_and_what_it_cost(both: Settings) -> None:
+async def test_a_job_says_what_read_it_and_what_it_cost(both: Settings, extractor: EntityExtractor) -> None:
     """Textract's pages have their price, on the job and on the document."""
-    async with client_with(both) as client, serving(both):
+    async with client_with(both) as client, serving(both, extractor=extractor):
         submitted = await client.submit(letter("Hello"))
         job = await client.ended(submitted["job"]["id"])
         document = (await client.get(f"/v1/documents/{submitted['document']['id']}")).json()
@@ -137,9 +138,9 @@ async def test_a_job_says_what_read_it_and_what_it_cost(both: Settings) -> None:
     assert document["job"]["engine"] == "textract"
 
 
-async def test_a_job_that_fell_back_says_why(both: Settings, fake: FakeTextract) -> None:
+async def test_a_job_that_fell_back_says_why(both: Settings, fake: FakeTextract, extractor: EntityExtractor) -> None:
     """While Textract is left alone, the next engine reads; it costs nothing, and Textract is not asked."""
-    async with client_with(both) as client, serving(both):
+    async with client_with(both) as client, serving(both, extractor=extractor):
         await take_away(both, EngineName.TEXTRACT)
         job = await client.ended((await client.submit(letter("Hello")))["job"]["id"])
     assert (job["state"], job["engine"], job["cost_microdollars"]) == ("done", "local", 0)
@@ -147,10 +148,10 @@ async def test_a_job_that_fell_back_says_why(both: Settings, fake: FakeTextract)
     assert fake.asked == []
 
 
-async def test_the_same_bytes_are_read_once(both: Settings, fake: FakeTextract) -> None:
+async def test_the_same_bytes_are_read_once(both: Settings, fake: FakeTextract, extractor: EntityExtractor) -> None:
     """A second submission takes over the first one's result, at no cost, unless it is told to read anew."""
     content = letter("Hello")
-    async with client_with(both) as client, serving(both):
+    async with client_with(both) as client, serving(both, extractor=extractor):
         first, second = [await client.submit(content) for _ in range(2)]
         ended = [await client.ended(each["job"]["id"]) for each in (first, second)]
         read, reused = sorted(ended, key=lambda job: job["reused_job_id"] is not None)  # either may have been quicker

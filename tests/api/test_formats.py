@@ -7,7 +7,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pikepdf
-import pytest
 from lxml import etree  # type: ignore[import-untyped]  # it ships no types
 from PIL import Image
 
@@ -103,18 +102,18 @@ async def test_it_is_made_once(client: Client, worker: str, quick: Settings) -> 
         assert (await other.get(url)).content == b"kept"
 
 
-@pytest.mark.parametrize("filename", ["filing.pdf", 'a "b" \\c; d%.pdf', "Žaloba č. 5.pdf"])
-async def test_files_are_named_for_their_document(client: Client, worker: str, filename: str) -> None:
+async def test_files_are_named_for_their_document(client: Client, worker: str) -> None:
     """In plain letters for old clients, as they are for others; pages and PDFs open in the browser, others are saved."""
-    document_id = await read(client, letter("Hello"), filename)
-    said = (await client.get(f"/v1/documents/{document_id}/searchable.pdf")).headers["content-disposition"]
-    assert said.startswith('inline; filename="')
-    assert said.isascii()
-    assert "filename*=UTF-8''" in said
-    assert said.count('"') == 2
-    assert (
-        (await client.get(f"/v1/documents/{document_id}/alto")).headers["content-disposition"].startswith("attachment;")
-    )
+    content = letter("Hello")
+    for filename in ("filing.pdf", 'a "b" \\c; d%.pdf', "Žaloba č. 5.pdf"):
+        path = f"/v1/documents/{await read(client, content, filename)}"
+        said = (await client.get(f"{path}/searchable.pdf")).headers["content-disposition"]
+        assert said.startswith('inline; filename="'), filename
+        assert said.isascii(), filename
+        assert "filename*=UTF-8''" in said, filename
+        assert said.count('"') == 2, filename
+        saved = (await client.get(f"{path}/alto")).headers["content-disposition"]
+        assert saved.startswith("attachment;"), filename
 
 
 async def test_what_cannot_be_had(client: Client, quick: Settings) -> None:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from app.config import Settings
+from app.entities.mentions import EntityExtractor
 from tests.api.running import client_with, problem_of, until
 from tests.documents import letter
 from tests.ocr.textract import FakeTextract, running_fake
@@ -40,10 +41,12 @@ async def test_what_cannot_be_retried(quick: Settings, address: str, client: Cli
         problem_of(await stranger.post(f"/v1/jobs/{job_id}/retry"), 404, "job_not_found")
 
 
-async def test_a_document_that_could_not_be_read_is_read_anew(told: Settings, fake: FakeTextract) -> None:
+async def test_a_document_that_could_not_be_read_is_read_anew(
+    told: Settings, fake: FakeTextract, extractor: EntityExtractor
+) -> None:
     """After a failed OCR job a retry starts another, under a new token, and the job ends well; a second retry is a 409."""
     fake.status, fake.extra = "FAILED", {"StatusMessage": "INTERNAL"}
-    async with client_with(told) as client, serving(told):
+    async with client_with(told) as client, serving(told, extractor=extractor):
         job_id = (await client.submit(letter("Hello")))["job"]["id"]
         failed = await client.ended(job_id)
         assert (failed["state"], failed["error"]["code"]) == ("deadletter", "ocr_failed")
@@ -58,13 +61,15 @@ async def test_a_document_that_could_not_be_read_is_read_anew(told: Settings, fa
     assert list(fake.starts.values()) == [1, 1]
 
 
-async def test_a_job_that_took_too_long_is_asked_for_again(told: Settings, fake: FakeTextract) -> None:
+async def test_a_job_that_took_too_long_is_asked_for_again(
+    told: Settings, fake: FakeTextract, extractor: EntityExtractor
+) -> None:
     """A retry after a timeout asks for the same OCR job, which has ended meanwhile: nothing is started again."""
     fake.status = "IN_PROGRESS"
     hasty = told.model_copy(
         update={"textract_async_max_polling_time_seconds": 0.5, "textract_polling_seconds_per_page": 0.0}
     )
-    async with client_with(hasty) as client, serving(hasty):
+    async with client_with(hasty) as client, serving(hasty, extractor=extractor):
         job_id = (await client.submit(letter("Hello")))["job"]["id"]
         late = await client.ended(job_id)
         assert (late["state"], late["error"]["code"]) == ("deadletter", "ocr_timeout")
@@ -76,27 +81,29 @@ async def test_a_job_that_took_too_long_is_asked_for_again(told: Settings, fake:
     assert list(fake.starts.values()) == [1]
 
 
-async def test_a_document_that_cost_too_much_is_read_when_it_may_cost_more(told: Settings, fake: FakeTextract) -> None:
+async def test_a_document_that_cost_too_much_is_read_when_it_may_cost_more(
+    told: Settings, fake: FakeTextract, extractor: EntityExtractor
+) -> None:
     """Over the limit nothing is started; with the limit raised, a retry reads the document."""
     poor = told.model_copy(update={"max_cost_per_document": 1499})
     async with client_with(told) as client:
-        async with serving(poor):
+        async with serving(poor, extractor=extractor):
             job_id = (await client.submit(letter("Hello")))["job"]["id"]
             refused = await client.ended(job_id)
         assert (refused["state"], refused["error"]["code"]) == ("deadletter", "cost_limit_exceeded")
         assert "1500" in refused["error"]["message"]
         assert "1499" in refused["error"]["message"]
         assert (refused["cost_microdollars"], fake.asked) == (0, [])
-        async with serving(told):
+        async with serving(told, extractor=extractor):
             await client.post(f"/v1/jobs/{job_id}/retry")
             job = await client.ended(job_id)
     assert (job["state"], job["cost_microdollars"]) == ("done", 1500)
 
 
-async def test_a_spent_day_parks_documents(told: Settings, fake: FakeTextract) -> None:
+async def test_a_spent_day_parks_documents(told: Settings, fake: FakeTextract, extractor: EntityExtractor) -> None:
     """Past the day's limit of a project a document waits, untried and unpaid, and says for what; other projects go on."""
     thrifty = told.model_copy(update={"max_cost_per_project_per_day": 2000})
-    async with client_with(thrifty) as client, serving(thrifty):
+    async with client_with(thrifty) as client, serving(thrifty, extractor=extractor):
         assert (await client.ended((await client.submit(letter("one")))["job"]["id"]))["state"] == "done"
         job_id = (await client.submit(letter("another")))["job"]["id"]
 

@@ -17,7 +17,7 @@ from app.knowledge.vectors import as_text
 from tests.api.running import problem_of
 from tests.bench import Bench, open_bench
 from tests.embeddings.endpoint import DIMENSIONS, running_endpoint
-from tests.knowledge.filed import file_document, name_entity
+from tests.knowledge.filed import Filed, file_document, name_entity
 from tests.service import Client, client_of, make_key, running_api
 
 FILING = (
@@ -247,23 +247,56 @@ async def test_words_answer_while_the_model_is_away(quick: Settings) -> None:
                 assert len(await texts(client, "revenue", mode="vector")) == 3
 
 
-async def test_words_that_are_everywhere_are_ranked_in_part(client: Client, bench: Bench) -> None:
-    """More matches than are ranked are noted, and what is found still matches."""
-    filed = await file_document(bench, ["text"], embedded=False)
+MANY = 2600
+"""More chunks than are ranked."""
+
+
+async def file_many(bench: Bench, first: str, text_of: str) -> Filed:
+    """A document of a chunk that has its vector, and of very many after it that have none; `text_of` is SQL, of number `n`."""
+    filed = await file_document(bench, [first])
     async with bench.tools.sessions.begin() as session:
         await session.execute(
-            text("""
+            text(f"""
                 INSERT INTO document_chunks (id, project_id, document_id, job_id, number, text, token_count,
                     first_page, last_page, start_char, end_char)
-                SELECT gen_random_uuid(), project_id, document_id, job_id, n, 'a motion ' || n, 3, 1, 1, n, n + 1
-                FROM document_chunks, generate_series(2, 2600) AS n WHERE job_id = :job
+                SELECT gen_random_uuid(), project_id, document_id, job_id, n, {text_of}, 3, 1, 1, n, n + 1
+                FROM document_chunks, generate_series(2, {MANY}) AS n WHERE job_id = :job
             """),
             {"job": filed.job.id},
         )
+    return filed
+
+
+async def test_words_that_are_everywhere_are_ranked_in_part(client: Client, bench: Bench) -> None:
+    """More matches than are ranked are noted, and what is found still matches."""
+    await file_many(bench, "text", "'a motion ' || n")
     found = await search(client, "motion", mode="text", limit=100)
     assert [note["code"] for note in found["notes"]] == ["matches_not_all_ranked"]
     assert all("motion" in hit["text"] for hit in found["items"])
     assert len(found["items"]) == 100
+
+
+async def test_what_is_near_in_meaning_is_ranked_by_words_however_many_match(client: Client, bench: Bench) -> None:
+    """The best of both is not lost among matches that are not ranked: it is the last that was filed."""
+    await file_many(bench, "the weather in the north", "'a motion ' || n")
+    best = await file_document(bench, ["motion to dismiss, motion to strike: a motion"])
+    found = await search(client, "motion")
+    assert [note["code"] for note in found["notes"]] == ["matches_not_all_ranked"]
+    first = found["items"][0]
+    assert (first["document_id"], first["text_rank"], first["vector_rank"]) == (str(best.document_id), 1, 1)
+
+
+async def test_a_rare_word_beside_one_that_is_everywhere_has_all_its_matches_ranked(
+    client: Client, bench: Bench
+) -> None:
+    """The best of them is the last of the table, and comes first; nothing is noted."""
+    await file_many(
+        bench, "text", "'a motion ' || CASE WHEN n % 50 = 0 THEN 'to all who are there to quash ' ELSE '' END || n"
+    )
+    best = await file_document(bench, ["motion to quash"])
+    found = await search(client, "motion quash", mode="text", limit=100)
+    assert (found["notes"], len(found["items"])) == ([], MANY // 50 + 1)
+    assert found["items"][0]["document_id"] == str(best.document_id)
 
 
 async def test_searches_go_on_side_by_side(client: Client, bench: Bench) -> None:

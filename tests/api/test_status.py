@@ -101,13 +101,13 @@ async def test_a_queue_position_counts_those_before(client: Client) -> None:
 
 
 async def test_a_server_that_stops_lets_nobody_wait(quick: Settings, tmp_path: Path) -> None:
-    """On SIGTERM the process ends within three seconds, and streams and waits are answered before it does."""
+    """On SIGTERM the process ends long before the waits would, and they and the streams are answered before it does."""
     key = await make_key(quick)
     async with server_process(quick, tmp_path / "log") as server, client_of(server.address, key) as client:
         path = f"/v1/jobs/{(await client.submit(letter('Hello')))['job']['id']}"
         waiting = [asyncio.create_task(client.get(path, params={"wait": 50})) for _ in range(5)]
         streams = [asyncio.create_task(client.get(f"{path}/events", timeout=60)) for _ in range(5)]
         await asyncio.sleep(1)
-        assert await server.stop(within_seconds=3) in {0, -15}
+        assert await server.stop(within_seconds=15) in {0, -15}
         assert [answer.status_code for answer in await asyncio.gather(*waiting, *streams)] == [200] * 10
     assert '"level": "error"' not in server.log.read_text()

@@ -1,7 +1,7 @@
 """The process that finds entities: loaded once, replaced when it dies, gone when it is idle or its parent is."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import psutil
 import pytest
@@ -10,6 +10,8 @@ from app.entities.local_extractor import CHARACTERS_AT_ONCE, LocalExtractor, por
 from app.entities.mentions import EntityType, Passage
 from app.entities.model_process import TITLE
 from app.errors import EntityModelUnavailable
+
+Processes = Callable[[], list[psutil.Process]]
 
 TEXT = Passage("Mr. Harlan Eastcott borrowed $350,000 in Nebraska.", 0, 1)
 
@@ -21,8 +23,14 @@ async def extractor() -> AsyncIterator[LocalExtractor]:
     await opened.aclose()
 
 
-def processes() -> list[psutil.Process]:
-    """Those of this test that find entities."""
+@pytest.fixture
+def processes() -> Processes:
+    """Those of this test that find entities; the one that other tests share is none of them."""
+    before = _finding()
+    return lambda: [each for each in _finding() if each not in before]
+
+
+def _finding() -> list[psutil.Process]:
     return [each for each in psutil.Process().children(recursive=True) if _finds(each)]
 
 
@@ -33,14 +41,14 @@ def _finds(process: psutil.Process) -> bool:
         return False
 
 
-async def gone() -> None:
+async def gone(processes: Processes) -> None:
     """Wait until none of them is left."""
     async with asyncio.timeout(20):
         while processes():  # noqa: ASYNC110 (the kernel has no event for us)
             await asyncio.sleep(0.05)
 
 
-async def test_one_process_finds_for_everyone(extractor: LocalExtractor) -> None:
+async def test_one_process_finds_for_everyone(extractor: LocalExtractor, processes: Processes) -> None:
     found = await asyncio.gather(*(extractor.extract([TEXT]) for _ in range(5)))
     kinds = [mention.type for mention in found[0][0]]
     assert kinds == [EntityType.PERSON, EntityType.MONEY, EntityType.PLACE]
@@ -55,7 +63,7 @@ async def test_without_names_no_model_is_needed() -> None:
     await extractor.aclose()
 
 
-async def test_a_process_that_dies_fails_its_work_and_no_other(extractor: LocalExtractor) -> None:
+async def test_a_process_that_dies_fails_its_work_and_no_other(extractor: LocalExtractor, processes: Processes) -> None:
     await extractor.extract([TEXT])
     [process] = processes()
     process.kill()
@@ -67,22 +75,22 @@ async def test_a_process_that_dies_fails_its_work_and_no_other(extractor: LocalE
     assert len(mentions) == 3
 
 
-async def test_work_that_takes_too_long_is_given_up() -> None:
+async def test_work_that_takes_too_long_is_given_up(processes: Processes) -> None:
     extractor = LocalExtractor(timeout_seconds=0.001)
     with pytest.raises(EntityModelUnavailable, match="took longer"):
         await extractor.extract([TEXT])
-    await gone()
+    await gone(processes)
     await extractor.aclose()
 
 
-async def test_an_idle_process_ends_and_comes_back() -> None:
+async def test_an_idle_process_ends_and_comes_back(processes: Processes) -> None:
     extractor = LocalExtractor(idle_seconds=0.05)
     await extractor.extract([TEXT])
-    await gone()
+    await gone(processes)
     [mentions] = await extractor.extract([TEXT])
     assert len(mentions) == 3
     await extractor.aclose()
-    await gone()
+    await gone(processes)
 
 
 def test_long_documents_are_read_a_portion_at_a_time() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.config import Settings
+from app.entities.mentions import EntityExtractor
 from tests.bench import Bench, open_bench
 from tests.ocr.textract import FakeTextract, running_fake
 
@@ -29,7 +30,7 @@ def told(quick: Settings, fake: FakeTextract) -> Settings:
 
 
 @pytest.fixture
-async def bench(told: Settings) -> AsyncIterator[Bench]:
+async def bench(told: Settings, extractor: EntityExtractor) -> AsyncIterator[Bench]:
     """The core, to look at from outside."""
-    async with open_bench(told) as bench:
+    async with open_bench(told, extractor) as bench:
         yield bench

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from app.config import Settings
+from app.entities.mentions import EntityExtractor
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
 from app.ocr.breaker import Position
@@ -66,14 +67,16 @@ def own_postgres(folder: Path) -> Iterator[OwnPostgres]:
             postgres.stop()
 
 
-async def test_a_restart_of_postgres(told: Settings, fake: FakeTextract, tmp_path: Path) -> None:
+async def test_a_restart_of_postgres(
+    told: Settings, fake: FakeTextract, tmp_path: Path, extractor: EntityExtractor
+) -> None:
     """Work that is under way is written down when Postgres is back, and workers find back to theirs by themselves."""
     fake.blocks = document_of(2)
     slow_starts(fake, 1.0)
     with own_postgres(tmp_path / "postgres") as postgres:
         await asyncio.to_thread(_migrate, postgres.url)
         settings = told.model_copy(update={"database_url": postgres.url})
-        async with serving(settings):
+        async with serving(settings, extractor=extractor):
             async with open_bench(settings) as bench:
                 jobs = await submitted(bench, LEAST)
                 await under_way(bench, fake, jobs)
@@ -140,7 +143,9 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
-async def test_textract_away_for_a_while(bench: Bench, told: Settings, fake: FakeTextract) -> None:
+async def test_textract_away_for_a_while(
+    bench: Bench, told: Settings, fake: FakeTextract, extractor: EntityExtractor
+) -> None:
     """Jobs that run wait, and so do those to be started, which are not tried; then all end."""
     fake.blocks = document_of(2)
     fake.status = "IN_PROGRESS"
@@ -150,7 +155,7 @@ async def test_textract_away_for_a_while(bench: Bench, told: Settings, fake: Fak
         settings = told.model_copy(
             update=breaker | {"aws_endpoint_url_textract": f"http://127.0.0.1:{proxy.port}", "max_attempts": 30}
         )
-        async with serving(settings):
+        async with serving(settings, extractor=extractor):
             jobs = await submitted(bench, 4)
             await eventually(lambda: all_are(bench, jobs, JobState.QUEUED, Stage.PARSING))
             proxy.cut()
@@ -165,13 +170,15 @@ async def test_textract_away_for_a_while(bench: Bench, told: Settings, fake: Fak
             await each_ends_once(bench, fake, jobs + more)
 
 
-async def test_redis_away_for_a_while(bench: Bench, told: Settings, fake: FakeTextract) -> None:
+async def test_redis_away_for_a_while(
+    bench: Bench, told: Settings, fake: FakeTextract, extractor: EntityExtractor
+) -> None:
     """What was begun goes on when Redis is back, and what came meanwhile is found by the sweep."""
     fake.blocks = document_of(2)
     port = int(told.redis_url.rpartition(":")[2].partition("/")[0])
     async with proxied(port) as proxy:
         settings = told.model_copy(update={"redis_url": told.redis_url.replace(f":{port}/", f":{proxy.port}/")})
-        async with serving(settings):
+        async with serving(settings, extractor=extractor):
             jobs = await submitted(bench, 4)
             await asyncio.sleep(0.5)
             proxy.cut()

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.config import Settings
+from app.entities.mentions import EntityExtractor
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
 from tests.bench import Bench, eventually, open_bench
@@ -65,7 +66,7 @@ async def all_ended(bench: Bench, jobs: Sequence[Job], within_seconds: float) ->
 
 
 async def test_faults_of_all_kinds_lose_nothing_and_cost_nothing(
-    quick: Settings, simulated: Callable[..., TextractServer]
+    quick: Settings, simulated: Callable[..., TextractServer], extractor: EntityExtractor
 ) -> None:
     """Under 20 % throttles, 5 % lost answers and 2 % internal errors all are read, by as many OCR jobs as documents."""
     server = simulated(TEXTRACT_SERVER_SIMULATED_PAGES="2", TEXTRACT_SERVER_SIMULATED_SECONDS_PER_PAGE="0.2")
@@ -77,7 +78,7 @@ async def test_faults_of_all_kinds_lose_nothing_and_cost_nothing(
     admin.set_fault(server, "error", code="InternalServerError", status=500, rate=0.02, seed=3)
     async with open_bench(settings) as bench:
         jobs = await documents(bench, DOCUMENTS, pages=2)
-        async with serving(settings):
+        async with serving(settings, extractor=extractor):
             now = await all_ended(bench, jobs, within_seconds=150)
         assert {(job.state, job.error_code, job.pages_done) for job in now} == {(JobState.DONE, None, 2)}
     counted = admin.statistics(server)
@@ -86,7 +87,9 @@ async def test_faults_of_all_kinds_lose_nothing_and_cost_nothing(
     assert (counted["throttled"] > 0, counted["lost_responses"] > 0, counted["limit_exceeded"]) == (True, True, 0)
 
 
-async def test_the_servers_own_quotas_are_never_met(quick: Settings, simulated: Callable[..., TextractServer]) -> None:
+async def test_the_servers_own_quotas_are_never_met(
+    quick: Settings, simulated: Callable[..., TextractServer], extractor: EntityExtractor
+) -> None:
     """A server that refuses what goes beyond its quotas has nothing to refuse where the settings name them."""
     own = {"TEXTRACT_SERVER_TPS_START": "10", "TEXTRACT_SERVER_TPS_GET": "20", "TEXTRACT_SERVER_MAX_OPEN_JOBS": "6"}
     server = simulated(TEXTRACT_SERVER_SIMULATED_SECONDS_PER_PAGE="0.5", **own)
@@ -94,7 +97,7 @@ async def test_the_servers_own_quotas_are_never_met(quick: Settings, simulated: 
     settings = reading_with(quick, server, **quota, textract_quota_share=0.8)
     async with open_bench(settings) as bench:
         jobs = await documents(bench, 24, pages=1)
-        async with serving(settings), serving(settings):
+        async with serving(settings, extractor=extractor), serving(settings, extractor=extractor):
             now = await all_ended(bench, jobs, within_seconds=60)
         assert {job.state for job in now} == {JobState.DONE}
     counted = admin.statistics(server)
@@ -103,14 +106,14 @@ async def test_the_servers_own_quotas_are_never_met(quick: Settings, simulated: 
 
 
 async def test_results_that_textract_writes_to_a_bucket_are_read_there(
-    quick: Settings, simulated: Callable[..., TextractServer]
+    quick: Settings, simulated: Callable[..., TextractServer], extractor: EntityExtractor
 ) -> None:
     """Twelve pages of 199 blocks come out of S3 whole: Gets are made to ask for the status, and for nothing else."""
     server = simulated(TEXTRACT_SERVER_SIMULATED_PAGES="12", TEXTRACT_SERVER_SIMULATED_SECONDS_PER_PAGE="0.05")
     settings = reading_with(quick, server, textract_output_bucket=quick.s3_bucket, textract_output_prefix="written")
     async with open_bench(settings) as bench:
         jobs = await documents(bench, 2, pages=12)
-        async with serving(settings):
+        async with serving(settings, extractor=extractor):
             now = await all_ended(bench, jobs, within_seconds=60)
         for job in now:
             assert (job.state, job.pages_done, job.error_code) == (JobState.DONE, 12, None)

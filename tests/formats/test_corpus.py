@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 import subprocess
+from collections.abc import AsyncIterator
 from contextlib import closing
 from html import unescape
 from pathlib import Path
@@ -13,10 +14,12 @@ import anyio
 import pypdfium2 as pdfium  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
+from app.entities.mentions import EntityExtractor
 from tests.formats.sheets import text_of
 from tests.formats.test_alto import SCHEMAS, is_valid
 from tests.formats.test_hocr import complaints
-from tests.service import Client
+from tests.service import Client, hurried, running_quire
+from tests.stack import Stack
 
 pytestmark = [pytest.mark.corpus, pytest.mark.timeout(240)]
 
@@ -37,6 +40,16 @@ _WORD = re.compile(r'<word xMin="([\d.-]+)" yMin="([\d.-]+)" xMax="([\d.-]+)" yM
 _PAGE = re.compile(r"<page [^>]*>(.*?)</page>", re.DOTALL)
 
 Place = tuple[str, float, float]
+
+
+@pytest.fixture(scope="module")
+async def client(
+    stack: Stack, extractor: EntityExtractor, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Client]:
+    """A client of one Quire for all tests: a document that one of them has had read is read for the others too."""
+    with stack.fresh_settings(tmp_path_factory.mktemp("quire")) as settings:
+        async with running_quire(hurried(settings), extractor) as client:
+            yield client
 
 
 async def read(client: Client, file: Path) -> str:
@@ -104,9 +117,7 @@ def _is_at(word: dict[str, Any], place: Place) -> bool:
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext (poppler-utils) is not installed")
 @pytest.mark.parametrize("name", SCANNED)
-async def test_pdftotext_finds_words_where_they_are(
-    client: Client, worker: str, corpus: Path, tmp_path: Path, name: str
-) -> None:
+async def test_pdftotext_finds_words_where_they_are(client: Client, corpus: Path, tmp_path: Path, name: str) -> None:
     """Of scans, upright or turned, and of photographs."""
     document_id = await read(client, corpus / "documents" / name)
     path = await fetched(client, document_id, "searchable.pdf", tmp_path)
@@ -118,9 +129,7 @@ async def test_pdftotext_finds_words_where_they_are(
 
 
 @pytest.mark.parametrize("name", SCANNED)
-async def test_scans_stay_small_and_are_searchable(
-    client: Client, worker: str, corpus: Path, tmp_path: Path, name: str
-) -> None:
+async def test_scans_stay_small_and_are_searchable(client: Client, corpus: Path, tmp_path: Path, name: str) -> None:
     """At most a fifth larger, with all that was read in them by another library's reading."""
     original = corpus / "documents" / name
     document_id = await read(client, original)
@@ -132,7 +141,7 @@ async def test_scans_stay_small_and_are_searchable(
     assert sum("".join(word.split()) in text for word in words) >= LEAST_FOUND * len(words)
 
 
-async def test_written_filings_come_back_as_they_are(client: Client, worker: str, corpus: Path, tmp_path: Path) -> None:
+async def test_written_filings_come_back_as_they_are(client: Client, corpus: Path, tmp_path: Path) -> None:
     """Born-digital documents have their text already: they get no second layer, and not a byte is changed."""
     for name in BORN_DIGITAL:
         original = corpus / "documents" / name
@@ -141,7 +150,7 @@ async def test_written_filings_come_back_as_they_are(client: Client, worker: str
         assert path.read_bytes() == original.read_bytes(), name
 
 
-async def test_validators_pass(client: Client, worker: str, corpus: Path, tmp_path: Path) -> None:
+async def test_validators_pass(client: Client, corpus: Path, tmp_path: Path) -> None:
     """Of hOCR and ALTO, on filings and on a scan that lies on its side."""
     names = [*BORN_DIGITAL[:2], "rotated/ocr_test_rotated_90.pdf"]
     ids = await asyncio.gather(*(read(client, corpus / "documents" / name) for name in names))

@@ -289,7 +289,7 @@ async def test_a_lock_that_an_old_connection_still_holds_stops_no_heartbeat(benc
     """Where a connection broke unseen by Postgres, the worker goes on, and its lock still speaks for it."""
     old = await asyncpg.connect(bench.settings.database_url)
     await old.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", WORKER)
-    async with asyncio.timeout(5), present(bench):
+    async with asyncio.timeout(20), present(bench):
         async with bench.tools.sessions() as session:
             assert await session.scalar(text("SELECT holds_lock FROM workers"))
         await old.close()

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from app.config import Settings
+from app.entities.mentions import EntityExtractor
 from app.events import EventType
 from app.jobs.models import Job, TextractJobStatus
 from app.jobs.states import JobState, Priority, Stage
@@ -41,9 +42,9 @@ def three(quick: Settings, account: Account) -> Settings:
 
 
 @pytest.fixture
-async def bench(three: Settings) -> AsyncIterator[Bench]:
+async def bench(three: Settings, extractor: EntityExtractor) -> AsyncIterator[Bench]:
     """The core, with that account."""
-    async with open_bench(three) as bench:
+    async with open_bench(three, extractor) as bench:
         yield bench
 
 
@@ -113,13 +114,15 @@ async def test_a_slot_that_becomes_free_goes_to_the_project_that_has_fewer(bench
 
 
 @pytest.mark.parametrize("fleets", [1, 2])
-async def test_no_worker_starts_one_too_many(three: Settings, bench: Bench, account: Account, fleets: int) -> None:
+async def test_no_worker_starts_one_too_many(
+    three: Settings, bench: Bench, account: Account, fleets: int, extractor: EntityExtractor
+) -> None:
     """Every document is read, whoever starts it, and the account never has more than its three jobs."""
     account.seconds = 0.3
     jobs = await backlog_of_two(bench)
     async with AsyncExitStack() as stack:
         for _ in range(fleets):
-            await stack.enter_async_context(serving(three))
+            await stack.enter_async_context(serving(three, extractor=extractor))
         await all_done(bench, jobs)
     assert (account.most_open <= 3, account.refused, len(account.jobs)) == (True, 0, 12)
     for job in jobs:
@@ -127,14 +130,14 @@ async def test_no_worker_starts_one_too_many(three: Settings, bench: Bench, acco
         assert not kinds & {EventType.RETRY, EventType.ERROR, EventType.WARNING}
 
 
-async def test_the_pace_of_starts_is_kept(three: Settings, account: Account) -> None:
+async def test_the_pace_of_starts_is_kept(three: Settings, account: Account, extractor: EntityExtractor) -> None:
     """Two a second: no second sees more, by the account's own clock, and six documents take their time."""
     account.seconds = 0.0
     paced = three.model_copy(update={"textract_start_per_second": 2.0, "textract_max_concurrent_jobs": 100})
     account.most = 100
     async with open_bench(paced) as bench:
         jobs = [await bench.rows.job(Stage.JOB_VALIDATED, pages_total=1) for _ in range(6)]
-        async with serving(paced):
+        async with serving(paced, extractor=extractor):
             await all_done(bench, jobs)
     at = account.starts_at
     assert len(at) == 6

@@ -9,6 +9,7 @@ from sqlalchemy import insert
 
 from app.config import Settings
 from app.db import new_id, table_of
+from app.entities.mentions import EntityExtractor
 from app.jobs.models import TextractJob
 from app.ocr.engine import EngineName, Operation
 from app.ocr.pacing import Lane
@@ -24,10 +25,10 @@ ANNOUNCED = {
 
 
 @pytest.fixture
-async def bench(quick: Settings) -> AsyncIterator[Bench]:
+async def bench(quick: Settings, extractor: EntityExtractor) -> AsyncIterator[Bench]:
     """The core; no engine is asked."""
     timing = {"textract_async_initial_delay_seconds": 5.0, "textract_async_polling_interval_seconds": 5.0}
-    async with open_bench(quick.model_copy(update={"ocr_engines": "textract", **timing})) as bench:
+    async with open_bench(quick.model_copy(update={"ocr_engines": "textract", **timing}), extractor) as bench:
         yield bench
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from app.config import Settings
+from app.entities.mentions import EntityExtractor
 from app.events import Event
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
@@ -84,14 +85,14 @@ async def all_done(bench: Bench, jobs: list[Job]) -> list[Job]:
 
 @pytest.mark.parametrize("refuses_connections", [True, False])
 async def test_documents_fall_back_while_textract_is_away(
-    both: Settings, account: Account, local: Account, *, refuses_connections: bool
+    both: Settings, account: Account, local: Account, extractor: EntityExtractor, *, refuses_connections: bool
 ) -> None:
     """All are read by the other engine and say why; the service says once that Textract is away, and what depends on it."""
     account.away = BROKEN
     settings = both.model_copy(update={"aws_endpoint_url_textract": NOWHERE}) if refuses_connections else both
     async with open_bench(settings) as bench, running_api(settings) as address:
         jobs = await documents(bench, 6)
-        async with serving(settings):
+        async with serving(settings, extractor=extractor):
             for job in await all_done(bench, jobs):
                 assert (job.error_code, job.engine) == (None, EngineName.LOCAL)
                 assert job.fallback_reason == "textract is away: ocr_unavailable"
@@ -105,13 +106,15 @@ async def test_documents_fall_back_while_textract_is_away(
     assert len(local.jobs) == 6
 
 
-async def test_one_job_finds_textract_back(both: Settings, account: Account, local: Account) -> None:
+async def test_one_job_finds_textract_back(
+    both: Settings, account: Account, local: Account, extractor: EntityExtractor
+) -> None:
     """When its time is up a single job is sent to Textract; it answers, and gets all that follow."""
     async with open_bench(both) as bench:
         for _ in range(3):
             await bench.tools.ocr.router.breakers[EngineName.TEXTRACT].failed("ocr_unavailable")
         assert await position(bench) is Position.OPEN
-        async with serving(both):
+        async with serving(both, extractor=extractor):
             assert {job.engine for job in await all_done(bench, await documents(bench, 3))} == {EngineName.LOCAL}
             assert account.asked == []
             await due_for_a_probe(bench)
@@ -140,7 +143,9 @@ async def test_a_probe_that_fails_falls_back_at_no_cost(both: Settings, account:
     assert (account.count(START), local.count(START)) == (2, 1)  # the SDK asks twice
 
 
-async def test_a_document_that_names_textract_waits_for_it(both: Settings, account: Account, local: Account) -> None:
+async def test_a_document_that_names_textract_waits_for_it(
+    both: Settings, account: Account, local: Account, extractor: EntityExtractor
+) -> None:
     """It takes no other engine, loses no attempt, and says once that it waits, however long the outage is."""
     account.away = BROKEN
     async with open_bench(both) as bench:
@@ -149,7 +154,7 @@ async def test_a_document_that_names_textract_waits_for_it(both: Settings, accou
         jobs = await documents(bench, 3, options={"engine": "textract"})
         for job in jobs:
             await bench.advance(job)
-        async with serving(both):
+        async with serving(both, extractor=extractor):
             other = await all_done(bench, await documents(bench, 1))
             for job in jobs:
                 await bench.rows.change(job.id, next_attempt_at_in=timedelta(0))

@@ -14,7 +14,9 @@ from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
 from app.knowledge.models import DocumentChunk, Entity, EntityMention, EntityMerge, Relationship
 from app.knowledge.vector_models import ChunkVector
-from tests.bench import Bench
+from app.pipeline.runner import Pipeline
+from app.queue import QueueName
+from tests.bench import WORKER, Bench
 from tests.pipeline.texts import read_job, run_through
 
 LONG = 60
@@ -114,6 +116,34 @@ async def all_rows(bench: Bench, job: Job) -> dict[str, Any]:
             for row in await of_job(bench, Relationship, job)
         ),
     }
+
+
+async def test_a_second_try_writes_over_what_the_first_one_found(bench: Bench) -> None:
+    """Also what that took for something else, or found where nothing is: nothing of it is left."""
+    job = await run_through(bench, await read_job(bench), until=Stage.ENTITIES_EXTRACTED)
+    before = (await all_rows(bench, job))["mentions"]
+    mentions = table_of(EntityMention)
+    async with bench.tools.sessions.begin() as session:
+        of_the_run = update(mentions).where(mentions.c.job_id == job.id)
+        await session.execute(of_the_run.values(normal_form="something else"))
+        moved = of_the_run.where(mentions.c.start_char == before[0][0])
+        await session.execute(moved.values(start_char=100_000, end_char=100_001))
+    await bench.rows.change(job.id, stage=Stage.EMBEDDED)
+    job = await run_through(bench, await bench.rows.find(job.id), until=Stage.ENTITIES_EXTRACTED)
+    assert (await all_rows(bench, job))["mentions"] == before
+
+
+async def test_stages_in_one_task_make_what_each_by_itself_makes(bench: Bench) -> None:
+    """What one has at hand of another is what it would have read."""
+    by_itself = await run_through(bench, await read_job(bench))
+    job = await read_job(bench)
+    await Pipeline(bench.tools, bench.queue, WORKER, list(QueueName)).advance(job.id, job.stage)
+    together = await bench.rows.find(job.id)
+    assert (together.state, together.published, together.fence) == (JobState.DONE, True, job.fence + 1)
+    one, other = await all_rows(bench, by_itself), await all_rows(bench, together)
+    assert [each[1:] for each in one["chunks"]] == [each[1:] for each in other["chunks"]]
+    assert {row[1] for row in one["vectors"]} == {row[1] for row in other["vectors"]}
+    assert (one["mentions"], one["edges"]) == (other["mentions"], other["edges"])
 
 
 async def test_a_long_document_is_read_in_parts_and_tells_how_far_it_is(bench: Bench) -> None:

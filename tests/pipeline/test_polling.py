@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.config import Settings
+from app.entities.mentions import EntityExtractor
 from app.jobs.models import Job, TextractJobStatus
 from app.jobs.states import JobState, Stage
 from app.ocr.breaker import Position
@@ -37,9 +38,9 @@ def asking(quick: Settings, account: Account) -> Settings:
 
 
 @pytest.fixture
-async def bench(asking: Settings) -> AsyncIterator[Bench]:
+async def bench(asking: Settings, extractor: EntityExtractor) -> AsyncIterator[Bench]:
     """The core, with that account."""
-    async with open_bench(asking) as bench:
+    async with open_bench(asking, extractor) as bench:
         yield bench
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import delete
 from app.config import Settings
 from app.db import table_of
 from app.documents.models import Document
+from app.entities.mentions import EntityExtractor
 from app.jobs.states import JobState, Stage
 from tests.bench import Bench
 from tests.documents import letter
@@ -243,13 +244,15 @@ async def test_a_refused_reader_lets_the_next_one_read(bench: Bench, fake: FakeT
     assert (await started(bench, SAME, pages_total=2)).reads
 
 
-async def test_twenty_submissions_of_the_same_bytes_are_one_start(told: Settings, fake: FakeTextract) -> None:
+async def test_twenty_submissions_of_the_same_bytes_are_one_start(
+    told: Settings, fake: FakeTextract, extractor: EntityExtractor
+) -> None:
     """Through the API, with a worker: all end well, one of them has paid."""
     content = letter("the same")
     async with (
         running_api(told) as address,
         client_of(address, await make_key(told)) as client,
-        serving(told),
+        serving(told, extractor=extractor),
     ):
         submitted = await asyncio.gather(*(client.submit(content, external_id=str(n)) for n in range(20)))
         jobs = await asyncio.gather(*(client.ended(each["job"]["id"], within_seconds=120) for each in submitted))

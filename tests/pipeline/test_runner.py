@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -11,7 +11,7 @@ from app.errors import OcrFailed
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
 from app.pipeline.outcome import Outcome, Tools
-from app.pipeline.runner import Pipeline
+from app.pipeline.runner import SHORT_PAGES, Pipeline
 from app.pipeline.stages import ROWS
 from app.queue import QueueName, queue_key
 from tests.bench import WORKER, Bench, eventually
@@ -59,6 +59,39 @@ async def test_a_brief_stage_runs_on_in_the_task_that_brought_the_job(bench: Ben
             ROWS[last.stage] = replace(ROWS[last.stage], is_brief=is_brief)
             await Pipeline(bench.tools, bench.queue, WORKER, queues).advance(job.id, job.stage)
         assert (await bench.rows.find(job.id)).state is state
+
+
+@pytest.mark.parametrize(
+    ("pages", "queues", "state"),
+    [
+        (SHORT_PAGES, [QueueName.ENTITY, QueueName.GRAPH, QueueName.DEFAULT], JobState.DONE),
+        (SHORT_PAGES + 1, [QueueName.ENTITY, QueueName.GRAPH, QueueName.DEFAULT], JobState.QUEUED),
+        (SHORT_PAGES, [QueueName.ENTITY, QueueName.DEFAULT], JobState.QUEUED),
+    ],
+)
+async def test_a_short_document_runs_on_through_the_queues_of_its_process(
+    bench: Bench, pages: int, queues: list[QueueName], state: JobState
+) -> None:
+    """With a commit and an event between the stages; a long one waits in the next queue, as where another process serves it."""
+    job = await bench.rows.job(Stage.EMBEDDED, pages_total=pages, pages_done=pages)
+    with ExitStack() as stages:
+        for stage in list(Stage)[list(Stage).index(Stage.EMBEDDED) : -1]:
+            stages.enter_context(stage_runs(stage, succeed))
+        await Pipeline(bench.tools, bench.queue, WORKER, queues).advance(job.id, job.stage)
+    after = await bench.rows.find(job.id)
+    assert after.state is state
+    told = [event.payload["stage"] for event in await bench.rows.events(job.id)]
+    assert told[-1] == ("finalized" if state is JobState.DONE else "entities_resolved")
+    assert len(told) == len(set(told)) + 1  # the first is told when it is made, and when it is claimed
+
+
+async def test_what_collects_results_is_free_for_the_next(bench: Bench) -> None:
+    """From OCR even a short document goes to another task: others wait to be collected."""
+    job = await bench.rows.job(Stage.PARSING, pages_total=1, pages_done=1, textract_job_status="SUCCEEDED")
+    with stage_runs(Stage.PARSING, succeed), stage_runs(Stage.PARSED, succeed), stage_runs(Stage.CHUNKING, fail):
+        await Pipeline(bench.tools, bench.queue, WORKER, list(QueueName)).advance(job.id, job.stage)
+    after = await bench.rows.find(job.id)
+    assert (after.stage, after.state) == (Stage.PARSE_VALIDATED, JobState.QUEUED)
 
 
 async def test_the_next_queue_is_rung_for(bench: Bench) -> None:

@@ -1,8 +1,8 @@
 """The server and its S3, run as real processes, and the clients that ask them."""
 
 import os
+import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,24 +19,17 @@ import psutil
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from app.embedded.ports import CANDIDATES, LOOPBACK, TRIES, assign_ports, is_free
+
 KEY, SECRET = "test-key-id", "test-secret"
 REGION = "us-east-1"
 BUCKET = "documents"
 PAGE_READER = "quire-textract page reader"
 
 
-def free_port(*, with_sibling: bool = False) -> int:
-    """Find a free port; SeaweedFS takes the one 10,000 above as well."""
-    while True:
-        with socket.socket() as probe, socket.socket() as sibling:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            if not with_sibling:
-                return port
-            if 20_000 < port < 55_000:
-                with suppress(OSError):
-                    sibling.bind(("127.0.0.1", port + 10_000))
-                    return port
+def free_port() -> int:
+    """Find a free port that no outgoing connection takes while a server is started again."""
+    return next(port for port in random.sample(CANDIDATES, TRIES) if is_free(LOOPBACK, port))
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 30, every: float = 0.05) -> Any:
@@ -185,7 +178,8 @@ def running_server(s3_url: str, data_dir: Path, **settings: str) -> Iterator[Tex
 @contextmanager
 def running_s3(folder: Path) -> Iterator[str]:
     """Run SeaweedFS and yield its address."""
-    ports = {name: free_port(with_sibling=True) for name in ("s3", "master", "volume", "filer", "admin")}
+    names = ("s3", "master", "volume", "filer", "admin")
+    ports = assign_ports(folder / "ports.json", names, with_grpc=frozenset(names))
     command = [str(Path(sys.executable).parent / "weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1"]
     command += ["-ip.bind=127.0.0.1", "-admin.ui=false", "-webdav=false"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # else their ports are fixed, and two can't run side by side

@@ -34,11 +34,8 @@ class RefusingS3:
     taken_before: int = 0
     stored: list[dict[str, Any]] = field(default_factory=list)
 
-    async def head_object(self, **_: Any) -> dict[str, Any]:
-        return {"ContentLength": 9, "ETag": "etag"}
-
     async def get_object(self, **_: Any) -> dict[str, Any]:
-        return {"Body": Body()}
+        return {"Body": Body(), "ContentLength": 9, "ContentRange": "bytes 0-8/9", "ETag": "etag"}
 
     async def put_object(self, **parameters: Any) -> None:
         self.stored.append(parameters)

@@ -29,6 +29,8 @@ from tests.textract_server.running import TextractServer, text_of
 
 TEXT = "\n".join(sheets.SENTENCES)
 READINGS = {"text_layer", "tesseract", "second_opinion"}
+MORE_THAN_ONE = {"bombs", "large", "malformed", "multipage_tiff", "rotated", "truncated"}
+"""The folders of documents whose pages differ in what it takes to read them."""
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +147,7 @@ def test_two_processes_read_what_one_reads_and_every_page_leaves_a_trace(
     own_server: Callable[..., TextractServer], tmp_path: Path
 ) -> None:
     """Text, places and confidence are those of a sequential run; the trace has every page once, its times in order."""
-    content = sheets.dense_pdf(6)
+    content = sheets.dense_pdf(4)
     trace = tmp_path / "trace.jsonl"
     server = own_server(OCR_WORKERS="2", TEXTRACT_SERVER_TRACE_FILE=str(trace))
     parallel = server.read(content, seconds=110)
@@ -154,11 +156,11 @@ def test_two_processes_read_what_one_reads_and_every_page_leaves_a_trace(
     server.start()
     assert without_ids(server.read(content, seconds=110)) == without_ids(parallel)
     events = [json.loads(line) for line in trace.read_text().splitlines()]
-    assert sorted(event["page"] for event in events) == sorted([*range(1, 7), *range(1, 7)])
+    assert sorted(event["page"] for event in events) == sorted([*range(1, 5), *range(1, 5)])
     assert all(event["queued_at"] <= event["started_at"] <= event["ended_at"] for event in events)
     assert [event["ended_at"] for event in events] == sorted(event["ended_at"] for event in events)
     assert {event["read_by"] for event in events} <= READINGS
-    assert len({event["pid"] for event in events[6:]}) == 1
+    assert len({event["pid"] for event in events[4:]}) == 1
     assert all(event["confidence"] > 80 for event in events)
 
 
@@ -206,7 +208,7 @@ def test_nothing_is_left_behind(own_server: Callable[..., TextractServer]) -> No
 @pytest.mark.corpus
 @pytest.mark.timeout(600)
 def test_every_public_document_is_read_in_less_than_a_gigabyte(corpus: Path, tmp_path: Path) -> None:
-    """The largest and oddest documents, two pages of each, in a process of their own whose memory is counted."""
+    """The largest and oddest documents, a page of each, or two, in a process of their own whose memory is counted."""
     code = "import sys; from tests.textract_server.test_reading import read_all; read_all(sys.argv[1], sys.argv[2])"
     ended = subprocess.run(
         [sys.executable, "-c", code, str(corpus / "documents"), str(tmp_path)],
@@ -233,7 +235,8 @@ def read_all(folder: str, scratch: str) -> None:
         try:
             copy = Path(shutil.copy(path, Path(scratch) / f"{path.parent.name}-{path.name}"))
             inspection = reading.inspect_document(DocumentFile(copy, kind))
-            for page in range(1, min(inspection.page_count, 2) + 1):
+            most = 2 if path.parent.name in MORE_THAN_ONE else 1
+            for page in range(1, min(inspection.page_count, most) + 1):
                 reading.read_page(PageRequest(inspection.file, page, numbered=True, limits=ReadingLimits()))
                 count += 1
         except ReadingError:

@@ -67,7 +67,7 @@ class WorkerProcess:
     def stop(self) -> int:
         """Ask it to stop, and return its exit code."""
         self.send(signal.SIGTERM)
-        return self.process.wait(15)
+        return self.process.wait(60)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.config import Settings
+from app.entities.mentions import EntityExtractor
 from app.jobs import textract_jobs
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
@@ -90,13 +91,13 @@ async def all_done(bench: Bench, jobs: Sequence[Job]) -> None:
 
 @pytest.mark.parametrize("raw", [True, False])
 async def test_documents_end_when_textract_says_so(
-    quick: Settings, simulated: TextractServer, sns: str, *, raw: bool
+    quick: Settings, simulated: TextractServer, sns: str, extractor: EntityExtractor, *, raw: bool
 ) -> None:
     """With an hour between polls, documents end within seconds, in either form of notice, and by one Get for each."""
     settings = hearing(quick, simulated, sns, fresh(sns, simulated, raw=raw))
     async with open_bench(settings) as bench:
         jobs = await documents(bench, 5)
-        async with serving(settings):
+        async with serving(settings, extractor=extractor):
             await all_done(bench, jobs)
     counted = admin.statistics(simulated)
     assert (counted["notices"]["published"], counted["jobs_made"]) == (5, {"StartDocumentTextDetection": 5})
@@ -104,7 +105,7 @@ async def test_documents_end_when_textract_says_so(
 
 
 async def test_doubled_late_and_foreign_notices_do_no_harm(
-    quick: Settings, simulated: TextractServer, sns: str, topic: Announcements
+    quick: Settings, simulated: TextractServer, sns: str, topic: Announcements, extractor: EntityExtractor
 ) -> None:
     """Each document is read once, whatever else lies in the queue."""
     settings = hearing(quick, simulated, sns, topic)
@@ -115,7 +116,7 @@ async def test_doubled_late_and_foreign_notices_do_no_harm(
     admin.set_fault(simulated, "late_notice", seconds=2.0, rate=0.5, seed=1)
     async with open_bench(settings) as bench:
         jobs = await documents(bench, 6)
-        async with serving(settings):
+        async with serving(settings, extractor=extractor):
             await all_done(bench, jobs)
         for job in jobs:
             assert len(await bench.rows.textract_jobs(job.id)) == 1
@@ -125,14 +126,14 @@ async def test_doubled_late_and_foreign_notices_do_no_harm(
 
 
 async def test_a_lost_notice_is_made_up_for_by_a_poll(
-    quick: Settings, simulated: TextractServer, sns: str, topic: Announcements
+    quick: Settings, simulated: TextractServer, sns: str, topic: Announcements, extractor: EntityExtractor
 ) -> None:
     """A document whose notice never comes ends with its poll, late as that is."""
     settings = hearing(quick, simulated, sns, topic)
     admin.set_fault(simulated, "lost_notice", count=1)
     async with open_bench(settings) as bench:
         jobs = await documents(bench, 3)
-        async with serving(settings):
+        async with serving(settings, extractor=extractor):
 
             async def all_but_one() -> Job | None:
                 now = [await bench.rows.find(job.id) for job in jobs]
