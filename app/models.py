@@ -3,9 +3,10 @@
 from app.alerts.models import Alert
 from app.batches.models import Batch, BatchItem
 from app.db import Base
-from app.documents.models import Document, IdempotencyKey, Page
+from app.documents.models import Document, Page
 from app.documents.upload_rows import DirectUpload
 from app.events import Event
+from app.idempotency import IdempotencyKey
 from app.jobs.models import Job, TextractJob, Worker
 from app.knowledge.models import DocumentChunk, Entity, EntityMention, EntityMerge, Relationship
 from app.knowledge.vector_models import ChunkVector, EmbeddingModel

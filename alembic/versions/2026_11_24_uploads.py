@@ -69,7 +69,65 @@ def upgrade() -> None:
     )
     for column in ("document_id", "due_at", "job_id", "project_id"):
         op.create_index(op.f(f"ix_uploads_{column}"), "uploads", [column], unique=False)
+    # Keys of the day before are forgotten: their answers were not kept, and can't be given again.
+    op.drop_table("idempotency_keys")
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("project_id", sa.Uuid(), nullable=False),
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("holder", sa.Uuid(), nullable=False),
+        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("document_id", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "(status IS NULL) = (fingerprint IS NULL) AND (status IS NULL) = (body IS NULL)",
+            name=op.f("ck_idempotency_keys_answered_is_whole"),
+        ),
+        *_key_owners(),
+        sa.PrimaryKeyConstraint("project_id", "route", "key", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index("ix_idempotency_keys_created_at", "idempotency_keys", ["created_at"], unique=False)
+    op.create_index(op.f("ix_idempotency_keys_document_id"), "idempotency_keys", ["document_id"], unique=False)
+
+
+def _key_owners() -> list[sa.ForeignKeyConstraint]:
+    return [
+        sa.ForeignKeyConstraint(
+            [f"{owner}_id"],
+            [f"{owner}s.id"],
+            name=op.f(f"fk_idempotency_keys_{owner}_id_{owner}s"),
+            ondelete="CASCADE",
+        )
+        for owner in ("project", "document")
+    ]
 
 
 def downgrade() -> None:
+    op.drop_table("idempotency_keys")
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("project_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=True),
+        sa.Column("document_id", sa.Uuid(), nullable=True),
+        sa.Column("job_id", sa.Uuid(), nullable=True),
+        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "(job_id IS NULL) = (fingerprint IS NULL)", name=op.f("ck_idempotency_keys_answered_has_a_fingerprint")
+        ),
+        *_key_owners(),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_idempotency_keys_job_id_jobs"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "key", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index("ix_idempotency_keys_created_at", "idempotency_keys", ["created_at"], unique=False)
+    for column in ("document_id", "job_id"):
+        op.create_index(op.f(f"ix_idempotency_keys_{column}"), "idempotency_keys", [column], unique=False)
     op.drop_table("uploads")

@@ -3,25 +3,27 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from app.api.conditional import matches, not_modified, seen_versions, set_status_headers
-from app.api.dependencies import ProjectDep, ServicesDep
+from app.api.dependencies import TAKES_A_DOCUMENT, ProjectDep, ServicesDep
 from app.api.form import FORM_BYTES, is_form, read_content
+from app.api.limits import LIMITED
+from app.api.once import ONCE_ERRORS, Fingerprint, OnceDep, submitted
 from app.api.page_schemas import PageList, PageRead, PageSummary
 from app.api.paging import decode_cursor, encode_cursor, link_next
 from app.api.problems import problems
 from app.api.results import stream_object, stream_text
 from app.api.schemas import DocumentRead, SubmissionRead
 from app.api.submission import SubmissionFields
+from app.documents.service import Content, Documents
 from app.documents.state import document_state
+from app.documents.submission import Submission
 from app.errors import (
     DocumentEmpty,
     DocumentNotFound,
     DocumentTooLarge,
-    IdempotencyInProgress,
-    IdempotencyMismatch,
     Overloaded,
     PageNotFound,
     RequestInvalid,
@@ -34,14 +36,14 @@ from app.errors import (
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
 SUBMIT_ERRORS = problems(
+    *LIMITED,
     DocumentEmpty,
     DocumentTooLarge,
     UnsupportedMediaType,
     RequestInvalid,
-    IdempotencyInProgress,
-    IdempotencyMismatch,
     Overloaded,
     StorageUnavailable,
+    *ONCE_ERRORS,
 )
 READ_ERRORS = problems(DocumentNotFound, RequestInvalid)
 RESULT_ERRORS = problems(DocumentNotFound, ResultNotReady, ResultUnavailable, RequestInvalid)
@@ -76,27 +78,29 @@ SUBMIT_BODY = {
 DocumentId = Annotated[UUID, Path(description="The document's id.")]
 
 
-@router.post("", status_code=202, responses=SUBMIT_ERRORS, openapi_extra=SUBMIT_BODY)
+@router.post(
+    "",
+    status_code=202,
+    response_model=SubmissionRead,
+    responses=SUBMIT_ERRORS,
+    openapi_extra=SUBMIT_BODY,
+    dependencies=[TAKES_A_DOCUMENT],
+)
 async def submit_document(
     request: Request,
-    response: Response,
     services: ServicesDep,
     project_id: ProjectDep,
+    once: OnceDep,
     said: Annotated[SubmissionFields, Query()],  # noqa: ARG001 (checked here, and read with the form's fields)
-    idempotency_key: Annotated[
-        str | None,
-        Header(min_length=1, max_length=255, description="The same key and request give the first answer again."),
-    ] = None,
-) -> SubmissionRead:
+) -> Response:
     """Submit a document: it is stored, and queued to be read."""
     with services.uploads.one():
-        sizes = services.documents.sizes
-        sizes.check(announced_bytes(request))
-        content = read_content(request, most_bytes=sizes.document_bytes)
-        submission = await services.documents.submit(project_id, content, idempotency_key=idempotency_key)
-    response.headers["Location"] = f"/v1/jobs/{submission.job.id}"
-    response.headers["Retry-After"] = "2"
-    return SubmissionRead.of(submission)
+        service = services.documents
+        service.sizes.check(announced_bytes(request))
+        content = read_content(request, most_bytes=service.sizes.document_bytes)
+        return await once.answer(
+            lambda keep: service.submit(project_id, content, keep=keep), submitted, of=_fingerprint(service, content)
+        )
 
 
 @router.get("/{document_id}", responses={304: {"description": "Nothing has changed."}, **READ_ERRORS})
@@ -162,6 +166,13 @@ async def get_document_textract(services: ServicesDep, project_id: ProjectDep, d
     """The whole result as Textract blocks, for Textract's own parsers."""
     job = await services.documents.readable_job(project_id, document_id)
     return await stream_object(services.bucket, job.result_key, "application/json")
+
+
+def _fingerprint(service: Documents, content: Content) -> Fingerprint[Submission]:
+    """By the bytes, which are read once: to be stored, or to be compared with those of the first time."""
+    return Fingerprint(
+        lambda: service.fingerprint(content), lambda made: content.describe().fingerprint(made.document.sha256)
+    )
 
 
 def announced_bytes(request: Request) -> int:

@@ -3,10 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
-from app.api.dependencies import ProjectDep, ServicesDep
+from app.api.dependencies import TAKES_A_DOCUMENT, ProjectDep, ServicesDep
 from app.api.documents import RESULT_ERRORS, DocumentId
 from app.api.knowledge_schemas import (
     ChunkList,
@@ -18,6 +18,7 @@ from app.api.knowledge_schemas import (
     RelationshipList,
     RelationshipRead,
 )
+from app.api.once import ONCE_ERRORS, OnceDep, submitted
 from app.api.options import ProcessingOptions
 from app.api.paging import decode_cursor, decode_id_cursor, encode_cursor, encode_id_cursor, link_next
 from app.api.problems import problems
@@ -26,8 +27,6 @@ from app.entities.mentions import EntityType
 from app.errors import (
     DocumentNotFound,
     EntityNotFound,
-    IdempotencyInProgress,
-    IdempotencyMismatch,
     NothingToReuse,
     RequestInvalid,
     StateConflict,
@@ -166,26 +165,25 @@ class ReprocessRequest(BaseModel):
         )
 
 
-REPROCESS_ERRORS = problems(
-    DocumentNotFound, StateConflict, NothingToReuse, RequestInvalid, IdempotencyInProgress, IdempotencyMismatch
+REPROCESS_ERRORS = problems(DocumentNotFound, StateConflict, NothingToReuse, RequestInvalid, *ONCE_ERRORS)
+
+
+@router.post(
+    "/reprocess",
+    status_code=202,
+    response_model=SubmissionRead,
+    responses=REPROCESS_ERRORS,
+    dependencies=[TAKES_A_DOCUMENT],
 )
-
-
-@router.post("/reprocess", status_code=202, responses=REPROCESS_ERRORS)
 async def reprocess_document(
-    response: Response,
     services: ServicesDep,
     project_id: ProjectDep,
     document_id: DocumentId,
+    once: OnceDep,
     asked: ReprocessRequest | None = None,
-    idempotency_key: Annotated[
-        str | None,
-        Header(min_length=1, max_length=255, description="The same key and request give the first answer again."),
-    ] = None,
-) -> SubmissionRead:
+) -> Response:
     """Run the pipeline over a document once more: all of it, or from a stage on; until it is done, what there was is shown."""
     anew = (asked or ReprocessRequest()).anew()
-    made = await services.reprocessing.reprocess(project_id, document_id, anew, idempotency_key=idempotency_key)
-    response.headers["Location"] = f"/v1/jobs/{made.job.id}"
-    response.headers["Retry-After"] = "2"
-    return SubmissionRead.of(made)
+    return await once.answer(
+        lambda keep: services.reprocessing.reprocess(project_id, document_id, anew, keep=keep), submitted, of=asked
+    )

@@ -1,4 +1,4 @@
-"""The tables of documents, their pages, and the requests that made them."""
+"""The tables of documents and their pages."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -75,22 +75,4 @@ class Page(Base):
     """What analysis found beside the text, by kind: tables, key-values, answers, signatures, layout."""
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class IdempotencyKey(Base):
-    """A creating request that named itself: the same name gives the same answer."""
-
-    __tablename__ = "idempotency_keys"
-    __table_args__ = (
-        CheckConstraint("(job_id IS NULL) = (fingerprint IS NULL)", name="answered_has_a_fingerprint"),
-        Index("ix_idempotency_keys_created_at", "created_at"),
-    )
-
-    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
-    fingerprint: Mapped[str | None]
-    document_id: Mapped[UUID | None] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), index=True)
-    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
-    locked_until: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

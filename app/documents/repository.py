@@ -1,18 +1,16 @@
-"""Reading and writing documents, pages and idempotency keys. Nothing here commits."""
+"""Reading and writing documents and pages. Nothing here commits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Interval, Uuid, bindparam, delete, exists, func, insert, literal, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Uuid, bindparam, delete, exists, func, insert, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import table_of
-from app.documents.models import Document, IdempotencyKey, Page, PageStatus
-from app.errors import DocumentNotFound, IdempotencyInProgress, OcrFailed, OcrResultInvalid, PageFailed, PageNotFound
+from app.documents.models import Document, Page, PageStatus
+from app.errors import DocumentNotFound, OcrFailed, OcrResultInvalid, PageFailed, PageNotFound
 from app.events import EventDraft, EventType, Severity
 from app.jobs import repository as jobs_repository
 from app.jobs.models import Job, TextractJob
@@ -20,7 +18,6 @@ from app.jobs.states import JobState, Stage
 
 documents = table_of(Document)
 pages = table_of(Page)
-keys = table_of(IdempotencyKey)
 
 READABLE_STAGES = tuple(stage for stage in Stage if stage not in {Stage.QUEUED, Stage.JOB_VALIDATED, Stage.PARSING})
 """From `parsed` on, a job's text is there, whatever becomes of the later stages."""
@@ -194,48 +191,6 @@ async def get_page(session: AsyncSession, job_id: UUID, number: int) -> Page:
     if page is None:
         raise PageNotFound
     return page
-
-
-async def take_key(session: AsyncSession, project_id: UUID, key: str, *, lock: timedelta) -> IdempotencyKey | None:
-    """Take an idempotency key for a request; None when it is taken now, the earlier row where it was before.
-
-    A key whose request died without an answer can be taken over once its lock has run out.
-    """
-    statement = upsert(keys).values(
-        project_id=project_id, key=key, locked_until=func.now() + bindparam("lock", type_=Interval)
-    )
-    taken = statement.on_conflict_do_update(
-        index_elements=[keys.c.project_id, keys.c.key],
-        set_={"locked_until": statement.excluded.locked_until},
-        where=(keys.c.job_id.is_(None)) & (keys.c.locked_until < func.now()),
-    ).returning(keys.c.key)
-    if await session.scalar(taken, {"lock": lock}) is not None:
-        return None
-    return await session.get(IdempotencyKey, (project_id, key), populate_existing=True)
-
-
-async def answer_key(session: AsyncSession, job: Job, key: str, fingerprint: str) -> None:
-    """Bind a key to what its request made. Raises `IdempotencyInProgress` where another request was first.
-
-    That can be where a request outlived its lock: the key is taken over then, and only one of the two may count.
-    """
-    change = update(keys).where(keys.c.project_id == job.project_id, keys.c.key == key, keys.c.job_id.is_(None))
-    answer = change.values(fingerprint=fingerprint, document_id=job.document_id, job_id=job.id)
-    if await session.scalar(answer.returning(keys.c.key)) is None:
-        raise IdempotencyInProgress
-
-
-async def release_key(session: AsyncSession, project_id: UUID, key: str) -> None:
-    """Let a key go whose request made nothing."""
-    unanswered = (keys.c.project_id == project_id) & (keys.c.key == key) & keys.c.job_id.is_(None)
-    await session.execute(delete(keys).where(unanswered))
-
-
-async def forget_old_keys(session: AsyncSession, *, older_than: timedelta) -> None:
-    """Forget keys past their time."""
-    await session.execute(
-        delete(keys).where(keys.c.created_at < func.now() - bindparam("age", type_=Interval)), {"age": older_than}
-    )
 
 
 def _attribute(column: str) -> str:

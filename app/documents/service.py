@@ -3,27 +3,23 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 from app.db import Sessions, new_id, one_statement
 from app.documents import repository
 from app.documents.intake import EXTENSIONS, SizeLimits, read_head, sniff
-from app.documents.models import IdempotencyKey, Page
+from app.documents.models import Page
 from app.documents.submission import Description, StoredBytes, Submission, record
-from app.errors import IdempotencyInProgress, IdempotencyMismatch, ResultNotReady, ResultUnavailable
+from app.errors import ResultNotReady, ResultUnavailable
+from app.idempotency import Keep, keep_nothing
 from app.jobs import repository as jobs_repository
 from app.jobs.models import Job
 from app.jobs.states import LIVE_STATES
 from app.queue import Queue
 from app.storage.s3 import Bucket
 from app.storage.upload import Upload
-
-IDEMPOTENCY_LOCK = timedelta(minutes=5)
-"""How long a request may take before another with its key counts it as dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +42,29 @@ class Documents:
     parts_in_flight: int
     background: "set[asyncio.Task[None]]" = field(default_factory=set)
 
-    async def submit(self, project_id: UUID, content: Content, *, idempotency_key: str | None = None) -> Submission:
+    async def submit(self, project_id: UUID, content: Content, *, keep: Keep[Submission] = keep_nothing) -> Submission:
         """Take a document in, and queue the job that reads it.
 
-        Raises a `Refused` for bytes that can't be taken, `StorageUnavailable`, and with an idempotency key
-        `IdempotencyInProgress` or `IdempotencyMismatch`; a key that was used before gives the first answer again.
+        Raises a `Refused` for bytes that can't be taken, and `StorageUnavailable`.
         """
-        if idempotency_key is None:
-            return await self._take_in(project_id, content, None)
-        async with self.sessions.begin() as session:
-            earlier = await repository.take_key(session, project_id, idempotency_key, lock=IDEMPOTENCY_LOCK)
-        if earlier is not None:
-            return await self._answer_again(earlier, content)
-        async with self._key_released_on_failure(project_id, idempotency_key):
-            return await self._take_in(project_id, content, idempotency_key)
+        stored = await self._store(new_id(), content)
+        try:
+            made = await self._record(project_id, stored, content.describe(), keep)
+        except BaseException:
+            await asyncio.shield(self.bucket.clean_up(partial(self.bucket.delete, stored.key)))
+            raise
+        # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
+        self._ring(made.job)
+        return made
+
+    async def fingerprint(self, content: Content) -> str:
+        """What tells a submission from others, of bytes that aren't kept. Raises `DocumentTooLarge`."""
+        digest, size_bytes = hashlib.sha256(), 0
+        async for chunk in content.chunks:
+            size_bytes += len(chunk)
+            self.sizes.check(size_bytes)
+            digest.update(chunk)
+        return content.describe().fingerprint(digest.hexdigest())
 
     async def find(self, project_id: UUID, document_id: UUID) -> Submission:
         """A document and its newest job. Raises `DocumentNotFound`."""
@@ -96,17 +101,6 @@ class Documents:
             raise ResultNotReady
         raise ResultUnavailable(f"The document could not be read: {latest.error_message or 'its job was cancelled.'}")
 
-    async def _take_in(self, project_id: UUID, content: Content, idempotency_key: str | None) -> Submission:
-        stored = await self._store(new_id(), content)
-        try:
-            made = await self._record(project_id, stored, content.describe(), idempotency_key)
-        except BaseException:
-            await asyncio.shield(self.bucket.clean_up(partial(self.bucket.delete, stored.key)))
-            raise
-        # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
-        self._ring(made.job)
-        return made
-
     async def _store(self, document_id: UUID, content: Content) -> StoredBytes:
         head = await read_head(content.chunks)
         media_type = sniff(head)
@@ -122,41 +116,15 @@ class Documents:
         return StoredBytes(document_id, self.bucket.name, key, media_type, upload.size_bytes, upload.sha256)
 
     async def _record(
-        self, project_id: UUID, stored: StoredBytes, described: Description, idempotency_key: str | None
+        self, project_id: UUID, stored: StoredBytes, described: Description, keep: Keep[Submission]
     ) -> Submission:
-        if idempotency_key is None:
+        if keep is keep_nothing:
             async with one_statement(self.sessions) as session:
                 return await record(session, project_id, stored, described)
         async with self.sessions.begin() as session:
             made = await record(session, project_id, stored, described)
-            await repository.answer_key(session, made.job, idempotency_key, described.fingerprint(stored.sha256))
+            await keep(session, made)
         return made
-
-    async def _answer_again(self, earlier: IdempotencyKey, content: Content) -> Submission:
-        if earlier.document_id is None or earlier.job_id is None:
-            raise IdempotencyInProgress
-        digest, size_bytes = hashlib.sha256(), 0
-        async for chunk in content.chunks:
-            size_bytes += len(chunk)
-            self.sizes.check(size_bytes)
-            digest.update(chunk)
-        if content.describe().fingerprint(digest.hexdigest()) != earlier.fingerprint:
-            raise IdempotencyMismatch
-        async with self.sessions() as session:
-            document = await repository.find(session, earlier.project_id, earlier.document_id)
-            return Submission(document, await jobs_repository.find(session, earlier.job_id))
-
-    @asynccontextmanager
-    async def _key_released_on_failure(self, project_id: UUID, key: str) -> AsyncIterator[None]:
-        try:
-            yield
-        except BaseException:
-            await asyncio.shield(self._release(project_id, key))
-            raise
-
-    async def _release(self, project_id: UUID, key: str) -> None:
-        async with self.sessions.begin() as session:
-            await repository.release_key(session, project_id, key)
 
     def _ring(self, job: Job) -> None:
         """Ring beside the answer, not before it: the client has waited for the commit, and needs nothing more."""

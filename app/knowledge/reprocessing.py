@@ -1,19 +1,17 @@
 """Running the pipeline over a document once more: all of it, or from a stage on, with what came before taken over."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import events
 from app.db import Sessions, new_id
 from app.documents import repository as documents
-from app.documents.service import IDEMPOTENCY_LOCK
 from app.documents.submission import Submission
-from app.errors import IdempotencyInProgress, IdempotencyMismatch, NothingToReuse, StateConflict
+from app.errors import NothingToReuse, StateConflict
+from app.idempotency import Keep, keep_nothing
 from app.jobs import repository
 from app.jobs.models import Job
 from app.jobs.states import LIVE_STATES, Priority
@@ -36,11 +34,6 @@ class Anew:
     priority: Priority | None = None
     callback_url: str | None = None
 
-    def fingerprint(self, document_id: UUID) -> str:
-        """One hash over all that was said."""
-        told = ["reprocess", str(document_id), self.from_step, self.options, self.priority, self.callback_url]
-        return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
 
 @dataclass(frozen=True, slots=True)
 class Reprocessing:
@@ -50,26 +43,16 @@ class Reprocessing:
     queue: Queue
 
     async def reprocess(
-        self, project_id: UUID, document_id: UUID, anew: Anew, *, idempotency_key: str | None = None
+        self, project_id: UUID, document_id: UUID, anew: Anew, *, keep: Keep[Submission] = keep_nothing
     ) -> Submission:
         """Queue a new job of a document.
 
         Raises `DocumentNotFound`, `StateConflict` while a job of it is under way, `NothingToReuse` where no run has
-        come as far as the stage to begin from, and with an idempotency key `IdempotencyInProgress`, `IdempotencyMismatch`.
+        come as far as the stage to begin from.
         """
         async with self.sessions.begin() as session:
-            if idempotency_key is not None:
-                earlier = await documents.take_key(session, project_id, idempotency_key, lock=IDEMPOTENCY_LOCK)
-                if earlier is not None:
-                    if earlier.job_id is None:
-                        raise IdempotencyInProgress
-                    if earlier.fingerprint != anew.fingerprint(document_id):
-                        raise IdempotencyMismatch
-                    document = await documents.find(session, project_id, document_id)
-                    return Submission(document, await repository.find(session, earlier.job_id))
             submission = await self._record(session, project_id, document_id, anew)
-            if idempotency_key is not None:
-                await documents.answer_key(session, submission.job, idempotency_key, anew.fingerprint(document_id))
+            await keep(session, submission)
         # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
         await self.queue.advance(submission.job)
         return submission

@@ -20,9 +20,6 @@ from app.storage.s3 import MEBIBYTE, MISSING, Bucket, translated_errors
 if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
-COPY_AT_ONCE_BYTES = 512 * MEBIBYTE
-"""Larger objects are copied in parts: S3 takes 5 GB in one go, but keeps the caller waiting for it."""
-COPY_PART_BYTES = 128 * MEBIBYTE
 COPY_PARTS_AT_ONCE = 8
 
 HASH_INLINE_BYTES = 256 * 1024
@@ -41,6 +38,17 @@ class Origin:
     key: str
     size_bytes: int
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopySizes:
+    """From which size on objects are copied in parts: S3 takes 5 GB in one go, but keeps the caller waiting for it."""
+
+    at_once_bytes: int = 512 * MEBIBYTE
+    part_bytes: int = 128 * MEBIBYTE
+
+
+COPY_SIZES = CopySizes()
 
 
 class translated_source_errors:  # noqa: N801 (reads as the statement it is used in)
@@ -81,14 +89,14 @@ async def first_bytes(bucket: Bucket, origin: Origin, count: int) -> bytes:
             return await body.read()
 
 
-async def copy_in(bucket: Bucket, origin: Origin, key: str, content_type: str) -> str:
+async def copy_in(bucket: Bucket, origin: Origin, key: str, content_type: str, sizes: CopySizes = COPY_SIZES) -> str:
     """Copy an object into our bucket, and return the hex SHA-256 of the copy; nothing is left of one that fails.
 
     Raises as `look_at` does.
     """
     try:
-        if origin.size_bytes > COPY_AT_ONCE_BYTES:
-            await _copy_in_parts(bucket, origin, key, content_type)
+        if origin.size_bytes > sizes.at_once_bytes:
+            await _copy_in_parts(bucket, origin, key, content_type, sizes.part_bytes)
             return await sha256_of(bucket, key)
         return await _copy_at_once(bucket, origin, key, content_type) or await sha256_of(bucket, key)
     except BaseException:
@@ -124,16 +132,30 @@ async def _copy_at_once(bucket: Bucket, origin: Origin, key: str, content_type: 
     return _hex(answer.get("CopyObjectResult", {}).get("ChecksumSHA256"))
 
 
-async def _copy_in_parts(bucket: Bucket, origin: Origin, key: str, content_type: str) -> None:
+async def _copy_in_parts(bucket: Bucket, origin: Origin, key: str, content_type: str, part_bytes: int) -> None:
     with translated_errors():
         created = await bucket.client.create_multipart_upload(Bucket=bucket.name, Key=key, ContentType=content_type)
     upload_id, slots = created["UploadId"], asyncio.Semaphore(COPY_PARTS_AT_ONCE)
-    starts = enumerate(range(0, origin.size_bytes, COPY_PART_BYTES), 1)
+
+    async def copy(number: int, start: int) -> "CompletedPartTypeDef":
+        span = f"bytes={start}-{min(start + part_bytes, origin.size_bytes) - 1}"
+        async with slots:
+            with translated_source_errors():
+                answer = await bucket.client.upload_part_copy(
+                    Bucket=bucket.name,
+                    Key=key,
+                    UploadId=upload_id,
+                    PartNumber=number,
+                    CopySource={"Bucket": origin.bucket, "Key": origin.key},
+                    CopySourceRange=span,
+                    CopySourceIfMatch=origin.etag,
+                )
+        return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
+
     try:
         async with asyncio.TaskGroup() as group:
-            copies = [
-                group.create_task(_copy_part(bucket, origin, key, upload_id, part, slots=slots)) for part in starts
-            ]
+            starts = enumerate(range(0, origin.size_bytes, part_bytes), 1)
+            copies = [group.create_task(copy(number, start)) for number, start in starts]
         with translated_errors():
             await bucket.client.complete_multipart_upload(
                 Bucket=bucket.name,
@@ -146,25 +168,6 @@ async def _copy_in_parts(bucket: Bucket, origin: Origin, key: str, content_type:
         if isinstance(error, BaseExceptionGroup):
             raise error.exceptions[0] from error
         raise
-
-
-async def _copy_part(
-    bucket: Bucket, origin: Origin, key: str, upload_id: str, part: tuple[int, int], *, slots: asyncio.Semaphore
-) -> "CompletedPartTypeDef":
-    number, start = part
-    end = min(start + COPY_PART_BYTES, origin.size_bytes) - 1
-    async with slots:
-        with translated_source_errors():
-            answer = await bucket.client.upload_part_copy(
-                Bucket=bucket.name,
-                Key=key,
-                UploadId=upload_id,
-                PartNumber=number,
-                CopySource={"Bucket": origin.bucket, "Key": origin.key},
-                CopySourceRange=f"bytes={start}-{end}",
-                CopySourceIfMatch=origin.etag,
-            )
-    return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
 
 
 def _hex(checksum: Any) -> str | None:

@@ -6,12 +6,16 @@ from contextlib import suppress
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import text
 
 from app.config import Settings
 from app.db import open_engine
+from app.errors import IdempotencyInProgress
+from app.idempotency import Answer, Answered, Claim, Keys, keep
 from tests.api.proxy import proxy_to
 from tests.api.running import bytes_of, client_with, problem_of, until
+from tests.bench import Bench
 from tests.documents import letter
 from tests.service import Client, client_of, make_key
 
@@ -28,10 +32,12 @@ async def test_the_same_request_again_gets_the_first_answer(client: Client) -> N
     first, again = await submit(client, "k", filename="a.pdf"), await submit(client, "k", filename="a.pdf")
     form = await client.post("/v1/documents", files={"file": ("a.pdf", PDF)}, headers={"Idempotency-Key": "k"})
     assert [answer.status_code for answer in (first, again, form)] == [202, 202, 202]
+    assert "idempotency-replayed" not in first.headers
     for answer in (again, form):
-        assert answer.json()["document"] == first.json()["document"]
-        assert answer.json()["job"]["id"] == first.json()["job"]["id"]
-        assert answer.headers["location"] == first.headers["location"]
+        assert answer.content == first.content
+        assert answer.headers["idempotency-replayed"] == "true"
+        for name in ("location", "retry-after", "content-type"):
+            assert answer.headers[name] == first.headers[name]
     assert (await submit(client, "k2", filename="a.pdf")).json()["document"]["id"] != first.json()["document"]["id"]
 
 
@@ -111,6 +117,76 @@ async def test_keys_belong_to_a_project(quick: Settings, address: str, client: C
         second = await submit(other, "k", letter("Other"))
     assert second.status_code == 202
     assert second.json()["document"]["id"] != first.json()["document"]["id"]
+
+
+async def test_keys_belong_to_a_route(client: Client) -> None:
+    """The same key on another call is another request; on the same call for something else it is a mismatch."""
+    first, other = await submit(client, "k"), await submit(client, "other")
+    for job in (first, other):
+        await client.post(f"/v1/jobs/{job.json()['job']['id']}/cancel")
+    headers = {"Idempotency-Key": "k"}
+    paths = [f"/v1/documents/{answer.json()['document']['id']}/reprocess" for answer in (first, other)]
+    again = [await client.post(paths[0], json={}, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in again] == [202, 202]
+    assert again[0].content == again[1].content
+    assert again[0].json()["job"]["id"] != first.json()["job"]["id"]
+    problem_of(await client.post(paths[1], json={}, headers=headers), 422, "idempotency_mismatch")
+
+
+async def test_an_upload_is_begun_once(client: Client) -> None:
+    """The same key gives the same upload, however the JSON is written, and other sizes are a mismatch."""
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    bodies = (b'{"size_bytes": 5, "priority": "low"}', b'{"priority":"low","size_bytes":5}', b'{"size_bytes": 6}')
+    first, again, other = [await client.post("/v1/uploads", content=body, headers=headers) for body in bodies]
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.content == first.content
+    problem_of(other, 422, "idempotency_mismatch")
+
+
+async def test_the_key_of_a_dead_request_is_taken_over(bench: Bench) -> None:
+    """Once its lock has run out another request has the key, and the first one can neither answer nor let it go."""
+    keys, project_id = Keys(bench.tools.sessions), await bench.rows.project()
+    answer = Answer(202, "{}", {"Location": "/v1/jobs/x"})
+    dead = await keys.take(project_id, "POST /v1/documents", "k")
+    assert isinstance(dead, Claim)
+    with pytest.raises(IdempotencyInProgress):
+        await keys.take(project_id, "POST /v1/documents", "k")
+    await execute(bench, "UPDATE idempotency_keys SET locked_until = now() - interval '1 second'")
+    alive = await keys.take(project_id, "POST /v1/documents", "k")
+    assert isinstance(alive, Claim)
+    await keys.release(dead)
+    with pytest.raises(IdempotencyInProgress):
+        async with bench.tools.sessions.begin() as session:
+            await keep(session, dead, "the dead one's", answer)
+    async with bench.tools.sessions.begin() as session:
+        await keep(session, alive, "the living one's", answer)
+    await keys.release(alive)
+    assert await keys.take(project_id, "POST /v1/documents", "k") == Answered("the living one's", answer)
+
+
+async def test_keys_are_forgotten_after_a_day(client: Client, bench: Bench) -> None:
+    """The sweep forgets a key past its time, and the request counts anew."""
+    first = await submit(client, "k")
+    await execute(bench, "UPDATE idempotency_keys SET created_at = now() - interval '23 hours'")
+    await bench.sweep.sweep()
+    assert (await submit(client, "k")).content == first.content
+    await execute(bench, "UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
+    await bench.sweep.sweep()
+    assert (await submit(client, "k")).json()["document"]["id"] != first.json()["document"]["id"]
+
+
+async def test_an_answer_is_erased_with_its_document(client: Client, bench: Bench) -> None:
+    """What a client said of a document isn't kept in an old answer."""
+    document_id = (await submit(client, "k", filename="secret.pdf")).json()["document"]["id"]
+    await execute(bench, f"DELETE FROM events; DELETE FROM documents WHERE id = '{document_id}'")
+    assert (await submit(client, "k", filename="secret.pdf")).json()["document"]["id"] != document_id
+
+
+async def execute(bench: Bench, statements: str) -> None:
+    """Change rows behind the back of the service."""
+    async with bench.tools.sessions.begin() as session:
+        for statement in statements.split(";"):
+            await session.execute(text(statement))
 
 
 async def test_a_key_lives_through_an_outage_of_the_storage(quick: Settings) -> None:
