@@ -31,6 +31,7 @@ from app.api import (
     reference,
     search,
 )
+from app.api.batch_streams import BatchStreams, batch_piece
 from app.api.bell import Bell
 from app.api.dependencies import Services
 from app.api.draining import Draining
@@ -148,6 +149,8 @@ def make_services(resources: Resources) -> Services:
     queue = ArqQueue(resources.redis, ROUTES, window=2 * settings.fleet_slots_per_queue)
     service_jobs, bell = Jobs(sessions, resources.redis, queue), Bell(resources.redis)
     audit = Audit(sessions)
+    service_batches = make_batches(resources, queue)
+    streams = make_streams(resources, bell, audit)
     arrivals = make_arrivals(settings, sessions, resources.bucket)
     service_documents = Documents(
         sessions=sessions,
@@ -163,7 +166,7 @@ def make_services(resources: Resources) -> Services:
         formats=make_formats(resources, service_documents),
         traces=Traces(sessions),
         jobs=service_jobs,
-        batches=make_batches(resources, queue),
+        batches=service_batches,
         batch_request_bytes=settings.batch_request_bytes,
         knowledge=Knowledge(sessions),
         reprocessing=Reprocessing(sessions, queue),
@@ -173,7 +176,8 @@ def make_services(resources: Resources) -> Services:
         direct_uploads=make_uploads(settings, arrivals, queue),
         originals=Originals(sessions, resources.bucket, settings.presigned_url_seconds),
         bell=bell,
-        streams=make_streams(resources, bell, audit),
+        streams=streams,
+        batch_streams=BatchStreams(streams, service_batches, streams.batches),
         audit=audit,
         uploads=UploadSlots(settings.max_concurrent_uploads),
         limits=make_limits(resources),
@@ -197,10 +201,15 @@ def make_streams(resources: Resources, bell: Bell, audit: Audit) -> Streams:
         async with sessions() as session:
             return await event_log.read_jobs(session, positions)
 
+    async def read_batches(positions: Mapping[UUID, Position]) -> Mapping[UUID, Portion]:
+        async with sessions() as session:
+            return await event_log.read_batches(session, positions)
+
     return Streams(
         bell=bell,
         jobs=Feeds(Kind(read_jobs, job_piece), bell),
         projects=Feeds(Kind(audit.read_projects, project_piece(audit)), bell),
+        batches=Feeds(Kind(read_batches, batch_piece), bell),
         most=settings.max_streams,
         ping_seconds=settings.stream_ping_seconds,
     )

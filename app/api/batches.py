@@ -22,6 +22,7 @@ from app.api.batch_schemas import (
 )
 from app.api.conditional import seen_versions
 from app.api.dependencies import ProjectDep, ServicesDep
+from app.api.events import LastEventId, parse_position
 from app.api.json_body import parse_body, read_body
 from app.api.paging import decode_cursor, decode_id_cursor, encode_cursor, encode_id_cursor, link_next
 from app.api.problems import problems
@@ -32,6 +33,7 @@ from app.errors import (
     BatchNotFound,
     NoWorkers,
     OcrEnginesAway,
+    Overloaded,
     RequestInvalid,
     RequestTooLarge,
     StateConflict,
@@ -60,6 +62,21 @@ REPORT: dict[int | str, dict[str, Any]] = {
         "description": "A `BatchItemRead` in each line, by number.",
         "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
     }
+}
+
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The first event is a `snapshot`, and each `progress` is like it: their data is a `BatchRead`. The ends of jobs "
+        "(`done`, `error`) come with an `EventRead`. The last event is the batch's own `done`, with a `BatchRead`.",
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "oneOf": [{"$ref": "#/components/schemas/BatchRead"}, {"$ref": "#/components/schemas/EventRead"}]
+                }
+            }
+        },
+    },
+    204: {"description": "The batch has ended, and all its events were seen."},
 }
 
 
@@ -148,6 +165,22 @@ async def get_batch_report(services: ServicesDep, project_id: ProjectDep, batch_
     """Every item of the batch as it stands now, one in each line."""
     batch = await services.batches.find(project_id, batch_id)
     return StreamingResponse(_lines(services.batches, batch), media_type="application/x-ndjson")
+
+
+@router.get(
+    "/{batch_id}/events",
+    response_class=Response,
+    responses=STREAM | problems(BatchNotFound, Overloaded, RequestInvalid),
+)
+async def stream_batch_events(
+    services: ServicesDep, project_id: ProjectDep, batch_id: BatchId, last_event_id: LastEventId = None
+) -> Response:
+    """How far the batch has come, and how each of its jobs ends, as it happens (`text/event-stream`).
+
+    Resumable with `Last-Event-ID`.
+    """
+    position = parse_position(last_event_id) if last_event_id else None
+    return await services.batch_streams.of(project_id, batch_id, position)
 
 
 @router.post("/{batch_id}/cancel", status_code=202, responses=problems(BatchNotFound, StateConflict, RequestInvalid))

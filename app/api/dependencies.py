@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.alerts.service import Alerts
+from app.api.batch_streams import BatchStreams
 from app.api.bell import Bell
 from app.api.limits import Limits
 from app.api.metrics import Metrics
@@ -56,6 +57,7 @@ class Services:
     originals: Originals
     bell: Bell
     streams: Streams
+    batch_streams: BatchStreams
     audit: Audit
     uploads: UploadSlots
     limits: Limits

@@ -100,7 +100,7 @@ async def stream_events(
     """
     present = await services.audit.now()
     # A position from the future, which a restored database may know nothing of, would tell nothing for long.
-    position = min(_position(last_event_id), present) if last_event_id else present
+    position = min(parse_position(last_event_id), present) if last_event_id else present
     said = ProjectSnapshot(project_id=project_id, position=str(position)).model_dump_json()
     wanted = frozenset(types or ())
 
@@ -111,7 +111,8 @@ async def stream_events(
     return services.streams.follow(Following(services.streams.projects, project_id, position, snapshot, wants))
 
 
-def _position(text: str) -> Position:
+def parse_position(text: str) -> Position:
+    """The place in the log that a client has come to. Raises `RequestInvalid`."""
     try:
         return Position.parse(text)
     except ValueError as error:

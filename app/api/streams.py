@@ -7,9 +7,10 @@ is read once for all who follow the same thing.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from fastapi import Response
@@ -56,14 +57,15 @@ class Streams:
     bell: Bell
     jobs: Feeds
     projects: Feeds
+    batches: Feeds
     most: int
     ping_seconds: float
     open: int = 0
 
     @property
-    def running(self) -> Sequence[Callable[[], Awaitable[None]]]:
+    def running(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """What has to run for as long as the process does."""
-        return [self.jobs.run, self.projects.run]
+        return [self.jobs.run, self.projects.run, self.batches.run]
 
     def of(self, job: Job, last_event_number: int) -> Response:
         """The stream of a job's events after a number; 204 where there is nothing more to come."""
@@ -80,9 +82,13 @@ class Streams:
 
     def follow(self, following: Following) -> Response:
         """A stream of what a feed tells. Raises `Overloaded` where as many are open as may be."""
+        return self.serve(self.events(following))
+
+    def serve(self, pieces: AsyncIterator[bytes]) -> Response:
+        """A stream of pieces. Raises `Overloaded` where as many are open as may be."""
         if self.open >= self.most:
             raise Overloaded("As many event streams are open as this process keeps; try again in a moment.")
-        return EventStream(self, following)
+        return EventStream(self, pieces)
 
     async def events(self, following: Following) -> AsyncIterator[bytes]:
         """The stream's bytes, piece by piece, to its end."""
@@ -155,10 +161,10 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, streams: Streams, following: Following) -> None:
+    def __init__(self, streams: Streams, pieces: AsyncIterator[bytes]) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self.streams, self.following = streams, following
+        self.streams, self.pieces = streams, pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
         """Send until the end, or until the client leaves: whichever comes first."""
@@ -178,7 +184,7 @@ class EventStream(Response):
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async for piece in self.streams.events(self.following):
+        async for piece in self.pieces:
             async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -161,6 +161,12 @@ async def is_unfinished(session: AsyncSession, batch_id: UUID) -> bool:
     return bool(await session.scalar(_IS_UNFINISHED, {"batch": batch_id}))
 
 
+async def has_events_after(session: AsyncSession, batch_id: UUID, transaction_id: int, event_id: int) -> bool:
+    """Whether there are events of a batch after a place in the log, whether they can be told yet or not."""
+    told = {"batch": batch_id, "transaction": transaction_id, "event": event_id}
+    return bool(await session.scalar(_HAS_EVENTS, told))
+
+
 async def _add_items(session: AsyncSession, batch: Batch, drafts: Sequence[ItemDraft]) -> list[RefusedItem]:
     told = {
         "batch": batch.id,
@@ -237,4 +243,10 @@ _WAITING_SOURCES = text("""
 _IS_UNFINISHED = text("""
     SELECT EXISTS (SELECT FROM batch_items WHERE batch_id = :batch AND status = 'waiting')
         OR EXISTS (SELECT FROM jobs WHERE batch_id = :batch AND state IN ('queued', 'working', 'retryable'))
+""")
+
+_HAS_EVENTS = text("""
+    SELECT EXISTS (
+        SELECT FROM events WHERE batch_id = :batch
+            AND (transaction_id, id) > (CAST(:transaction AS bigint), CAST(:event AS bigint)))
 """)

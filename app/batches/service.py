@@ -7,7 +7,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 from sqlalchemy import func
 
-from app import events
+from app import event_log, events
 from app.batches import repository
 from app.batches.contents import ItemFilter, ItemFound, list_items
 from app.batches.drafts import BatchDraft
@@ -18,6 +18,7 @@ from app.batches.progress import Progress, ProgressBook
 from app.batches.repository import RefusedItem
 from app.db import Sessions
 from app.errors import StateConflict, StorageUnavailable
+from app.event_log import Position
 from app.events import EventType
 from app.jobs import many
 from app.queue import Queue
@@ -93,6 +94,16 @@ class Batches:
         while found := await self.items(batch, ItemFilter(), after=after, limit=REPORT_ITEMS):
             yield found
             after = found[-1].number
+
+    async def position(self) -> Position:
+        """The place in the log of events after all that can be told of now."""
+        async with self.sessions() as session:
+            return await event_log.now(session)
+
+    async def has_news(self, batch_id: UUID, position: Position) -> bool:
+        """Whether the log has, or will tell, events of a batch after a place."""
+        async with self.sessions() as session:
+            return await repository.has_events_after(session, batch_id, position.transaction_id, position.event_id)
 
     async def cancel(self, project_id: UUID, batch_id: UUID) -> Batch:
         """Cancel the rest of a batch: what waits at once, what is being worked on before its next stage.

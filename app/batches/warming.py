@@ -85,12 +85,12 @@ _NEXT = text("""
     ORDER BY number LIMIT :limit
 """)
 
-_NEWEST = text("""
-    SELECT newest.* FROM unnest(CAST(:documents AS uuid[])) AS wanted (id)
+_NEWEST = text(f"""
+    SELECT {", ".join(f"newest.{column.name}" for column in jobs.columns)} FROM unnest(CAST(:documents AS uuid[])) AS wanted (id)
     CROSS JOIN LATERAL (
         SELECT * FROM jobs WHERE document_id = wanted.id ORDER BY created_at DESC LIMIT 1
     ) AS newest
-""").columns(*jobs.columns)
+""").columns(*jobs.columns)  # noqa: S608 (no outside text)
 
 _TEXTS = text("""
     SELECT readable.document_id, readable.id AS job_id, page.text
