@@ -24,11 +24,12 @@ from app.api.conditional import seen_versions
 from app.api.dependencies import ProjectDep, ServicesDep
 from app.api.events import LastEventId, parse_position
 from app.api.json_body import parse_body, read_body
+from app.api.once import ONCE_ERRORS, OnceDep, answer_with
 from app.api.paging import decode_cursor, decode_id_cursor, encode_cursor, encode_id_cursor, link_next
 from app.api.problems import problems
 from app.batches.contents import ItemFilter
 from app.batches.models import Batch, BatchState, ItemStatus
-from app.batches.service import Batches
+from app.batches.service import Accepted, Batches
 from app.errors import (
     BatchNotFound,
     NoWorkers,
@@ -39,6 +40,7 @@ from app.errors import (
     StateConflict,
     StorageUnavailable,
 )
+from app.idempotency import Answer
 from app.jobs.states import JobState, Stage
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
@@ -50,7 +52,9 @@ Wait = Annotated[
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the list before.")]
 
-SUBMIT_ERRORS = problems(RequestInvalid, RequestTooLarge, NoWorkers, StorageUnavailable, OcrEnginesAway)
+SUBMIT_ERRORS = problems(
+    RequestInvalid, RequestTooLarge, NoWorkers, StorageUnavailable, OcrEnginesAway, *ONCE_ERRORS
+)
 SUBMIT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -80,18 +84,17 @@ STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("", status_code=202, responses=SUBMIT_ERRORS, openapi_extra=SUBMIT_BODY)
-async def submit_batch(
-    request: Request, response: Response, services: ServicesDep, project_id: ProjectDep
-) -> BatchAccepted:
+@router.post("", status_code=202, response_model=BatchAccepted, responses=SUBMIT_ERRORS, openapi_extra=SUBMIT_BODY)
+async def submit_batch(request: Request, services: ServicesDep, project_id: ProjectDep, once: OnceDep) -> Response:
     """Submit up to 10,000 documents as one: documents of the project, objects of a bucket, and uploads.
 
     An item that can't be taken is refused in place, and fails nothing else.
     """
     body = await read_body(request, most_bytes=services.batch_request_bytes)
-    accepted = await services.batches.submit(project_id, parse_body(BatchCreate, body).draft())
-    _located(response, accepted.batch)
-    return BatchAccepted(batch=BatchSummary.of(accepted.batch), refused=refusals(accepted.refused))
+    asked = parse_body(BatchCreate, body)
+    return await once.answer(
+        lambda keep: services.batches.submit(project_id, asked.draft(), keep=keep), _accepted, of=asked
+    )
 
 
 @router.get("", responses=problems(RequestInvalid))
@@ -193,19 +196,31 @@ async def cancel_batch(
     return BatchSummary.of(batch)
 
 
-@router.post("/{batch_id}/retry", status_code=202, responses=problems(BatchNotFound, StateConflict, RequestInvalid))
-async def retry_batch(
-    response: Response, services: ServicesDep, project_id: ProjectDep, batch_id: BatchId
-) -> BatchRetried:
+@router.post(
+    "/{batch_id}/retry",
+    status_code=202,
+    response_model=BatchRetried,
+    responses=problems(BatchNotFound, StateConflict, RequestInvalid, *ONCE_ERRORS),
+)
+async def retry_batch(services: ServicesDep, project_id: ProjectDep, batch_id: BatchId, once: OnceDep) -> Response:
     """Try again all that failed, each job from the stage that failed; what has succeeded is left as it is."""
-    batch, retried = await services.batches.retry(project_id, batch_id)
-    _located(response, batch)
-    return BatchRetried(batch=BatchSummary.of(batch), retried=retried)
+    return await once.answer(lambda _: services.batches.retry(project_id, batch_id), _retried)
 
 
 async def _lines(batches: Batches, batch: Batch) -> AsyncIterator[bytes]:
     async for found in batches.report(batch):
         yield b"".join(BatchItemRead.of(item).model_dump_json().encode() + b"\n" for item in found)
+
+
+def _accepted(accepted: Accepted) -> Answer:
+    body = BatchAccepted(batch=BatchSummary.of(accepted.batch), refused=refusals(accepted.refused))
+    return answer_with(body, location=f"/v1/batches/{accepted.batch.id}", retry_after_seconds=2)
+
+
+def _retried(made: tuple[Batch, int]) -> Answer:
+    batch, retried = made
+    body = BatchRetried(batch=BatchSummary.of(batch), retried=retried)
+    return answer_with(body, location=f"/v1/batches/{batch.id}", retry_after_seconds=2)
 
 
 def _located(response: Response, batch: Batch) -> None:

@@ -20,6 +20,7 @@ from app.db import Sessions
 from app.errors import StateConflict, StorageUnavailable
 from app.event_log import Position
 from app.events import EventType
+from app.idempotency import Keep, keep_nothing
 from app.jobs import many
 from app.queue import Queue
 
@@ -48,7 +49,7 @@ class Batches:
     preflight: Preflight
     book: ProgressBook
 
-    async def submit(self, project_id: UUID, draft: BatchDraft) -> Accepted:
+    async def submit(self, project_id: UUID, draft: BatchDraft, *, keep: Keep[Accepted] = keep_nothing) -> Accepted:
         """Take a batch in. Items that can't be taken are refused in place.
 
         Raises `NoWorkers`, `StorageUnavailable` and `OcrEnginesAway` where the batch requires that it can be worked on.
@@ -61,11 +62,13 @@ class Batches:
             )
             if len(refused) == batch.item_count:
                 batch = await end(session, batch)
+            accepted = Accepted(batch, refused)
+            await keep(session, accepted)
         # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
         await events.ring_log(self.redis, project_id=project_id, batch_id=batch.id)
         if batch.finished_at is None:
             await self.queue.take_batch(batch.id, batch.priority, repository.chance_of(batch))
-        return Accepted(batch, refused)
+        return accepted
 
     async def find(self, project_id: UUID, batch_id: UUID) -> Batch:
         """One batch of a project. Raises `BatchNotFound`."""

@@ -143,6 +143,20 @@ async def test_an_upload_is_begun_once(client: Client) -> None:
     problem_of(other, 422, "idempotency_mismatch")
 
 
+async def test_a_batch_is_submitted_once(client: Client) -> None:
+    """The same key gives the same batch, with what was refused of it; other documents are a mismatch."""
+    document_id = (await client.submit(PDF))["document"]["id"]
+    items: list[dict[str, str]] = [{"document_id": document_id}, {"source": "nowhere"}]
+    said = {"documents": items, "preflight": "warn"}
+    first, again = [await client.post("/v1/batches", json=said, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (202, 202), first.text
+    assert again.content == first.content
+    assert again.headers["idempotency-replayed"] == "true"
+    assert len((await client.get("/v1/batches")).json()["items"]) == 1
+    other = await client.post("/v1/batches", json={**said, "documents": items[:1]}, headers={"Idempotency-Key": "k"})
+    problem_of(other, 422, "idempotency_mismatch")
+
+
 async def test_the_key_of_a_dead_request_is_taken_over(bench: Bench) -> None:
     """Once its lock has run out another request has the key, and the first one can neither answer nor let it go."""
     keys, project_id = Keys(bench.tools.sessions), await bench.rows.project()
