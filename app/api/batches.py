@@ -21,9 +21,10 @@ from app.api.batch_schemas import (
     refusals,
 )
 from app.api.conditional import seen_versions
-from app.api.dependencies import ProjectDep, ServicesDep
+from app.api.dependencies import CallerDep, ProjectDep, ServicesDep
 from app.api.events import LastEventId, parse_position
 from app.api.json_body import parse_body, read_body
+from app.api.limits import LIMITED
 from app.api.once import ONCE_ERRORS, OnceDep, answer_with
 from app.api.paging import decode_cursor, decode_id_cursor, encode_cursor, encode_id_cursor, link_next
 from app.api.problems import problems
@@ -40,7 +41,7 @@ from app.errors import (
     StateConflict,
     StorageUnavailable,
 )
-from app.idempotency import Answer
+from app.idempotency import Answer, Keep
 from app.jobs.states import JobState, Stage
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
@@ -53,7 +54,7 @@ Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the list before.")]
 
 SUBMIT_ERRORS = problems(
-    RequestInvalid, RequestTooLarge, NoWorkers, StorageUnavailable, OcrEnginesAway, *ONCE_ERRORS
+    RequestInvalid, RequestTooLarge, NoWorkers, StorageUnavailable, OcrEnginesAway, *LIMITED, *ONCE_ERRORS
 )
 SUBMIT_BODY: dict[str, Any] = {
     "requestBody": {
@@ -85,16 +86,18 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("", status_code=202, response_model=BatchAccepted, responses=SUBMIT_ERRORS, openapi_extra=SUBMIT_BODY)
-async def submit_batch(request: Request, services: ServicesDep, project_id: ProjectDep, once: OnceDep) -> Response:
+async def submit_batch(request: Request, services: ServicesDep, caller: CallerDep, once: OnceDep) -> Response:
     """Submit up to 10,000 documents as one: documents of the project, objects of a bucket, and uploads.
 
     An item that can't be taken is refused in place, and fails nothing else.
     """
-    body = await read_body(request, most_bytes=services.batch_request_bytes)
-    asked = parse_body(BatchCreate, body)
-    return await once.answer(
-        lambda keep: services.batches.submit(project_id, asked.draft(), keep=keep), _accepted, of=asked
-    )
+    asked = parse_body(BatchCreate, await read_body(request, most_bytes=services.batch_request_bytes))
+
+    async def submit(keep: Keep[Accepted]) -> Accepted:
+        await services.limits.admit(caller, len(asked.documents))
+        return await services.batches.submit(caller.project_id, asked.draft(), keep=keep)
+
+    return await once.answer(submit, _accepted, of=asked)
 
 
 @router.get("", responses=problems(RequestInvalid))

@@ -119,7 +119,7 @@ async def get_document(
 async def get_document_text(services: ServicesDep, project_id: ProjectDep, document_id: DocumentId) -> Response:
     """The document's text: lines in reading order, pages parted by form feeds."""
     job = await services.documents.readable_job(project_id, document_id)
-    return StreamingResponse(stream_text(services.documents, job), media_type="text/plain; charset=utf-8")
+    return StreamingResponse(stream_text(services.documents, job, services.jobs.redis), media_type="text/plain; charset=utf-8")
 
 
 @router.get("/{document_id}/pages", responses=RESULT_ERRORS)

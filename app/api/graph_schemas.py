@@ -34,6 +34,7 @@ class NodeKind(StrEnum):
 
     ENTITY = "entity"
     DOCUMENT = "document"
+    BATCH = "batch"
     PROJECT = "project"
 
 
@@ -102,19 +103,21 @@ def _entity_nodes(found: GraphFound) -> list[NodeRead]:
 
 def _document_nodes(found: GraphFound) -> list[NodeRead]:
     documents = {row.document_id: (NodeKind.DOCUMENT, row.filename) for row in found.documents}
+    batches = {row.batch_id: (NodeKind.BATCH, row.external_id) for row in found.batches}
     projects = {row.project_id: (NodeKind.PROJECT, None) for row in found.documents}
     return [
         NodeRead(id=each, kind=kind, type=None, name=name, depth=None, mention_count=None, document_count=None)
-        for each, (kind, name) in (documents | projects).items()
+        for each, (kind, name) in (documents | batches | projects).items()
     ]
 
 
 def _document_edges(found: GraphFound) -> list[EdgeRead]:
     mentioned = [(row.root_id, row.document_id, "mentioned_in") for row in found.documents]
     belongs = {(row.document_id, row.project_id, "belongs_to"): None for row in found.documents}
+    batched = [(row.document_id, row.batch_id, "belongs_to") for row in found.batches]
     return [
         EdgeRead(source_id=source, target_id=target, type=kind, role=None, weight=1.0, document_count=1)
-        for source, target, kind in [*mentioned, *belongs]
+        for source, target, kind in [*mentioned, *batched, *belongs]
     ]
 
 

@@ -5,8 +5,10 @@ from contextlib import AsyncExitStack
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
+from redis.asyncio import Redis
 
 from app.documents.service import Documents
+from app.documents.text_cache import kept_text
 from app.errors import ResultUnavailable
 from app.jobs.models import Job
 from app.storage.s3 import Bucket
@@ -14,8 +16,12 @@ from app.storage.s3 import Bucket
 PAGES_AT_ONCE = 50
 
 
-async def stream_text(documents: Documents, job: Job) -> AsyncIterator[bytes]:
-    """A run's text, pages parted by form feeds."""
+async def stream_text(documents: Documents, job: Job, redis: Redis) -> AsyncIterator[bytes]:
+    """A run's text, pages parted by form feeds; out of the cache where a batch has had it put there."""
+    kept = await kept_text(redis, job.document_id, job.id)
+    if kept is not None:
+        yield kept + b"\n"
+        return
     after, first = 0, True
     while True:
         pages = await documents.pages_of_run(job.id, after=after, limit=PAGES_AT_ONCE)

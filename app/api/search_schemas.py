@@ -59,6 +59,9 @@ class SearchFilters(BaseModel):
     document_ids: list[UUID] | None = Field(
         None, min_length=1, max_length=1000, description="Chunks of one of these documents."
     )
+    batch_ids: list[UUID] | None = Field(
+        None, min_length=1, max_length=100, description="Chunks of documents that were taken with one of these batches."
+    )
     entity_ids: list[UUID] | None = Field(
         None, min_length=1, max_length=100, description="Chunks in which one of these entities is named."
     )
@@ -96,6 +99,7 @@ class SearchRequest(BaseModel):
             mode=self.mode,
             filters=Filters(
                 document_ids=filters.document_ids,
+                batch_ids=filters.batch_ids,
                 entity_ids=filters.entity_ids,
                 created_after=filters.created_after,
                 created_before=filters.created_before,

@@ -68,7 +68,7 @@ class Warming:
         async with self.redis.pipeline(transaction=False) as pipe:
             for job in newest:
                 state = {"job_id": job.id, "number": job.last_event_number, "state": document_state(job, self.steps)}
-                pipe.set(state_key(job.document_id), orjson.dumps(state), ex=KEPT_SECONDS)
+                pipe.set(state_key(job.document_id), orjson.dumps(state, default=str), ex=KEPT_SECONDS)
             for row in texts:
                 keep_text(pipe, row.document_id, row.job_id, row.text)
             await pipe.execute()

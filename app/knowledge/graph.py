@@ -66,6 +66,11 @@ async def documents_of(session: AsyncSession, entity_ids: Sequence[UUID], *, lim
     return (await session.execute(_DOCUMENTS, {"entities": list(entity_ids), "most": limit})).all()
 
 
+async def batches_of(session: AsyncSession, document_ids: Sequence[UUID], *, limit: int) -> Sequence[Any]:
+    """The batches that documents were taken with: `document_id`, `batch_id`, `external_id`; the newest first."""
+    return (await session.execute(_BATCHES, {"documents": list(document_ids), "most": limit})).all()
+
+
 def _key(edge: GraphEdge) -> tuple[UUID, UUID, RelationType, str | None]:
     return edge.source_id, edge.target_id, edge.type, edge.role
 
@@ -125,3 +130,11 @@ _DOCUMENTS = text(
     GROUP BY 1, 2, 3, 4 ORDER BY mentions DESC, 1, 2 LIMIT :most
     """
 ).bindparams(bindparam("entities", type_=ARRAY(Uuid())))
+_BATCHES = text(
+    """
+    SELECT DISTINCT batch_items.document_id, batches.id AS batch_id, batches.external_id
+    FROM batch_items JOIN batches ON batches.id = batch_items.batch_id
+    WHERE batch_items.document_id = ANY(:documents) AND batch_items.status = 'taken'
+    ORDER BY batch_id DESC, document_id LIMIT :most
+    """
+).bindparams(bindparam("documents", type_=ARRAY(Uuid())))

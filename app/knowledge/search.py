@@ -42,6 +42,8 @@ class Filters:
     """Which chunks are searched; all of the project without any."""
 
     document_ids: Sequence[UUID] | None = None
+    batch_ids: Sequence[UUID] | None = None
+    """Of documents that were taken with one of these batches."""
     entity_ids: Sequence[UUID] | None = None
     """Chunks in which one of them is named; what was merged into them counts as they do."""
     created_after: datetime | None = None
@@ -193,6 +195,7 @@ def _parameters(project_id: UUID, query: Query) -> dict[str, Any]:
         "project": project_id,
         "query": query.text,
         "documents": list(filters.document_ids or ()),
+        "batches": list(filters.batch_ids or ()),
         "entities": list(filters.entity_ids or ()),
         "after": filters.created_after,
         "before": filters.created_before,
@@ -204,6 +207,7 @@ async def _shape(session: AsyncSession, filters: Filters, told: dict[str, Any]) 
     """The way to search; what the entities are told as becomes them and what was merged into them."""
     flags = {
         "documents": filters.document_ids is not None,
+        "batches": filters.batch_ids is not None,
         "dates": filters.dated,
         "entities": filters.entity_ids is not None,
     }

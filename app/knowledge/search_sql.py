@@ -27,6 +27,7 @@ _TYPES: dict[str, Any] = {
     "project": Uuid(),
     "documents": ARRAY(Uuid()),
     "entities": ARRAY(Uuid()),
+    "batches": ARRAY(Uuid()),
     "after": DateTime(timezone=True),
     "before": DateTime(timezone=True),
     "query": Text(),
@@ -43,6 +44,7 @@ class Shape:
     """Which filters a search has, and whether they leave few chunks over."""
 
     documents: bool = False
+    batches: bool = False
     dates: bool = False
     entities: bool = False
     narrow: bool = False
@@ -60,6 +62,9 @@ def _narrow(shape: Shape) -> list[str]:
     conditions = ["c.project_id = :project"]
     if shape.documents:
         conditions.append("c.document_id = ANY(:documents)")
+    if shape.batches:
+        conditions.append("""c.document_id = ANY(ARRAY(
+            SELECT i.document_id FROM batch_items AS i WHERE i.batch_id = ANY(:batches) AND i.status = 'taken'))""")
     if shape.dates:
         conditions.append(f"""c.document_id = ANY(ARRAY(
             SELECT d.id FROM documents AS d WHERE d.project_id = :project AND {_DATES}))""")
@@ -86,6 +91,10 @@ def _wide(shape: Shape, row: str) -> list[str]:
     conditions = [f"{row}.project_id = :project", f"(SELECT j.published FROM jobs AS j WHERE j.id = {row}.job_id)"]
     if shape.documents:
         conditions.append(f"{row}.document_id = ANY(:documents)")
+    if shape.batches:
+        conditions.append(f"""(
+            SELECT true FROM batch_items AS i
+            WHERE i.document_id = {row}.document_id AND i.batch_id = ANY(:batches) AND i.status = 'taken' LIMIT 1)""")
     if shape.dates:
         conditions.append(f"(SELECT {_DATES} FROM documents AS d WHERE d.id = {row}.document_id)")
     if shape.entities:

@@ -18,6 +18,7 @@ from app.knowledge import catalogue, chunks, entities, graph, mentions, merges, 
 from app.knowledge.graph import Around
 
 MERGES_TOLD = 200
+BATCHES_TOLD = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class GraphFound:
     around: Around
     entities: Sequence[EntityFound]
     documents: Sequence[Any]
+    batches: Sequence[Any]
+    """Those that the documents were taken with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +207,10 @@ class Knowledge:
             rows = await catalogue.by_ids(session, ids)
             counts = await catalogue.counts(session, ids)
             mentioned = await graph.documents_of(session, ids, limit=documents_limit) if documents_limit else []
+            shown = list({row.document_id for row in mentioned})
+            batches = await graph.batches_of(session, shown, limit=BATCHES_TOLD) if shown else []
         found = [EntityFound(row, *counts.get(row.id, (0, 0))) for row in rows]
-        return GraphFound(around, found, mentioned)
+        return GraphFound(around, found, mentioned, batches)
 
     async def _family(self, project_id: UUID, entity_id: UUID) -> list[UUID]:
         async with self.sessions() as session:

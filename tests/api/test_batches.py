@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from app.config import Settings
+from app.documents.text_cache import text_key
 from app.queue import QueueName
-from tests.api.running import client_with, problem_of
+from tests.api.running import client_with, problem_of, until
+from tests.api.sse import Event, events_of
 from tests.bench import Bench, open_bench
 from tests.documents import letter
 from tests.ocr.textract import FakeTextract, running_fake
@@ -167,6 +170,110 @@ async def test_a_status_read_that_has_nothing_new(client: Client, bench: Bench) 
     await client.post(f"{path}/cancel")
     changed = await client.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (changed.status_code, changed.json()["state"]) == (200, "cancelled")
+
+
+async def stream_of(client: Client, path: str, last_event_id: str | None = None) -> list[Event]:
+    """All events of a batch's stream, to its end."""
+    headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+    async with client.stream("GET", f"{path}/events", headers=headers) as answer:
+        assert answer.status_code == 200, await answer.aread()
+        return [event async for event in events_of(answer) if event.type != "comment"]
+
+
+async def test_the_stream_of_a_batch(told: Settings) -> None:
+    """A snapshot, the end of every job once, and the batch's own end; whoever was cut off gets the rest, and then 204."""
+    async with open_bench(told) as bench, client_with(told) as client:
+        items = await documents(bench, 4)
+        body = {"documents": items, "options": {"stages": ["ocr"]}, "preflight": "warn"}
+        path = f"/v1/batches/{(await submitted(client, **body))['batch']['id']}"
+        reading = asyncio.create_task(stream_of(client, path))
+        async with serving(told):
+            events = await reading
+        assert (events[0].type, events[0].data["item_count"]) == ("snapshot", 4)
+        ends = [event for event in events if "job_id" in event.data]
+        assert [event.data["payload"]["state"] for event in ends] == ["done"] * 4
+        assert len({event.data["job_id"] for event in ends}) == 4
+        assert (events[-1].type, events[-1].data["state"], events[-1].data["percent"]) == ("done", "done", 100)
+        percents = [event.data["percent"] for event in events if "percent" in event.data]
+        assert percents == sorted(percents)
+        rest = await stream_of(client, path, ends[1].id)
+        assert [event.data["job_id"] for event in rest if "job_id" in event.data] == [
+            event.data["job_id"] for event in ends[2:]
+        ]
+        assert rest[-1].type == "done"
+        over = await client.get(f"{path}/events", headers={"Last-Event-ID": events[-1].id})
+        assert over.status_code == 204
+        late = await stream_of(client, path)
+        assert [event.type for event in late] == ["snapshot", "done"]
+        problem_of(await client.get(f"{path}/events", headers={"Last-Event-ID": "x"}), 422, "request_invalid")
+
+
+async def test_texts_come_out_of_a_warm_cache(told: Settings) -> None:
+    """While a batch is under way, the text of an earlier run is read where the batch has had it put; and it is that run's."""
+    async with open_bench(told) as bench, client_with(told) as client:
+        [item] = await documents(bench, 1)
+        document_id = UUID(item["document_id"])
+        async with serving(told):
+            first = await submitted(client, documents=[item], options={"stages": ["ocr"]}, preflight="warn")
+            await ended(client, first["batch"]["id"])
+        path, redis, key = f"/v1/documents/{document_id}/text", bench.tools.redis, text_key(document_id)
+        text = (await client.get(path)).text
+        async with serving(told, [QueueName.BATCH_LOW]):
+            body = {"documents": [item], "options": {"warm_cache": True}, "priority": "low", "preflight": "warn"}
+            second = await submitted(client, **body)
+            await until(lambda: _is_taken(client, second["batch"]["id"]))
+        assert (await redis.execute_command("HGET", key, "text")).decode() + "\n" == text
+        assert (await client.get(path)).text == text
+        await redis.execute_command("HSET", key, "text", "from the cache")
+        assert (await client.get(path)).text == "from the cache\n"
+        await redis.execute_command("HSET", key, "job_id", str(uuid4()))
+        assert (await client.get(path)).text == text
+
+
+async def _is_taken(client: Client, batch_id: str) -> bool:
+    listed = (await client.get(f"/v1/batches/{batch_id}/jobs", params={"status": "taken"})).json()
+    return bool(listed["items"])
+
+
+async def test_imports_and_uploads_come_with_a_batch(told: Settings) -> None:
+    """What isn't a document yet becomes one when it is taken, with what was said of it; a missing source is refused."""
+    async with open_bench(told) as bench:
+        bucket, s3 = f"incoming-{uuid4()}", bench.rows.bucket.client
+        await s3.create_bucket(Bucket=bucket)
+        await s3.put_object(Bucket=bucket, Key="brief.pdf", Body=letter("A brief"))
+        allowing = told.model_copy(update={"import_buckets": bucket})
+        async with client_with(allowing) as client, httpx.AsyncClient() as store, serving(allowing):
+            content = letter("An upload")
+            upload = (await client.post("/v1/uploads", json={"size_bytes": len(content)})).json()
+            for part in upload["parts"]["items"]:
+                (await store.put(part["url"], content=content)).raise_for_status()
+            items = [
+                {"source": f"s3://{bucket}/brief.pdf", "external_id": "b", "metadata": {"n": 1}},
+                {"source": f"s3://{bucket}/gone.pdf"},
+                {"upload_id": upload["id"]},
+            ]
+            accepted = await submitted(client, documents=items, options={"stages": ["ocr"]}, priority="high")
+            assert accepted["refused"] == []
+            batch = await ended(client, accepted["batch"]["id"])
+            assert batch["progress"]["jobs"] == {"done": 2}
+            assert batch["progress"]["errors"] == {"source_not_found": 1}
+            found = (await client.get(f"/v1/batches/{batch['id']}/jobs")).json()["items"]
+            assert [item["status"] for item in found] == ["taken", "refused", "taken"]
+            assert {item["job"]["priority"] for item in found if item["job"]} == {"high"}
+            document = (await client.get(f"/v1/documents/{found[0]['document_id']}")).json()
+            assert (document["filename"], document["external_id"], document["metadata"]) == ("brief.pdf", "b", {"n": 1})
+
+
+async def test_a_key_makes_a_submission_count_once(client: Client, bench: Bench) -> None:
+    """The second answer is the first one's, and there is one batch."""
+    body = {"documents": await documents(bench, 1), "preflight": "warn"}
+    headers = {"Idempotency-Key": "once"}
+    answers = [await client.post("/v1/batches", json=body, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].json() == answers[1].json()
+    assert len((await client.get("/v1/batches")).json()["items"]) == 1
+    other = await client.post("/v1/batches", json={**body, "priority": "low"}, headers=headers)
+    problem_of(other, 422, "idempotency_mismatch")
 
 
 async def test_batches_are_listed_page_by_page(client: Client) -> None:

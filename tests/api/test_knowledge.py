@@ -128,6 +128,15 @@ async def test_the_graph_around_an_entity(client: Client, worker: str) -> None:
     assert (kinds["document"], set(kinds)) == (document_id, {"entity", "document", "project"})
     belongs = [edge for edge in told["edges"] if edge["type"] == "belongs_to"]
     assert [(edge["source_id"], edge["target_id"]) for edge in belongs] == [(document_id, kinds["project"])]
+    batch = {"documents": [{"document_id": document_id}], "external_id": "case-7", "options": {"stages": ["ocr"]}}
+    batch_id = (await client.post("/v1/batches", json=batch)).json()["batch"]["id"]
+    while (await client.get(f"/v1/batches/{batch_id}", params={"wait": 5})).json()["state"] != "done":
+        pass
+    told = (await client.get("/v1/graph", params={"entity_id": goodwin["id"], "documents": 10})).json()
+    assert [(node["id"], node["name"]) for node in told["nodes"] if node["kind"] == "batch"] == [(batch_id, "case-7")]
+    assert (document_id, batch_id, "belongs_to") in {
+        (edge["source_id"], edge["target_id"], edge["type"]) for edge in told["edges"]
+    }
 
 
 async def test_entities_are_merged_and_parted_again(client: Client, worker: str) -> None:

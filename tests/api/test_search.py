@@ -4,17 +4,19 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
 from app.api.search_schemas import marked
+from app.batches.models import Batch
 from app.config import Settings
 from app.knowledge import search_sql
 from app.knowledge.search_sql import Shape
 from app.knowledge.vectors import as_text
 from tests.api.running import problem_of
+from tests.batches.batching import BatchBench
 from tests.bench import Bench, open_bench
 from tests.embeddings.endpoint import DIMENSIONS, running_endpoint
 from tests.knowledge.filed import Filed, file_document, name_entity
@@ -80,11 +82,20 @@ async def test_meaning_finds_what_words_do_not(client: Client, bench: Bench) -> 
     assert len(both) == 3
 
 
+async def batch_of(bench: Bench, document_id: UUID) -> Batch:
+    """A batch that a document was taken with."""
+    batching = BatchBench(bench, await bench.rows.project())
+    batch = (await batching.submit(document_id)).batch
+    await batching.taking().take(batch.id)
+    return batch
+
+
 async def test_filters_narrow_what_is_found(client: Client, bench: Bench) -> None:
     """By document, by when it came in, by who is named; and by all of them together."""
     long_ago = datetime.now(UTC) - timedelta(days=400)
     old = await file_document(bench, ["the motion of old", "the motion of yore"], created_at=long_ago)
     new = await file_document(bench, ["the motion of today"])
+    batch = await batch_of(bench, new.document_id)
     person = await name_entity(bench, old, 2)
     alias = await name_entity(bench, new, 1, merged_into=person)
     year_ago = (datetime.now(UTC) - timedelta(days=365)).isoformat()
@@ -93,6 +104,8 @@ async def test_filters_narrow_what_is_found(client: Client, bench: Bench) -> Non
             ({}, {"the motion of old", "the motion of yore", "the motion of today"}),
             ({"document_ids": [str(old.document_id)]}, {"the motion of old", "the motion of yore"}),
             ({"document_ids": [str(uuid4())]}, set()),
+            ({"batch_ids": [str(batch.id)]}, {"the motion of today"}),
+            ({"batch_ids": [str(uuid4())]}, set()),
             ({"created_after": year_ago}, {"the motion of today"}),
             ({"created_before": year_ago}, {"the motion of old", "the motion of yore"}),
             ({"entity_ids": [str(person)]}, {"the motion of yore", "the motion of today"}),
@@ -120,6 +133,7 @@ async def test_many_chunks_are_found_by_the_same_rules_as_few(bench: Bench) -> N
     told = {
         "project": old.job.project_id,
         "documents": [old.document_id],
+        "batches": [(await batch_of(bench, old.document_id)).id],
         "entities": [await name_entity(bench, old, 2)],
         "after": None,
         "before": datetime.now(UTC) - timedelta(days=365),
@@ -130,6 +144,7 @@ async def test_many_chunks_are_found_by_the_same_rules_as_few(bench: Bench) -> N
     filters: list[tuple[dict[str, bool], int]] = [
         ({}, 3),
         ({"documents": True}, 2),
+        ({"batches": True}, 2),
         ({"dates": True}, 2),
         ({"entities": True}, 1),
     ]
