@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -30,6 +31,7 @@ from app.api import (
     operations,
     reference,
     search,
+    webhooks,
 )
 from app.api.batch_streams import BatchStreams, batch_piece
 from app.api.bell import Bell
@@ -78,6 +80,8 @@ from app.projects.service import Projects
 from app.queue import ArqQueue, Queue, QueueName, stages_of
 from app.resources import Resources, open_resources
 from app.stopping import end
+from app.webhooks.addresses import Reach
+from app.webhooks.service import Webhooks
 
 TAGS = [
     {"name": "documents", "description": "Submit documents, and fetch what was read."},
@@ -86,6 +90,7 @@ TAGS = [
     {"name": "jobs", "description": "Follow the runs of the pipeline."},
     {"name": "search", "description": "Find places in documents, by words and by meaning."},
     {"name": "events", "description": "What happened, and who did it."},
+    {"name": "webhooks", "description": "Have your own service told when jobs and batches end."},
     {"name": "operations", "description": "Health and metrics."},
 ]
 
@@ -112,6 +117,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         jobs.router,
         batches.router,
         events.router,
+        webhooks.router,
+        webhooks.callback_router,
         entities.router,
         search.router,
         fleet.router,
@@ -123,7 +130,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_error_handlers(app)
     app.add_middleware(RequestContext)
     app.add_middleware(Draining)
-    app.openapi = _written_once(lambda: openapi_document(app, (*jobs.PUBLISHED, *batches.PUBLISHED, *events.PUBLISHED)))  # type: ignore[method-assign]  # FastAPI's way
+    app.openapi = _written_once(
+        lambda: openapi_document(app, (*jobs.PUBLISHED, *batches.PUBLISHED, *events.PUBLISHED, *webhooks.PUBLISHED))
+    )  # type: ignore[method-assign]  # FastAPI's way
     return app
 
 
@@ -179,6 +188,7 @@ def make_services(resources: Resources) -> Services:
         streams=streams,
         batch_streams=BatchStreams(streams, service_batches, streams.batches),
         audit=audit,
+        webhooks=make_webhooks(resources),
         uploads=UploadSlots(settings.max_concurrent_uploads),
         limits=make_limits(resources),
         fleet=Fleet(sessions, queue, queue.window, {name: stages_of(ROUTES, name) for name in QueueName}),
@@ -190,6 +200,18 @@ def make_services(resources: Resources) -> Services:
         ),
         steps=STEPS,
         tasks={stage: route.task.value for stage, route in ROUTES.items()},
+    )
+
+
+def make_webhooks(resources: Resources) -> Webhooks:
+    """What can be asked about webhooks."""
+    settings = resources.settings
+    return Webhooks(
+        resources.sessions,
+        resources.redis,
+        Reach.of(settings.webhook_allowed_networks, http=settings.webhook_allow_http),
+        patience=timedelta(seconds=settings.webhook_give_up_seconds),
+        overlap=timedelta(seconds=settings.webhook_secret_overlap_seconds),
     )
 
 

@@ -11,6 +11,7 @@ from app.jobs.models import Job, TextractJob, Worker
 from app.knowledge.models import DocumentChunk, Entity, EntityMention, EntityMerge, Relationship
 from app.knowledge.vector_models import ChunkVector, EmbeddingModel
 from app.projects.models import ApiKey, Project
+from app.webhooks.models import Webhook, WebhookCursor, WebhookDelivery
 
 __all__ = [
     "Alert",
@@ -33,5 +34,8 @@ __all__ = [
     "Project",
     "Relationship",
     "TextractJob",
+    "Webhook",
+    "WebhookCursor",
+    "WebhookDelivery",
     "Worker",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import analysis, batch, entities, latency, memory, ocr, pipeline, scale, search, submit, upload
+from benchmarks import analysis, batch, entities, latency, memory, ocr, pipeline, scale, search, streams, submit, upload
 from benchmarks.running import RunningStack, free_port, running_stack, settle
 
 BENCHMARKS: dict[str, Callable[[RunningStack], Awaitable[None]]] = {
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[RunningStack], Awaitable[None]]] = {
     "quotas": scale.run_unscaled,
     "blocking": scale.run_blocking,
     "faults": scale.run_faults,
+    "streams": streams.run,
     "batch": batch.run,
     "batch-whole": batch.run_whole,
 }
@@ -35,7 +36,8 @@ ALONE: dict[str, Callable[[], Awaitable[None]]] = {"entities": entities.run}
 """Those that need no stack."""
 
 PARTS = dict.fromkeys(
-    ("pipeline", "long", "scale", "quotas", "blocking", "faults", "batch", "batch-whole"), ("postgres", "valkey", "s3")
+    ("pipeline", "long", "scale", "quotas", "blocking", "faults", "streams", "batch", "batch-whole"),
+    ("postgres", "valkey", "s3"),
 )
 """What those run on that start a worker and a simulated engine of their own."""
 

@@ -41,6 +41,7 @@ from app.stopping import end
 from workers import batch, default, entity, graph, ocr, text
 from workers.context import Context
 from workers.wake import WakingWorker, listen
+from workers.webhooks import delivering
 
 log = structlog.get_logger(__name__)
 
@@ -116,7 +117,8 @@ async def serving(
         for worker in workers.values():
             worker.begin()
         try:
-            yield pipeline.worker_id
+            async with delivering(resources):
+                yield pipeline.worker_id
         finally:
             within = settings.worker_completion_seconds
             await asyncio.gather(*(worker.stop(within_seconds=within) for worker in workers.values()))

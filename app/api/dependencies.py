@@ -34,6 +34,7 @@ from app.knowledge.search import Search
 from app.knowledge.service import Knowledge
 from app.projects.service import Caller, Projects
 from app.storage.s3 import Bucket
+from app.webhooks.service import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Services:
     streams: Streams
     batch_streams: BatchStreams
     audit: Audit
+    webhooks: Webhooks
     uploads: UploadSlots
     limits: Limits
     fleet: Fleet

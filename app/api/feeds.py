@@ -26,7 +26,10 @@ KEPT_PIECES = 200
 """So many pieces of a feed are kept at least, and twice as many at most, once there were so many."""
 FEEDS_AT_ONCE = 200
 HELD_UP_SECONDS = 0.005
-"""When to look again for what is committed and can't be told yet; transactions are short."""
+"""When to look again for what is committed and can't be told yet, at first; later after twice as long each time.
+
+Transactions are short, but for those of people who look after the database.
+"""
 LOOK_SECONDS = 15.0
 """When to look again at what nobody rang for."""
 
@@ -62,6 +65,8 @@ class Feed:
     dropped: int = 0
     """Pieces before those that are kept."""
     followers: int = 0
+    patience: float = HELD_UP_SECONDS
+    """How long it waited last for what it can't tell yet."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
     """Set, and replaced by another, when there is something new."""
 
@@ -130,10 +135,13 @@ class Feeds:
 
     def _take(self, feed: Feed, portion: Portion) -> None:
         feed.add(self.rendered(portion), portion.position)
+        if portion.events or not portion.is_held_up:
+            feed.patience = HELD_UP_SECONDS
         if portion.is_full:
             self._ring(feed)
         elif portion.is_held_up:
-            asyncio.get_running_loop().call_later(HELD_UP_SECONDS, self._ring, feed)
+            asyncio.get_running_loop().call_later(feed.patience, self._ring, feed)
+            feed.patience = min(2 * feed.patience, LOOK_ANYWAY_SECONDS)
 
     def rendered(self, portion: Portion) -> list[Piece]:
         """A portion's pieces."""

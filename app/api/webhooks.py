@@ -1,0 +1,178 @@
+"""Routes of webhooks."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.api.dependencies import ProjectDep, ServicesDep
+from app.api.once import ONCE_ERRORS, OnceDep, answer_with
+from app.api.paging import decode_id_cursor, encode_id_cursor, link_next
+from app.api.problems import problems
+from app.api.webhook_schemas import (
+    CallbackSecretRead,
+    DeliveryList,
+    DeliveryRead,
+    WebhookChange,
+    WebhookCreate,
+    WebhookList,
+    WebhookMessage,
+    WebhookRead,
+    WebhookWithSecret,
+)
+from app.errors import (
+    DeliveryNotFound,
+    RequestInvalid,
+    StateConflict,
+    WebhookLimitReached,
+    WebhookNotFound,
+    WebhookUrlRefused,
+)
+from app.idempotency import Answer
+from app.webhooks.models import DeliveryState, Webhook
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+callback_router = APIRouter(prefix="/v1/callbacks", tags=["webhooks"])
+
+WebhookId = Annotated[UUID, Path(description="The webhook's id.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the list before.")]
+State = Annotated[DeliveryState | None, Query(description="Only of this state.")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=WebhookWithSecret,
+    responses=problems(WebhookUrlRefused, WebhookLimitReached, RequestInvalid, *ONCE_ERRORS),
+)
+async def create_webhook(
+    services: ServicesDep, project_id: ProjectDep, once: OnceDep, wanted: WebhookCreate
+) -> Response:
+    """Have an endpoint told when jobs and batches end. The answer has the secret; it is not told again."""
+    return await once.answer(
+        lambda keep: services.webhooks.create(project_id, **wanted.model_dump(), keep=keep), _created, of=wanted
+    )
+
+
+def _created(webhook: Webhook) -> Answer:
+    said = WebhookWithSecret.revealed(webhook)
+    return answer_with(said, status=201, location=f"/v1/webhooks/{webhook.id}")
+
+
+@router.get("", responses=problems(RequestInvalid))
+async def list_webhooks(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    project_id: ProjectDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> WebhookList:
+    """The project's webhooks, the newest first."""
+    found = await services.webhooks.list_all(project_id, before=decode_id_cursor(cursor), limit=limit + 1)
+    following = encode_id_cursor(found[limit - 1].id) if len(found) > limit else None
+    link_next(request, response, following)
+    return WebhookList(items=[WebhookRead.of(webhook) for webhook in found[:limit]], next=following)
+
+
+@router.get("/{webhook_id}", responses=problems(WebhookNotFound, RequestInvalid))
+async def get_webhook(services: ServicesDep, project_id: ProjectDep, webhook_id: WebhookId) -> WebhookRead:
+    """A webhook, and whether it works."""
+    return WebhookRead.of(await services.webhooks.find(project_id, webhook_id))
+
+
+@router.patch("/{webhook_id}", responses=problems(WebhookNotFound, WebhookUrlRefused, RequestInvalid))
+async def change_webhook(
+    services: ServicesDep, project_id: ProjectDep, webhook_id: WebhookId, wanted: WebhookChange
+) -> WebhookRead:
+    """Change a webhook, disable it, or enable it again."""
+    return WebhookRead.of(await services.webhooks.change(project_id, webhook_id, wanted.said()))
+
+
+@router.delete("/{webhook_id}", status_code=204, responses=problems(WebhookNotFound, RequestInvalid))
+async def delete_webhook(services: ServicesDep, project_id: ProjectDep, webhook_id: WebhookId) -> None:
+    """Delete a webhook and its log; what is still to be sent to it is not sent."""
+    await services.webhooks.delete(project_id, webhook_id)
+
+
+@router.post("/{webhook_id}/test", status_code=202, responses=problems(WebhookNotFound, StateConflict, RequestInvalid))
+async def test_webhook(services: ServicesDep, project_id: ProjectDep, webhook_id: WebhookId) -> DeliveryRead:
+    """Have a webhook sent a message of the type `webhook.test`; its log tells what came of it."""
+    return DeliveryRead.of(await services.webhooks.test(project_id, webhook_id))
+
+
+@router.post("/{webhook_id}/rotate-secret", responses=problems(WebhookNotFound, RequestInvalid))
+async def rotate_webhook_secret(
+    services: ServicesDep, project_id: ProjectDep, webhook_id: WebhookId
+) -> WebhookWithSecret:
+    """Give a webhook another secret, which the answer has; for a while messages are signed with both."""
+    return WebhookWithSecret.revealed(await services.webhooks.rotate_secret(project_id, webhook_id))
+
+
+@router.get("/{webhook_id}/deliveries", responses=problems(WebhookNotFound, RequestInvalid))
+async def list_webhook_deliveries(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    project_id: ProjectDep,
+    webhook_id: WebhookId,
+    state: State = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> DeliveryList:
+    """What a webhook was sent, and what came of it, the newest first."""
+    before = decode_id_cursor(cursor)
+    found = await services.webhooks.deliveries(project_id, webhook_id, state=state, before=before, limit=limit + 1)
+    following = encode_id_cursor(found[limit - 1].id) if len(found) > limit else None
+    link_next(request, response, following)
+    return DeliveryList(items=[DeliveryRead.of(delivery) for delivery in found[:limit]], next=following)
+
+
+@router.post(
+    "/{webhook_id}/deliveries/{delivery_id}/redeliver",
+    status_code=202,
+    responses=problems(WebhookNotFound, DeliveryNotFound, StateConflict, RequestInvalid),
+)
+async def redeliver_webhook(
+    services: ServicesDep,
+    project_id: ProjectDep,
+    webhook_id: WebhookId,
+    delivery_id: Annotated[UUID, Path(description="The delivery's id.")],
+) -> DeliveryRead:
+    """Have a message sent again, under the same `webhook-id`."""
+    return DeliveryRead.of(await services.webhooks.redeliver(project_id, webhook_id, delivery_id))
+
+
+@callback_router.get("/secret")
+async def get_callback_secret(services: ServicesDep, project_id: ProjectDep) -> CallbackSecretRead:
+    """What the messages to the project's `callback_url`s are signed with."""
+    return CallbackSecretRead.of(await services.webhooks.callbacks(project_id))
+
+
+@callback_router.post("/rotate-secret")
+async def rotate_callback_secret(services: ServicesDep, project_id: ProjectDep) -> CallbackSecretRead:
+    """Give the project's callbacks another secret; for a while messages are signed with both."""
+    return CallbackSecretRead.of(await services.webhooks.rotate_callback_secret(project_id))
+
+
+@callback_router.get("/deliveries", responses=problems(RequestInvalid))
+async def list_callback_deliveries(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    project_id: ProjectDep,
+    state: State = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> DeliveryList:
+    """What the project's `callback_url`s were sent, and what came of it, the newest first."""
+    before = decode_id_cursor(cursor)
+    found = await services.webhooks.callback_deliveries(project_id, state=state, before=before, limit=limit + 1)
+    following = encode_id_cursor(found[limit - 1].id) if len(found) > limit else None
+    link_next(request, response, following)
+    return DeliveryList(items=[DeliveryRead.of(delivery) for delivery in found[:limit]], next=following)
+
+
+PUBLISHED = (WebhookMessage,)
+"""Schemas that no route names: of what is sent."""
