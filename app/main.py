@@ -21,11 +21,13 @@ from app.api import (
     batches,
     direct_uploads,
     docs,
+    document_lists,
     documents,
     entities,
     events,
     fleet,
     formats,
+    job_lists,
     jobs,
     knowledge,
     operations,
@@ -64,6 +66,7 @@ from app.documents.trace import Traces
 from app.event_log import Portion, Position
 from app.idempotency import Keys
 from app.jobs.fleet import Fleet
+from app.jobs.outlook import Outlook
 from app.jobs.service import Jobs
 from app.jobs.watch import WATCH_SECONDS
 from app.knowledge.reprocessing import Reprocessing
@@ -73,6 +76,7 @@ from app.knowledge.service import Knowledge
 from app.limits.intake import Intake
 from app.limits.rates import Rate, RateLimits
 from app.logs import configure_logs
+from app.pipeline.outcome import erasing_of, slots_of
 from app.pipeline.stages import QUEUES, ROUTES, STEPS, queues_for
 from app.pipeline.sweep import every
 from app.pipeline.watching import watch_of
@@ -111,10 +115,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     for router in (
         documents.router,
+        document_lists.router,
         direct_uploads.router,
         knowledge.router,
         formats.router,
         jobs.router,
+        job_lists.router,
         batches.router,
         events.router,
         webhooks.router,
@@ -156,7 +162,7 @@ def make_services(resources: Resources) -> Services:
     """Everything that routes call."""
     settings, sessions = resources.settings, resources.sessions
     queue = ArqQueue(resources.redis, ROUTES, window=2 * settings.fleet_slots_per_queue)
-    service_jobs, bell = Jobs(sessions, resources.redis, queue), Bell(resources.redis)
+    slots, bell = slots_of(resources), Bell(resources.redis)
     audit = Audit(sessions)
     service_batches = make_batches(resources, queue)
     streams = make_streams(resources, bell, audit)
@@ -174,7 +180,9 @@ def make_services(resources: Resources) -> Services:
         documents=service_documents,
         formats=make_formats(resources, service_documents),
         traces=Traces(sessions),
-        jobs=service_jobs,
+        jobs=Jobs(sessions, resources.redis, queue, slots),
+        outlook=Outlook(sessions),
+        erasing=erasing_of(resources, slots),
         batches=service_batches,
         batch_request_bytes=settings.batch_request_bytes,
         knowledge=Knowledge(sessions),

@@ -180,7 +180,7 @@ class Bench:
     @property
     def jobs(self) -> Jobs:
         """What a caller can ask about jobs."""
-        return Jobs(self.tools.sessions, self.tools.redis, self.queue)
+        return Jobs(self.tools.sessions, self.tools.redis, self.queue, self.tools.slots)
 
     @property
     def sweep(self) -> Sweep:

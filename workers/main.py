@@ -25,13 +25,14 @@ from app.documents.sources import AllowedSources
 from app.entities.mentions import EntityExtractor
 from app.jobs.presence import Presence, new_worker_id
 from app.jobs.watch import WATCH_SECONDS
+from app.knowledge.erasing import ERASING_SECONDS
 from app.ocr.engine import EngineName
 from app.pipeline.abandoned import ABANDONED_SECONDS, ask_about_abandoned
 from app.pipeline.admission import Admission
 from app.pipeline.noticing import hear_notices
-from app.pipeline.outcome import open_tools
+from app.pipeline.outcome import erasing_of, open_tools
 from app.pipeline.polling import Polling
-from app.pipeline.runner import Pipeline
+from app.pipeline.runner import STOPS_SECONDS, Pipeline
 from app.pipeline.stages import ROUTES, STAGES, STEPS
 from app.pipeline.sweep import Sweep, every
 from app.pipeline.watching import watch_of
@@ -185,6 +186,9 @@ def _background(resources: Resources, pipeline: Pipeline, queues: Sequence[Queue
         pipeline.queue,
     )
     tasks.append(asyncio.create_task(every(UPLOADS_SECONDS, uploads.sweep)))
+    tasks.append(asyncio.create_task(every(STOPS_SECONDS, pipeline.stop_cancelled)))
+    erasing = erasing_of(resources, pipeline.tools.slots)
+    tasks.append(asyncio.create_task(every(ERASING_SECONDS, erasing.finish_erasures)))
     if QueueName.OCR in queues:
         polling = Polling(pipeline.tools, pipeline.queue, pipeline.advance_in_turn)
         pause = min(seconds, POLL_PAUSE_SECONDS)

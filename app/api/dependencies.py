@@ -26,9 +26,11 @@ from app.documents.trace import Traces
 from app.documents.uploads import Uploads
 from app.idempotency import Keys
 from app.jobs.fleet import Fleet
+from app.jobs.outlook import Outlook
 from app.jobs.service import Jobs
 from app.jobs.states import Stage
 from app.jobs.steps import Step
+from app.knowledge.erasing import Erasing
 from app.knowledge.reprocessing import Reprocessing
 from app.knowledge.search import Search
 from app.knowledge.service import Knowledge
@@ -46,6 +48,8 @@ class Services:
     formats: Formats
     traces: Traces
     jobs: Jobs
+    outlook: Outlook
+    erasing: Erasing
     batches: Batches
     batch_request_bytes: int
     """The largest body of a request that submits a batch."""

@@ -54,7 +54,7 @@ async def get_job(
     if matches(seen, job):
         return not_modified(job)  # type: ignore[return-value]  # an answer without a body
     set_status_headers(response, job)
-    return JobRead.of(job, await services.jobs.queue_position(job))
+    return JobRead.of(job, await services.outlook.of(job))
 
 
 @router.get(
@@ -70,7 +70,10 @@ async def stream_job_events(
 
 @router.post("/{job_id}/cancel", status_code=202, responses=problems(JobNotFound, StateConflict, RequestInvalid))
 async def cancel_job(response: Response, services: ServicesDep, project_id: ProjectDep, job_id: JobId) -> JobRead:
-    """Stop a job: at once while it waits, before its next stage while it is being worked on."""
+    """Stop a job: at once while it waits, within seconds while it is being worked on.
+
+    Its place at the OCR engine is free at once. To cancel it once more changes nothing.
+    """
     job = await services.jobs.cancel(project_id, job_id)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     response.headers["Retry-After"] = "1"
@@ -79,7 +82,7 @@ async def cancel_job(response: Response, services: ServicesDep, project_id: Proj
 
 @router.post("/{job_id}/retry", status_code=202, responses=problems(JobNotFound, StateConflict, RequestInvalid))
 async def retry_job(response: Response, services: ServicesDep, project_id: ProjectDep, job_id: JobId) -> JobRead:
-    """Run a job that was given up again from the stage that failed, with a fresh budget of attempts.
+    """Run a job that was given up, or cancelled, again from the stage that it had come to, with a fresh budget of attempts.
 
     An OCR job that runs or has ended well is asked for its result again, and not paid for again.
     """

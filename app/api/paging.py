@@ -2,11 +2,15 @@
 
 import base64
 import binascii
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from fastapi import Request, Response
 
 from app.errors import RequestInvalid
+from app.jobs.listing import Place
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def encode_cursor(position: int) -> str:
@@ -40,6 +44,24 @@ def decode_id_cursor(cursor: str | None) -> UUID | None:
     try:
         return UUID(bytes=base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error) as error:
+        raise RequestInvalid("The cursor is not one that this list gave.") from error
+
+
+def encode_place(place: Place) -> str:
+    """A cursor that goes on after a row of a moment and an id."""
+    microseconds = (place.created_at - EPOCH) // timedelta(microseconds=1)
+    return base64.urlsafe_b64encode(microseconds.to_bytes(8) + place.id.bytes).decode().rstrip("=")
+
+
+def decode_place(cursor: str | None) -> Place | None:
+    """The place that a cursor goes on after; None without one. Raises `RequestInvalid` for one that isn't ours."""
+    if cursor is None:
+        return None
+    try:
+        said = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        moment = EPOCH + timedelta(microseconds=int.from_bytes(said[:8]))
+        return Place(moment, UUID(bytes=said[8:]))
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise RequestInvalid("The cursor is not one that this list gave.") from error
 
 

@@ -12,6 +12,7 @@ from app.documents.models import Document
 from app.documents.submission import Submission
 from app.events import Event, EventType, Severity
 from app.jobs.models import Job
+from app.jobs.outlook import NOTHING, Prospect
 from app.jobs.shares import share_of
 from app.jobs.states import JobState, Priority, Stage
 from app.ocr.engine import EngineName
@@ -29,6 +30,8 @@ JOB_EXAMPLE: dict[str, Any] = {
     "progress": {"fraction": 0.4, "pages_done": 0, "pages_total": 12},
     "attempts": 0,
     "queue_position": None,
+    "estimated_start_at": None,
+    "estimated_completion_at": NOW,
     "next_attempt_at": NOW,
     "cancel_requested": False,
     "error": None,
@@ -138,7 +141,14 @@ class JobRead(BaseModel):
     progress: Progress
     attempts: int = Field(description="Failed tries of its present stage.")
     queue_position: int | None = Field(
-        description="How many of the project's jobs stand before it; null once it has begun."
+        description="How many of the project's jobs are begun before it, at most 10,000; null once it has begun, and in lists."
+    )
+    estimated_start_at: datetime | None = Field(
+        default=None,
+        description="By its place, and the pace of the last minutes; null once it has begun, and in lists.",
+    )
+    estimated_completion_at: datetime | None = Field(
+        default=None, description="The same of its end. Null where too little was done lately to tell, and in lists."
     )
     next_attempt_at: datetime = Field(description="When it is due next, where it waits.")
     cancel_requested: bool
@@ -156,12 +166,14 @@ class JobRead(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, job: Job, queue_position: int | None = None) -> Self:
-        """From a job's row."""
+    def of(cls, job: Job, prospect: Prospect = NOTHING) -> Self:
+        """From a job's row, and what can be said of what comes."""
         return cls(
             **{name: getattr(job, name) for name in _COPIED},
             progress=_progress(job),
-            queue_position=queue_position,
+            queue_position=prospect.queue_position,
+            estimated_start_at=prospect.estimated_start_at,
+            estimated_completion_at=prospect.estimated_completion_at,
             cancel_requested=job.cancel_requested_at is not None,
             error=_error(job),
             textract=TextractRead(

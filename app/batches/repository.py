@@ -214,7 +214,7 @@ _ADD_ITEMS = text("""
                 CAST(:external_ids AS text[]), CAST(:metadata AS text[]), CAST(:codes AS text[]),
                 CAST(:messages AS text[]))
             AS i (number, asked, document_id, external_id, metadata, code, message)
-        LEFT JOIN documents d ON d.id = i.document_id AND d.project_id = :project
+        LEFT JOIN documents d ON d.id = i.document_id AND d.project_id = :project AND d.erased_at IS NULL
         CROSS JOIN LATERAL (
             SELECT CASE WHEN i.code IS NOT NULL THEN i.code
                 WHEN i.document_id IS NULL THEN NULL

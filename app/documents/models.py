@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func, literal_column
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,6 +34,13 @@ class Document(Base):
         Index("ix_documents_project_id_created_at", "project_id", sql("created_at DESC"), sql("id DESC")),
         Index("ix_documents_project_id_sha256", "project_id", "sha256"),
         Index("ix_documents_project_id_external_id", "project_id", "external_id"),
+        Index("ix_documents_project_id_media_type", "project_id", "media_type", sql("created_at DESC"), sql("id DESC")),
+        Index(
+            "ix_documents_project_id_filename",
+            "project_id",
+            literal_column("lower(filename)").label("lower_filename"),
+            postgresql_ops={"lower_filename": "text_pattern_ops"},
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -49,6 +56,26 @@ class Document(Base):
     page_count: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    erased_at: Mapped[datetime | None]
+    """When somebody deleted it: from then on it is there for nobody, and what is left of it is being taken away."""
+
+
+class Erasure(Base):
+    """A document that somebody deleted, until nothing of it is left: whoever dies while erasing it, another one goes on."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (Index("ix_erasures_due_at", "due_at"),)
+
+    document_id: Mapped[UUID] = mapped_column(primary_key=True, autoincrement=False)
+    """No foreign key: it outlives its document's row."""
+    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"))
+    s3_key: Mapped[str]
+    textract_job_ids: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
+    """The engines' ids of its OCR jobs, under which results are kept elsewhere."""
+    due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When it is to be looked at next."""
+    rows_gone_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Page(Base):

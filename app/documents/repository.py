@@ -22,7 +22,8 @@ pages = table_of(Page)
 READABLE_STAGES = tuple(stage for stage in Stage if stage not in {Stage.QUEUED, Stage.JOB_VALIDATED, Stage.PARSING})
 """From `parsed` on, a job's text is there, whatever becomes of the later stages."""
 
-GIVEN_COLUMNS = tuple(name for name in documents.c.keys() if name not in {"page_count", "created_at", "updated_at"})  # noqa: SIM118
+NOT_GIVEN = {"page_count", "created_at", "updated_at", "erased_at"}
+GIVEN_COLUMNS = tuple(name for name in documents.c.keys() if name not in NOT_GIVEN)  # noqa: SIM118
 _INSERT = (
     insert(documents)
     .values({name: bindparam(f"document_{name}", type_=documents.c[name].type) for name in GIVEN_COLUMNS})
@@ -30,7 +31,9 @@ _INSERT = (
     .cte("stored")
 )
 _FIND = select(documents).where(
-    documents.c.id == bindparam("document_id"), documents.c.project_id == bindparam("project_id")
+    documents.c.id == bindparam("document_id"),
+    documents.c.project_id == bindparam("project_id"),
+    documents.c.erased_at.is_(None),
 )
 _FIND_AND_LOCK = _FIND.with_for_update()
 
@@ -41,7 +44,7 @@ async def find(session: AsyncSession, project_id: UUID, document_id: UUID, *, lo
     row = (await session.execute(query, {"document_id": document_id, "project_id": project_id})).one_or_none()
     if row is None:
         raise DocumentNotFound
-    return _document(row._mapping)
+    return as_document(row._mapping)
 
 
 async def get(session: AsyncSession, document_id: UUID) -> Document:
@@ -49,7 +52,7 @@ async def get(session: AsyncSession, document_id: UUID) -> Document:
     row = (await session.execute(select(documents).where(documents.c.id == document_id))).one_or_none()
     if row is None:
         raise DocumentNotFound
-    return _document(row._mapping)
+    return as_document(row._mapping)
 
 
 async def add(session: AsyncSession, document: Document) -> None:
@@ -119,7 +122,7 @@ async def look_before_reading(session: AsyncSession, job: Job) -> tuple[Document
     if row is None:
         raise DocumentNotFound
     *columns, begun, elsewhere, paid_elsewhere = row
-    document = _document(dict(zip(documents.c.keys(), columns, strict=True)))
+    document = as_document(dict(zip(documents.c.keys(), columns, strict=True)))
     return document, Known(begun, elsewhere, paid_elsewhere)
 
 
@@ -201,7 +204,8 @@ def _document_parameters(document: Document) -> dict[str, Any]:
     return {f"document_{name}": getattr(document, _attribute(name)) for name in GIVEN_COLUMNS}
 
 
-def _document(mapping: Any) -> Document:
+def as_document(mapping: Any) -> Document:
+    """A document of a row's columns."""
     return Document(**{_attribute(name): value for name, value in mapping.items()})
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
@@ -10,11 +10,13 @@ from uuid import UUID
 from app.db import Sessions, new_id, one_statement
 from app.documents import repository
 from app.documents.intake import EXTENSIONS, SizeLimits, read_head, sniff
+from app.documents.listing import DocumentFilter, Listed, list_documents
 from app.documents.models import Page
 from app.documents.submission import Description, StoredBytes, Submission, record
 from app.errors import ResultNotReady, ResultUnavailable
 from app.idempotency import Keep, keep_nothing
 from app.jobs import repository as jobs_repository
+from app.jobs.listing import Place
 from app.jobs.models import Job
 from app.jobs.states import LIVE_STATES
 from app.queue import Queue
@@ -73,15 +75,22 @@ class Documents:
             job = await jobs_repository.latest_of(session, document_id)
             return Submission(document, job, await jobs_repository.cost_of_document(session, document_id))
 
-    async def pages(self, project_id: UUID, document_id: UUID, *, after: int, limit: int) -> list[Page]:
+    async def list(
+        self, project_id: UUID, wanted: DocumentFilter, *, before: Place | None, limit: int
+    ) -> "Sequence[Listed]":
+        """Documents of a project with their newest jobs, the newest first."""
+        async with self.sessions() as session:
+            return await list_documents(session, project_id, wanted, before=before, limit=limit)
+
+    async def pages(self, project_id: UUID, document_id: UUID, *, after: int, limit: int) -> "Sequence[Page]":
         """Pages after a number. Raises `DocumentNotFound`, `ResultNotReady`, `ResultUnavailable`."""
         job = await self.readable_job(project_id, document_id)
         return await self.pages_of_run(job.id, after=after, limit=limit)
 
-    async def pages_of_run(self, job_id: UUID, *, after: int, limit: int) -> list[Page]:
+    async def pages_of_run(self, job_id: UUID, *, after: int, limit: int) -> "Sequence[Page]":
         """Pages of a run that the caller was shown, after a number."""
         async with self.sessions() as session:
-            return list(await repository.list_pages(session, job_id, after=after, limit=limit))
+            return await repository.list_pages(session, job_id, after=after, limit=limit)
 
     async def page(self, project_id: UUID, document_id: UUID, number: int) -> Page:
         """One page. Raises as `pages` does, and `PageNotFound`."""

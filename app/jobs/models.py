@@ -61,6 +61,28 @@ class Job(Base):
             postgresql_where=text("reads AND state IN ('queued', 'working', 'retryable')"),
         ),
         Index("ix_jobs_document_id_created_at", "document_id", text("created_at DESC")),
+        # Of lists: each is read from as many places of one index as what is asked for has states, stages and priorities.
+        Index(
+            "ix_jobs_listed",
+            "project_id",
+            "state",
+            "stage",
+            "priority",
+            text("created_at DESC"),
+            text("id DESC"),
+        ),
+        Index(
+            "ix_jobs_failed",
+            "project_id",
+            "error_code",
+            "state",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("error_code IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_finished", "project_id", text("finished_at DESC"), postgresql_where=text("finished_at IS NOT NULL")
+        ),
         Index("ix_jobs_batch_id_id", "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
         # Whether a batch has jobs that haven't ended is asked every second.
         Index(
@@ -208,6 +230,8 @@ class TextractJob(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    let_go_at: Mapped[datetime | None]
+    """When its job was cancelled: from then on it holds no slot, though the engine may go on with it."""
 
 
 class Worker(Base):

@@ -41,6 +41,9 @@ events = table_of(Event)
 NOTHING: Mapping[str, Any] = {}
 
 CANCELLED = EventDraft(EventType.DONE, {"message": "The job was cancelled."})
+STOP_ASKED = EventDraft(
+    EventType.ACTION, {"message": "Somebody asked for the job to be stopped."}, code="cancel_requested"
+)
 GIVEN_BACK = EventDraft(EventType.PROGRESS, {"message": "The worker stops; another one takes the job up."})
 
 
@@ -126,6 +129,22 @@ async def claim(session: AsyncSession, job_id: UUID, stage: Stage, *, worker: st
     return None if row is None else Job(**row._mapping)
 
 
+async def ask_to_stop(session: AsyncSession, job_id: UUID) -> Job | None:
+    """Ask the worker that has a job to stop, once; None where nobody works on it, or was asked before."""
+    row = (await session.execute(_ASK_TO_STOP, {"job_id": job_id} | _event_parameters(STOP_ASKED))).one_or_none()
+    return None if row is None else Job(**row._mapping)
+
+
+async def to_be_stopped(session: AsyncSession, fences: Mapping[UUID, int]) -> list[UUID]:
+    """Those of some claimed jobs that somebody asked to stop, and those that are gone."""
+    there = {row.id: row for row in await session.execute(_STOPPING, {"ids": list(fences)})}
+    return [
+        job_id
+        for job_id, fence in fences.items()
+        if (row := there.get(job_id)) is None or (row.fence == fence and row.cancel_requested_at is not None)
+    ]
+
+
 async def append_events(session: AsyncSession, job: Job, drafts: Sequence[EventDraft], **changes: Any) -> int:
     """Write events that change no state, and counters with them, under the job's fence. Returns the last number."""
     values = {**changes, "last_event_number": jobs.c.last_event_number + len(drafts), "updated_at": func.now()}
@@ -152,19 +171,6 @@ async def events_after(session: AsyncSession, job_id: UUID, number: int, *, limi
     """A job's events after a number, in order."""
     query = select(Event).where(Event.job_id == job_id, Event.number > number).order_by(Event.number).limit(limit)
     return (await session.scalars(query)).all()
-
-
-async def queue_position(session: AsyncSession, job: Job, *, limit: int = 10_000) -> int | None:
-    """How many jobs of its project stand before a job that waits for its first stage; None once it has begun."""
-    if job.state is not JobState.QUEUED or job.stage is not Stage.QUEUED:
-        return None
-    waiting = (
-        select(jobs.c.id)
-        .where(jobs.c.project_id == job.project_id, jobs.c.stage == Stage.QUEUED, jobs.c.state.in_(WAITING_STATES))
-        .where(jobs.c.priority == job.priority, jobs.c.created_at < job.created_at)
-        .limit(limit)
-    )
-    return await session.scalar(select(func.count()).select_from(waiting.subquery()))
 
 
 @cache
@@ -278,6 +284,14 @@ _FIND: Select[Any] = select(jobs).where(
 )
 _LATEST: Select[Any] = (
     select(jobs).where(jobs.c.document_id == bindparam("document")).order_by(jobs.c.created_at.desc()).limit(1)
+)
+_ASK_TO_STOP = _with_event(
+    update(jobs)
+    .where(jobs.c.id == bindparam("job_id"), jobs.c.state == JobState.WORKING, jobs.c.cancel_requested_at.is_(None))
+    .values(cancel_requested_at=func.now(), updated_at=func.now(), last_event_number=jobs.c.last_event_number + 1)
+)
+_STOPPING = select(jobs.c.id, jobs.c.fence, jobs.c.cancel_requested_at).where(
+    jobs.c.id.in_(bindparam("ids", expanding=True))
 )
 _CLAIM = _with_event(
     update(jobs)

@@ -107,7 +107,7 @@ def ocr_span(ocr_job: TextractJob) -> Span | None:
 def _moved(event: Event) -> _Place | None:
     """Where a job stands after an event; None of events that move nothing."""
     told: dict[str, Any] = event.payload
-    if "stage" not in told or "state" not in told:
+    if event.type is EventType.ACTION or "stage" not in told or "state" not in told:
         return None
     at = event.created_at
     return _Place(Stage(told["stage"]), JobState(told["state"]), int(told.get("attempts", 0)), at, at, at)

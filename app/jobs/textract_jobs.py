@@ -148,7 +148,7 @@ async def take_over(session: AsyncSession, job: Any, first_pages: Sequence[int])
     if len(paid) < len(first_pages):
         return []
     taken = update(textract_jobs).where(textract_jobs.c.id.in_([row.id for row in paid]))
-    moved = taken.values(job_id=job.id, document_id=job.document_id).returning(*textract_jobs.c)
+    moved = taken.values(job_id=job.id, document_id=job.document_id, let_go_at=None).returning(*textract_jobs.c)
     rows = [TextractJob(**row._mapping) for row in await session.execute(moved)]
     for owner in {row.job_id for row in paid if row.job_id is not None}:
         await session.execute(_COUNT_COST, {"job": owner})
@@ -217,7 +217,7 @@ _UNSTARTED = textract_jobs.c.status.in_((TextractJobStatus.STARTING, TextractJob
 _BEGUN_COLUMNS = tuple(
     name
     for name in textract_jobs.c.keys()  # noqa: SIM118 (its columns, by name)
-    if name not in {"textract_job_id", "status", "message", "gets", "created_at", "started_at", "ended_at"}
+    if name not in {"textract_job_id", "status", "message", "gets", "created_at", "started_at", "ended_at", "let_go_at"}
 )
 _HELD = (
     select(jobs.c.id)
@@ -234,6 +234,7 @@ _BEGIN = _ROW.on_conflict_do_update(
     constraint="uq_textract_jobs_engine_operation_token",
     set_={
         "job_id": _ROW.excluded.job_id,
+        "let_go_at": None,
         "status": case((_UNSTARTED, TextractJobStatus.STARTING), else_=textract_jobs.c.status),
         "message": case((_UNSTARTED, None), else_=textract_jobs.c.message),
         "created_at": case((_UNSTARTED, func.now()), else_=textract_jobs.c.created_at),
@@ -283,7 +284,7 @@ _COUNT_GETS = text("""
 _OPEN_MEMBERS = text("""
     SELECT string_agg(coalesce(job_id::text, 'gone-' || id) || ':' || part, chr(10)) FROM textract_jobs
     WHERE engine = :engine AND operation = :operation AND status IN ('STARTING', 'IN_PROGRESS') AND NOT synchronous
-      AND created_at > now() - :within
+      AND created_at > now() - :within AND let_go_at IS NULL
       AND (status = 'IN_PROGRESS' OR created_at > now() - interval '2 minutes')
 """).bindparams(bindparam("within", type_=Interval))
 

@@ -10,8 +10,10 @@ from redis.asyncio import Redis
 from app.config import Settings
 from app.db import Sessions
 from app.entities.mentions import EntityExtractor
+from app.jobs.slots import Slots
 from app.jobs.states import Stage
 from app.knowledge.embedding import Embedding
+from app.knowledge.erasing import Erasing, Output
 from app.ocr.calls import Ocr
 from app.pipeline.estimates import Estimates
 from app.pipeline.portions import Portions
@@ -29,6 +31,7 @@ class Tools:
     redis: Redis
     bucket: Bucket
     ocr: Ocr
+    slots: Slots
     estimates: Estimates
     portions: Portions
     turns: Turns
@@ -48,6 +51,29 @@ class Outcome:
     """Where the job comes to, if not to the stage that the table names: what lies between was not needed."""
 
 
+def slots_of(resources: Resources) -> Slots:
+    """What frees the slots of jobs that are cancelled."""
+    return Slots(resources.ocr.pacer, tuple(resources.ocr.lanes))
+
+
+def erasing_of(resources: Resources, slots: Slots) -> Erasing:
+    """What erases documents, for both doors."""
+    settings = resources.settings
+    output = None
+    if settings.textract_output_bucket is not None:
+        folder = settings.textract_output_prefix.strip("/")
+        output = Output(Bucket(resources.bucket.client, settings.textract_output_bucket), folder)
+    return Erasing(
+        sessions=resources.sessions,
+        bucket=resources.bucket,
+        redis=resources.redis,
+        slots=slots,
+        # By then a stage has either ended or lost its lease.
+        settles_after=timedelta(seconds=settings.stage_timeout_seconds + settings.lease_seconds),
+        output=output,
+    )
+
+
 def open_tools(resources: Resources) -> Tools:
     """The tools of a process, out of what it has open."""
     estimates = Estimates(resources.settings, resources.sessions, resources.ocr.pacer)
@@ -57,6 +83,7 @@ def open_tools(resources: Resources) -> Tools:
         redis=resources.redis,
         bucket=resources.bucket,
         ocr=resources.ocr,
+        slots=slots_of(resources),
         estimates=estimates,
         portions=Portions(resources.redis),
         turns=Turns(resources.settings.worker_max_jobs),

@@ -11,7 +11,7 @@ from app import events
 from app.db import is_away, one_statement
 from app.errors import InternalError
 from app.events import EventDraft
-from app.jobs import repository
+from app.jobs import repository, slots
 from app.jobs.models import Job
 from app.jobs.states import JobState
 from app.pipeline.outcome import Tools
@@ -47,7 +47,16 @@ async def move(tools: Tools, job: Job, state: JobState, event: EventDraft, **cha
             seen: dict[str, Any] = {"fence": job.fence, "at_stage": job.stage, "at_state": job.state}
             return await repository.transition(session, job.id, state, event=event, **seen, **changes)
 
+    async def let_go(cancelled: Job) -> Job:
+        async with one_statement(tools.sessions) as session:
+            await slots.let_go(session, cancelled)
+        return cancelled
+
     moved = await recorded(write)
+    if moved is not None and moved.state is JobState.CANCELLED:
+        cancelled = moved
+        await recorded(lambda: let_go(cancelled))
+        await tools.slots.free(cancelled)
     if moved is not None:
         await events.ring(
             tools.redis, moved.id, moved.last_event_number, project_id=moved.project_id, batch_id=moved.batch_id

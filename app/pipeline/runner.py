@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -34,6 +35,14 @@ from app.queue import Queue, QueueName
 
 log = structlog.get_logger(__name__)
 
+STOPS_SECONDS = 1.0
+"""How often a worker looks whether somebody asked for what it works on to be stopped."""
+
+
+class Stopped(Exception):
+    """A stage that was cut short, because somebody asked for its job to be stopped."""
+
+
 SHORT_PAGES = 25
 """A document of so few pages takes less time at each stage than at a queue: it runs on through those that the process serves."""
 
@@ -49,6 +58,8 @@ class Pipeline:
     """The queues that the process serves."""
     running: dict[UUID, int] = field(default_factory=dict)
     """What this process works on now, and under which fence: the heartbeat renews the leases of these, and no others."""
+    limits: dict[UUID, asyncio.Timeout] = field(default_factory=dict)
+    """The time that those stages have which can be cut short."""
 
     async def advance(self, job_id: UUID, stage: Stage) -> None:
         """Carry a job on from a stage, as far as its queue goes. A job that isn't there to be taken is left alone."""
@@ -83,6 +94,18 @@ class Pipeline:
                 if self.running.get(job_id) == fence:
                     del self.running[job_id]
 
+    async def stop_cancelled(self) -> None:
+        """Cut the stages short whose jobs somebody asked to stop: every stage may be cut off, and leaves nothing half done."""
+        fences = {job_id: self.running[job_id] for job_id in self.limits if job_id in self.running}
+        if not fences:
+            return
+        async with one_statement(self.tools.sessions) as session:
+            told = await repository.to_be_stopped(session, fences)
+        for job_id in told:
+            if self.running.get(job_id) == fences[job_id] and (limit := self.limits.pop(job_id, None)) is not None:
+                log.info("stage_cut_short", job_id=str(job_id))
+                limit.reschedule(asyncio.get_running_loop().time())
+
     async def _claim(self, job_id: UUID, stage: Stage) -> Job | None:
         lease = timedelta(seconds=self.tools.settings.lease_seconds)
         async with one_statement(self.tools.sessions) as session:
@@ -96,7 +119,11 @@ class Pipeline:
                 return await self._move(job, JobState.CANCELLED, event=CANCELLED)
             if row.during is not None and job.stage is row.stage:
                 return await self._move(job, JobState.WORKING, event=EventDraft(EventType.STAGE), stage=row.during)
-            return await self._succeed(job, queue, *await self._run(job, row))
+            try:
+                outcome, seconds = await self._run(job, row)
+            except Stopped:
+                return await self._move(job, JobState.CANCELLED, event=CANCELLED)
+            return await self._succeed(job, queue, outcome, seconds)
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(job))
             raise
@@ -107,12 +134,15 @@ class Pipeline:
             return await self._fail(job, error)
 
     async def _run(self, job: Job, row: StageRow) -> tuple[Outcome, float]:
-        """The stage's outcome, and how many seconds it took. Whatever it raises comes out as an error of our tree."""
+        """The stage's outcome, and how many seconds it took. Whatever it raises comes out as an error of our tree.
+
+        Raises `Stopped` where it was cut short.
+        """
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self.tools.settings.stage_timeout_seconds):
+            async with self._limited(job, row):
                 outcome = await row.run(job, self.tools)
-        except QuireError:
+        except (QuireError, Stopped):
             raise
         except TimeoutError as error:
             raise StageTimeout from error
@@ -123,6 +153,23 @@ class Pipeline:
             log.exception("stage_crashed", stage=job.stage)
             raise InternalError(f"{row.task} failed unexpectedly ({type(error).__name__}).") from error
         return outcome, time.monotonic() - began
+
+    @asynccontextmanager
+    async def _limited(self, job: Job, row: StageRow) -> AsyncIterator[None]:
+        """The time that a stage has. Raises `TimeoutError`, and `Stopped` where it was cut short."""
+        limit = asyncio.timeout(self.tools.settings.stage_timeout_seconds)
+        try:
+            async with limit:
+                if row.can_be_cut_short:
+                    self.limits[job.id] = limit
+                yield
+        except TimeoutError:
+            if limit.expired() and row.can_be_cut_short and job.id not in self.limits:
+                raise Stopped from None
+            raise
+        finally:
+            if self.limits.get(job.id) is limit:
+                del self.limits[job.id]
 
     async def _succeed(self, job: Job, queue: QueueName, outcome: Outcome, seconds: float) -> Job | None:
         """Move on: to the end, to another queue, or straight into the next stage where nothing keeps us from it."""

@@ -38,14 +38,23 @@ class StageRow:
     is_brief: bool = False
     """Whether it takes milliseconds: then it runs in the task that brought the job here, where the process serves its queue,
     for a hop through Redis costs more; and it takes no turn."""
+    can_be_cut_short: bool = True
+    """Whether it can be stopped while it works, which loses what it has under way."""
     during: Stage | None = None
     """The stage that the job is at while this works, where that has a name of its own; a retry goes on from it."""
 
 
 STAGES: tuple[StageRow, ...] = (
     StageRow(Stage.QUEUED, TaskName.VALIDATE_DOCUMENT, QueueName.OCR, validate_document, Stage.JOB_VALIDATED, Step.OCR),
+    # Not to be cut short: the id of an OCR job that was just started would be lost, and its slot with it.
     StageRow(
-        Stage.JOB_VALIDATED, TaskName.START_TEXTRACT_JOB, QueueName.OCR, start_textract_job, Stage.PARSING, Step.OCR
+        Stage.JOB_VALIDATED,
+        TaskName.START_TEXTRACT_JOB,
+        QueueName.OCR,
+        start_textract_job,
+        Stage.PARSING,
+        Step.OCR,
+        can_be_cut_short=False,
     ),
     # While Textract works, `poll_textract_jobs` asks about all due jobs at once; this runs when one has ended.
     StageRow(
