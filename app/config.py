@@ -376,7 +376,7 @@ class Settings(BaseSettings):
         2, ge=1, description="Formats and pictures that one API process makes at once; others wait their turn."
     )
 
-    max_streams: int = Field(2000, ge=1, description="Event streams that one API process keeps open at once.")
+    max_streams: int = Field(10_000, ge=1, description="Event streams that one API process keeps open at once.")
     stream_ping_seconds: float = Field(15.0, gt=0, description="How often an idle stream sends a comment.")
 
     webhook_allowed_networks: str = Field(
@@ -386,7 +386,9 @@ class Settings(BaseSettings):
     webhook_allow_http: bool = Field(default=False, description="Whether webhooks may be called without TLS.")
     webhook_timeout_seconds: float = Field(15.0, gt=0, le=60, description="How long a webhook may take to answer.")
     webhook_retry_base_seconds: float = Field(
-        5.0, gt=0, description="About when a message to a webhook is tried again first; four times as long each time, two hours at most."
+        5.0,
+        gt=0,
+        description="About when a message to a webhook is tried again first; four times as long each time, two hours at most.",
     )
     webhook_give_up_seconds: float = Field(
         86_400.0, gt=0, description="How long a message to a webhook is tried before it is given up."

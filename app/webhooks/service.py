@@ -131,11 +131,12 @@ class Webhooks:
     async def test(self, project_id: UUID, webhook_id: UUID) -> WebhookDelivery:
         """Have an endpoint sent a message that says nothing. Raises `WebhookNotFound`, `StateConflict` where it is disabled."""
         now = datetime.now(UTC)
+        delivery_id = new_id()
         async with self.sessions.begin() as session:
             webhook = _enabled(await repository.find(session, project_id, webhook_id))
             data = {"webhook_id": str(webhook_id), "message": "Somebody asked for a test."}
             row = {
-                "id": new_id(),
+                "id": delivery_id,
                 "webhook_id": webhook_id,
                 "event_id": None,
                 "type": WebhookType.TEST,
@@ -145,7 +146,7 @@ class Webhooks:
                 "give_up_at": now + self.patience,
             }
             await repository.add_deliveries(session, [row])
-            return await repository.find_delivery(session, webhook_id, row["id"])
+            return await repository.find_delivery(session, webhook_id, delivery_id)
 
     async def deliveries(
         self, project_id: UUID, webhook_id: UUID, *, state: DeliveryState | None, before: UUID | None, limit: int

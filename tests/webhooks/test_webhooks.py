@@ -1,6 +1,5 @@
 """Webhooks as a receiver meets them: signed, repeated until they arrive, once for each event, and nowhere private."""
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
