@@ -106,19 +106,20 @@ async def open_resources(
 
 
 @asynccontextmanager
-<<<<<<< ours
 async def _open_s3(session: Any, settings: Settings) -> AsyncIterator["S3Client"]:
     async with session.client("s3", endpoint_url=settings.aws_endpoint_url_s3, config=s3.CONFIG) as client:
         # The store would have to say "100 Continue" before it gets a byte: a trip for every document.
         client.meta.events.unregister("before-call.s3", add_expect_header)
-=======
+        yield client
+
+
+@asynccontextmanager
 async def _public_s3(session: Any, settings: Settings) -> "AsyncIterator[S3Client | None]":
     """What presigns URLs for clients that reach the bucket's server by another address; it never connects."""
     if settings.s3_public_endpoint_url is None:
         yield None
         return
     async with session.client("s3", endpoint_url=settings.s3_public_endpoint_url, config=s3.CONFIG) as client:
->>>>>>> theirs
         yield client
 
 

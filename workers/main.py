@@ -12,7 +12,6 @@ from types import ModuleType
 import setproctitle
 import structlog
 import uvloop
-from app.documents.making import make_arrivals, make_uploads
 from arq.worker import func
 from prometheus_client import start_http_server
 
@@ -21,6 +20,7 @@ from app.batches.warming import Warming
 from app.config import Settings
 from app.documents.arrivals import Arrivals
 from app.documents.intake import SizeLimits
+from app.documents.making import make_arrivals, make_uploads
 from app.documents.sources import AllowedSources
 from app.entities.mentions import EntityExtractor
 from app.jobs.presence import Presence, new_worker_id
