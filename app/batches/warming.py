@@ -68,7 +68,8 @@ class Warming:
         async with self.redis.pipeline(transaction=False) as pipe:
             for job in newest:
                 state = {"job_id": job.id, "number": job.last_event_number, "state": document_state(job, self.steps)}
-                pipe.set(state_key(job.document_id), orjson.dumps(state, default=str), ex=KEPT_SECONDS)
+                said = orjson.dumps(state, default=str, option=orjson.OPT_NON_STR_KEYS)
+                pipe.set(state_key(job.document_id), said, ex=KEPT_SECONDS)
             for row in texts:
                 keep_text(pipe, row.document_id, row.job_id, row.text)
             await pipe.execute()
