@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-from collections import Counter
+from collections import Counter as Tally
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from prometheus_client import Counter as Metric
+from prometheus_client import Counter
 
 from app import events
 from app.db import Sessions
@@ -19,7 +19,7 @@ from app.webhooks.sending import Result, Sender
 
 log = structlog.get_logger(__name__)
 
-SENT = Metric("quire_webhook_tries_total", "Tries to bring a message to a webhook.", ["outcome"])
+SENT = Counter("quire_webhook_tries_total", "Tries to bring a message to a webhook.", ["outcome"])
 
 PER_WEBHOOK = 8
 """Messages to one endpoint that are taken at once."""
@@ -51,7 +51,7 @@ class Delivery:
     sender: Sender
     terms: Terms
     under_way: set[asyncio.Task[None]] = field(default_factory=set)
-    busy: Counter[str] = field(default_factory=Counter)
+    busy: Tally[str] = field(default_factory=Tally)
 
     async def run_once(self) -> int:
         """Take what is due, as far as there is room, and begin to send it; returns how much that was."""

@@ -228,7 +228,7 @@ async def test_many_clients_of_one_thing_share_each_read(settings: Settings) -> 
     async with Redis.from_url(settings.redis_url) as redis:
         bell = Bell(redis, hearing=True)
         feeds = Feeds(Kind(log.read, log.render), bell)
-        streams = Streams(bell, feeds, feeds, most=1000, ping_seconds=60)
+        streams = Streams(bell, jobs=feeds, projects=feeds, batches=feeds, most=1000, ping_seconds=60)
         running = asyncio.create_task(feeds.run())
         seen: list[list[int]] = []
 
