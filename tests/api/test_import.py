@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app.config import MEBIBYTE, Settings
 from app.db import new_id
 from app.documents.sources import AllowedSources, Source
-from app.errors import SourceInvalid, SourceNotAllowed
+from app.errors import SourceInvalid, SourceNotAllowed, SourceUnreadable
 from app.storage import origins
 from tests.api.proxy import proxy_to
 from tests.api.running import client_with, problem_of
@@ -137,7 +137,7 @@ async def test_large_objects_are_copied_in_parts(incoming: Incoming, bench: Benc
     assert await origins.copy_in(bucket, origin, key, "application/pdf", sizes) == hashlib.sha256(content).hexdigest()
     await incoming.put("large.pdf", content + b"!")
     for size in (sizes, origins.CopySizes()):
-        with pytest.raises(origins.SourceUnreadable):
+        with pytest.raises(SourceUnreadable):
             await origins.copy_in(bucket, origin, other := f"documents/{new_id()}.pdf", "application/pdf", size)
         assert await bucket.head(other) is None
     open_uploads = (await incoming.s3.list_multipart_uploads(Bucket=bucket.name)).get("Uploads", [])
