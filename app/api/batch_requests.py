@@ -1,6 +1,6 @@
 """What the API is asked of batches. An item that is wrong is refused in place, and fails nothing else."""
 
-from typing import Annotated, Any, Self
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import (
@@ -10,7 +10,6 @@ from pydantic import (
     HttpUrl,
     TypeAdapter,
     ValidationError,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -77,21 +76,6 @@ class BatchItemCreate(BaseModel):
 
 _ITEM = TypeAdapter(BatchItemCreate)
 
-Items = Annotated[
-    list[Any],
-    Field(min_length=1, max_length=MOST_ITEMS),
-    WithJsonSchema(
-        {
-            "type": "array",
-            "items": {"$ref": "#/components/schemas/BatchItemCreate"},
-            "minItems": 1,
-            "maxItems": MOST_ITEMS,
-        }
-    ),
-]
-"""Items are looked at one by one: one that is wrong is refused in place, and fails nothing else."""
-
-
 class BatchOptions(ProcessingOptions):
     """How the documents of a batch are to be read."""
 
@@ -110,7 +94,9 @@ class BatchCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [REQUEST_EXAMPLE]})
 
-    documents: Items = Field(description="Its items, numbered from 1 in this order.")
+    documents: list[Any] = Field(
+        min_length=1, max_length=MOST_ITEMS, description="Its items, numbered from 1 in this order."
+    )
     priority: Priority = Field(Priority.NORMAL, description="That of all its jobs.")
     options: BatchOptions = Field(default_factory=BatchOptions, description="Those of all its jobs.")
     external_id: str | None = Field(None, max_length=256, description="Your own id of it.")
@@ -129,6 +115,13 @@ class BatchCreate(BaseModel):
         if has_nul(value):
             raise ValueError("must not contain NUL")
         return value
+
+    @classmethod
+    def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Its schema, in which items have theirs: they are looked at one by one, so that one that is wrong fails no other."""
+        schema = super().model_json_schema(*arguments, **options)
+        schema["properties"]["documents"]["items"] = {"$ref": "#/components/schemas/BatchItemCreate"}
+        return schema
 
     def draft(self) -> BatchDraft:
         """In the core's words."""

@@ -125,7 +125,8 @@ class Batches:
                 await repository.note(session, batch, "batch_cancelled", EventType.ACTION, items=cancelled)
         # From here on nothing new is taken. If we die here, the sweep cancels what is left.
         await cancel_jobs(self.sessions, self.redis, project_id, batch.id)
-        return await end_batch(self.sessions, self.redis, batch.id) or batch
+        await end_batch(self.sessions, self.redis, batch.id)
+        return await self.find(project_id, batch_id)
 
     async def retry(self, project_id: UUID, batch_id: UUID) -> tuple[Batch, int]:
         """Try again all that failed of a batch, and say how many documents that is.

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import httpx
@@ -222,11 +222,11 @@ async def test_texts_come_out_of_a_warm_cache(told: Settings) -> None:
             body = {"documents": [item], "options": {"warm_cache": True}, "priority": "low", "preflight": "warn"}
             second = await submitted(client, **body)
             await until(lambda: _is_taken(client, second["batch"]["id"]))
-        assert (await redis.execute_command("HGET", key, "text")).decode() + "\n" == text
+        assert ((await cast("Awaitable[Any]", redis.hget(key, "text"))).decode()) + "\n" == text
         assert (await client.get(path)).text == text
-        await redis.execute_command("HSET", key, "text", "from the cache")
+        await cast("Awaitable[int]", redis.hset(key, "text", "from the cache"))
         assert (await client.get(path)).text == "from the cache\n"
-        await redis.execute_command("HSET", key, "job_id", str(uuid4()))
+        await cast("Awaitable[int]", redis.hset(key, "job_id", str(uuid4())))
         assert (await client.get(path)).text == text
 
 
