@@ -255,5 +255,5 @@ def queues_named(names: str) -> tuple[QueueName, ...]:
     named = [name.strip() for name in names.split(",") if name.strip()]
     known = [queue.value for queue in QueueName]
     if unknown := sorted(set(named) - set(known)):
-        raise ValueError(f"There is no queue {', '.join(unknown)}; there are {', '.join(known)}.")
+        raise ValueError(f"no such queue: {', '.join(unknown)}; there are {', '.join(known)}")
     return tuple(queue for queue in QueueName if not named or queue.value in named)

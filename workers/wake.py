@@ -25,10 +25,14 @@ LAST_LOOK_SECONDS = 2
 """How long a stopping worker waits for a look at the queue that is under way: cut off, it would hold what it took."""
 
 
+STRICT = (1.0, 0.0, 0.0)
+"""Urgent tasks before normal ones, and those before low ones."""
+
 # What arq's own look does in three trips for each task of the queue, those that run already among them, in one for all:
 # while many run, the next would wait for a hundred trips to be seen. Of the tasks that are due, those of the class come
 # first whose turn it is (ARGV[6] says the class of each place), then by priority; of a class, that of the project with
-# the fewest that run, and of its batch with the fewest; then the oldest. A task's id ends in its class, project and batch.
+# the fewest that run, and of its batch with the fewest, by lot among equals; then the oldest. A task's id ends in its
+# class, project and batch.
 _TAKE = """
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[2])
 local keys, runs = {}, {}
@@ -53,12 +57,18 @@ for i = 1, #keys do
         table.insert(named[name], i)
     end
 end
+local lots = {}
+local function lot(whose)
+    lots[whose] = lots[whose] or math.random()
+    return lots[whose]
+end
 local function before(a, b)
     local of_a, of_b = projects[a.project] or 0, projects[b.project] or 0
     if of_a ~= of_b then return of_a < of_b end
+    if a.project ~= b.project then return lot('p' .. a.project) < lot('p' .. b.project) end
     of_a, of_b = groups[a.group] or 0, groups[b.group] or 0
     if of_a ~= of_b then return of_a < of_b end
-    return a[a.first] < b[b.first]
+    return lot(a.group) < lot(b.group)
 end
 local function first(class)
     local best
@@ -68,7 +78,9 @@ local function first(class)
     return best
 end
 local taken = {}
+math.randomseed(tonumber(ARGV[7]))
 for place = 1, tonumber(ARGV[3]) do
+    lots = {}
     local line = first('s') or first(string.sub(ARGV[6], place, place)) or first('h') or first('n') or first('l')
     if not line then break end
     local i = line[line.first]
@@ -86,7 +98,7 @@ return taken
 class WakingWorker(Worker):
     """Looks at its queue when it is rung for, and every `poll_delay` all the same; outlives a Redis that is away."""
 
-    def __init__(self, *args: object, shares: tuple[float, float, float], **options: object) -> None:
+    def __init__(self, *args: object, shares: tuple[float, float, float] = STRICT, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]  # arq's own, passed through
         self.shares = shares
         """How often the next place is offered to urgent tasks first, to normal ones, and to those of low priority."""
@@ -121,8 +133,9 @@ class WakingWorker(Worker):
         room = self.max_jobs - self.job_counter
         if self.allow_pick_jobs and room > 0:
             classes = "".join(random.choices("hnl", self.shares, k=room))  # noqa: S311 (no secret)
-            told = (timestamp_ms(), self.queue_read_limit, room, HOLD_SECONDS * 1000, in_progress_key_prefix, classes)
-            taken = await self._take([self.queue_name], told)
+            limits = (timestamp_ms(), self.queue_read_limit, room, HOLD_SECONDS * 1000)
+            seed = random.getrandbits(31)
+            taken = await self._take([self.queue_name], (*limits, in_progress_key_prefix, classes, seed))
             self._more_waits = len(taken) == 2 * room
             for name, score in zip(taken[::2], taken[1::2], strict=True):
                 await self._begin(name.decode(), int(float(score)))

@@ -18,7 +18,7 @@ from app.jobs.fleet import QueueFigures, WorkerFigures
 from app.jobs.states import Stage
 from app.queue import QueueName
 
-router = APIRouter(prefix="/v1", tags=["operations"])
+router = APIRouter(prefix="/v1", tags=["monitoring"])
 
 QUEUE_EXAMPLE: dict[str, Any] = {
     "name": "ocr",

@@ -51,8 +51,9 @@ class Shares:
         return cls(settings.normal_priority_share, settings.low_priority_share)
 
     def told(self) -> dict[str, float]:
-        """As parameters of a statement; `chance` rounds a share of few places up as often as it should be."""
-        return {"normal_share": self.normal, "low_share": self.low, "chance": random.random()}  # noqa: S311 (no secret)
+        """As parameters of a statement; the chances round a share of few places up as often as it should be."""
+        chances = {"normal_chance": random.random(), "low_chance": random.random()}  # noqa: S311 (no secrets)
+        return {"normal_share": self.normal, "low_share": self.low, **chances}
 
 
 async def try_sweep_lock(session: AsyncSession) -> bool:
@@ -227,8 +228,8 @@ GROUPS = """
 """The groups that wait, each found by one step along the index `ix_jobs_backlog`; needs `WITH RECURSIVE`."""
 
 KEPT = """
-    CASE priority WHEN 'high' THEN 0
-        ELSE floor(:places * CASE priority WHEN 'low' THEN :low_share ELSE :normal_share END + :chance) END
+    CASE priority WHEN 'high' THEN 0 WHEN 'low' THEN floor(:places * :low_share + :low_chance)
+        ELSE floor(:places * :normal_share + :normal_chance) END
 """
 """How many of some places are kept for a priority."""
 
@@ -246,6 +247,8 @@ _TAKE_DUE = text(f"""
     WITH RECURSIVE {GROUPS}, wanted AS MATERIALIZED (
         SELECT groups.*, projects.weight FROM groups JOIN projects ON projects.id = groups.project_id
         WHERE stage = ANY(:stages) AND stage <> 'job_validated'
+          AND :room + :reserve * CASE priority WHEN 'low' THEN 0
+                ELSE (priority = 'high')::int + (turn_key = project_id)::int END > 0
     ), due AS (
         SELECT j.*, wanted.turn_key, wanted.weight FROM wanted
         CROSS JOIN LATERAL (
@@ -288,7 +291,7 @@ _TAKE_DUE = text(f"""
     bindparam("seed", type_=BigInteger),
     bindparam("room", type_=BigInteger),
     bindparam("reserve", type_=BigInteger),
-    *(bindparam(name, type_=Double) for name in ("normal_share", "low_share", "chance")),
+    *(bindparam(name, type_=Double) for name in ("normal_share", "low_share", "normal_chance", "low_chance")),
 )
 
 _MARK_RUNG = text("""

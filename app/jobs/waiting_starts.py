@@ -141,7 +141,7 @@ _WAITING_STARTS = text(f"""
 """).bindparams(  # noqa: S608 (no outside text)
     *_OF_LANE_TYPES,
     bindparam("room", type_=BigInteger),
-    *(bindparam(name, type_=Double) for name in ("normal_share", "low_share", "chance")),
+    *(bindparam(name, type_=Double) for name in ("normal_share", "low_share", "normal_chance", "low_chance")),
 )
 
 

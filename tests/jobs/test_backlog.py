@@ -9,14 +9,14 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy import Interval, bindparam, text
+from sqlalchemy import BigInteger, Double, Interval, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
 from app.jobs import backlog, waiting_starts
-from app.jobs.backlog import DueJob
+from app.jobs.backlog import DueJob, Shares
 from app.jobs.models import Job
 from app.jobs.presence import Presence
 from app.jobs.states import JobState, Priority, Stage
@@ -30,7 +30,10 @@ STAGES_OF_OCR = stages_of(ROUTES, QueueName.OCR)
 AGAIN = timedelta(seconds=10)
 LANE = Lane(EngineName.TEXTRACT, Operation.DETECTION)
 ARRAYS = dict.fromkeys(("stages", "engines", "left_to"), ARRAY(TEXT))
-TYPES: dict[str, Any] = ARRAYS | dict.fromkeys(("again", "lease", "wait"), Interval)
+NUMBERS = dict.fromkeys(("room", "reserve", "seed"), BigInteger) | dict.fromkeys(
+    ("normal_share", "low_share", "normal_chance", "low_chance"), Double
+)
+TYPES: dict[str, Any] = ARRAYS | NUMBERS | dict.fromkeys(("again", "lease", "wait"), Interval)
 
 
 async def take(bench: Bench, room: int = 100, stages: Sequence[str] = STAGES_OF_OCR) -> list[DueJob]:
@@ -83,15 +86,19 @@ async def lock_is_free(bench: Bench, worker_id: str) -> None:
     await eventually(is_free)
 
 
-async def test_jobs_are_taken_by_priority_by_turns_then_by_age(bench: Bench) -> None:
-    """High before normal before low, project by project within a priority, and the oldest of each project first."""
+async def test_jobs_are_taken_by_priority_then_by_age(bench: Bench) -> None:
+    """High before normal before low, and the oldest of each project first; who begins is a matter of luck."""
     made: dict[UUID, str] = {}
     for project, priority, count in (("a", "low", 1), ("a", "normal", 3), ("b", "normal", 2), ("b", "high", 1)):
         for number in range(count):
             job = await bench.rows.job(project=project, priority=Priority(priority))
             made[job.id] = f"{project} {priority} {number}"
-    taken = [made[due.id] for due in await take(bench, room=6)]
-    assert taken == ["b high 0", "a normal 0", "b normal 0", "a normal 1", "b normal 1", "a normal 2"]
+    async with bench.tools.sessions.begin() as session:
+        rows = await backlog.take_due(session, STAGES_OF_OCR, room=6, again=AGAIN, shares=Shares(0, 0))
+    taken = [made[due.id] for due in rows]
+    assert taken[0] == "b high 0"
+    assert [name for name in taken if name.startswith("a")] == ["a normal 0", "a normal 1", "a normal 2"]
+    assert [name for name in taken if name.startswith("b n")] == ["b normal 0", "b normal 1"]
     assert [made[due.id] for due in await take(bench)] == ["a low 0"]
 
 
@@ -141,6 +148,7 @@ async def test_the_cost_does_not_follow_the_backlog(bench: Bench) -> None:
         await session.execute(text("ANALYZE jobs"))
     said = {"stages": list(STAGES_OF_OCR), "room": 100, "again": AGAIN, "limit": 25, "lease": AGAIN, "most": 100}
     said |= {"engine": "textract", "operation": "detection", "engines": ["textract"], "wait": AGAIN}
+    said |= {"reserve": 50, "seed": 1, **Shares().told()}
     said |= {"finds": '["TEXT"]', "left_to": ['["TABLES"]']}
     hot = (backlog._DUE_POLLS, backlog._TAKE_POLLS, waiting_starts._COUNT_STARTS, waiting_starts._WAITING_STARTS)
     for statement in (backlog._TAKE_DUE, backlog._LOST, *hot):

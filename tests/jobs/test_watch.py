@@ -58,7 +58,9 @@ async def over(bench: Bench) -> int:
 async def age(bench: Bench) -> None:
     """Let alerts be as old as if nobody had found them to be so for long."""
     async with bench.tools.sessions.begin() as session:
-        await session.execute(text("UPDATE alerts SET raised_at = now() - interval '1 day', seen_at = raised_at"))
+        await session.execute(
+            text("UPDATE alerts SET raised_at = now() - interval '1 day', seen_at = now() - interval '1 day'")
+        )
 
 
 async def test_a_queue_with_work_that_nobody_serves_is_an_alert_until_somebody_does(bench: Bench) -> None:

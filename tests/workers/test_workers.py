@@ -21,8 +21,9 @@ from app.entities.mentions import EntityExtractor
 from app.events import EventType
 from app.jobs.presence import live_workers
 from app.jobs.states import JobState, Stage
+from app.pipeline.stages import ROUTES
 from app.pipeline.sweep import every
-from app.queue import QueueName, TaskName, open_redis, queue_key
+from app.queue import QueueName, TaskName, open_redis, queue_key, task_id
 from app.stopping import end
 from tests.bench import Bench, eventually, open_bench
 from tests.ocr.textract import FakeTextract, running_fake
@@ -290,7 +291,7 @@ async def test_a_dead_workers_tasks_do_not_hold_the_queue(
             extractor=extractor,
         ):
             await bench.queue.advance(job)
-            key = f"arq:in-progress:start_textract_job:{job.id}:0:0"
+            key = f"arq:in-progress:{task_id(job, ROUTES[job.stage])}"
 
             async def is_taken() -> int:
                 return int(await hold.pttl(key)) if await hold.exists(key) else 0

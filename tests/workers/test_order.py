@@ -1,0 +1,128 @@
+"""In which order a worker takes what its queue holds, and whom a full queue still takes in."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from arq.worker import func
+
+from app.config import Settings
+from app.db import new_id
+from app.pipeline.stages import ROUTES
+from app.queue import ArqQueue, QueueName, open_redis, queue_key, queues_named
+from workers.wake import WakingWorker
+
+ONE, OTHER = new_id(), new_id()
+BATCH = new_id()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job that is rung for."""
+
+    name: str
+    priority: str = "normal"
+    project_id: UUID = ONE
+    batch_id: UUID | None = None
+    stage: str = "queued"
+    fence: int = 0
+    rings: int = 0
+    id: UUID = field(default_factory=new_id)
+
+
+def bulk(number: int, priority: str = "normal") -> list[Waiting]:
+    """Jobs of one batch."""
+    return [Waiting(f"bulk {each}", priority, batch_id=BATCH) for each in range(number)]
+
+
+async def order(
+    settings: Settings, jobs: Sequence[Waiting], shares: tuple[float, float, float] = (1, 0, 0)
+) -> list[str]:
+    """The names of jobs in the order in which a worker with one slot takes them, once all have been rung for."""
+    redis, ran, done = open_redis(settings.redis_url, retries=1), list[str](), asyncio.Event()
+    queue, names = ArqQueue(redis, ROUTES, window=1000), {str(job.id): job.name for job in jobs}
+
+    async def task(ctx: Any, job_id: str) -> None:
+        ran.append(names[job_id])
+        if len(ran) == len(jobs):
+            done.set()
+
+    for job in jobs:
+        await queue.advance(job)
+        await asyncio.sleep(0.002)  # arq's clock counts milliseconds
+    worker = WakingWorker(
+        functions=[func(task, name=route.task) for route in ROUTES.values() if route.queue is QueueName.OCR],
+        queue_name=queue_key(QueueName.OCR),
+        redis_pool=redis,
+        handle_signals=False,
+        max_jobs=1,
+        poll_delay=0.05,
+        job_deserializer=redis.job_deserializer,
+        keep_result=0,
+        shares=shares,
+    )
+    worker.begin()
+    try:
+        await asyncio.wait_for(done.wait(), 30)
+    finally:
+        await worker.stop(within_seconds=1)
+        await redis.aclose(close_connection_pool=True)
+    return ran
+
+
+async def test_urgent_tasks_come_first(settings: Settings) -> None:
+    """Then normal ones, then low ones; those of a class by age. An OCR job that has its moment waits for none of them."""
+    jobs = [Waiting("low", "low"), Waiting("a"), Waiting("b"), Waiting("high", "high")]
+    jobs.append(Waiting("start", "low", stage="job_validated"))
+    assert await order(settings, jobs) == ["start", "high", "a", "b", "low"]
+
+
+async def test_a_batch_in_the_queue_does_not_hold_up_what_comes_after_it(settings: Settings) -> None:
+    """One document, and those of another project, have their turns among the batch's."""
+    jobs = [*bulk(80), Waiting("single"), Waiting("of another", project_id=OTHER)]
+    ran = await order(settings, jobs)
+    assert ran.index("single") < 40  # by lot: every second place or so is the single one's
+    assert ran.index("of another") < 40
+
+
+async def test_low_tasks_are_taken_now_and_then(settings: Settings) -> None:
+    """A share of the places is offered to them first."""
+    jobs = [Waiting("low", "low"), *(Waiting("high", "high") for _ in range(60))]
+    ran = await order(settings, jobs, shares=(0.5, 0.0, 0.5))
+    assert ran.index("low") < 40
+
+
+async def test_a_queue_full_of_a_batch_takes_single_and_urgent_jobs(settings: Settings) -> None:
+    """Each has a reserve that bulk work can't fill."""
+    redis = open_redis(settings.redis_url, retries=1)
+    queue = ArqQueue(redis, ROUTES, window=8)
+
+    async def ring(jobs: Sequence[Waiting]) -> int | None:
+        for job in jobs:
+            await queue.advance(job)
+        return await queue.used(QueueName.OCR)
+
+    assert queue.reserve == 2
+    assert await ring([*bulk(20), *(Waiting("low", "low") for _ in range(5))]) == 8
+    assert await ring([Waiting("single") for _ in range(5)]) == 10
+    assert await ring(bulk(5, "high")) == 10
+    assert await ring([Waiting("urgent", "high") for _ in range(5)]) == 12
+    assert await queue.room(QueueName.OCR) == -4
+    await redis.aclose(close_connection_pool=True)
+
+
+async def test_while_redis_is_away_there_is_no_room(settings: Settings) -> None:
+    """Not even of the reserves."""
+    redis = open_redis("redis://127.0.0.1:9/0", retries=0)
+    queue = ArqQueue(redis, ROUTES, window=8)
+    assert await queue.used(QueueName.OCR) is None
+    assert await queue.room(QueueName.OCR) + 2 * queue.reserve == 0
+    await redis.aclose(close_connection_pool=True)
+
+
+def test_queues_are_named_with_commas_and_all_by_default() -> None:
+    """In the order that they have, each once."""
+    assert queues_named("") == tuple(QueueName)
+    assert queues_named(" text, ocr,ocr ") == (QueueName.OCR, QueueName.TEXT)
