@@ -9,12 +9,27 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import analysis, batch, entities, latency, memory, ocr, pipeline, scale, search, streams, submit, upload
+from benchmarks import (
+    analysis,
+    batch,
+    entities,
+    latency,
+    memory,
+    ocr,
+    pipeline,
+    scale,
+    search,
+    status,
+    streams,
+    submit,
+    upload,
+)
 from benchmarks.running import RunningStack, free_port, running_stack, settle
 
 BENCHMARKS: dict[str, Callable[[RunningStack], Awaitable[None]]] = {
     "memory": memory.run,
     "latency": latency.run,
+    "status": status.run,
     "submit": submit.run,
     "upload": upload.run,
     "ocr": ocr.run,

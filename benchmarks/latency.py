@@ -21,7 +21,7 @@ MOST_P50, MOST_P99 = 20, 100
 async def run(stack: RunningStack) -> None:
     """Submit one after another, and ask Postgres."""
     print("\n(4) from enqueue to the start of the first stage, idle")
-    body = _locked_pdf()
+    body = locked_pdf()
     async with aiohttp.ClientSession(stack.address, headers=stack.authorization) as client:
         jobs = [await _submit_and_wait(client, body) for _ in range(COUNT)]
     connection = await asyncpg.connect(stack.environment["DATABASE_URL"])
@@ -48,7 +48,8 @@ async def _submit_and_wait(client: aiohttp.ClientSession, body: bytes) -> str:
                 return job_id
 
 
-def _locked_pdf() -> bytes:
+def locked_pdf() -> bytes:
+    """A PDF that needs a password: its job ends with the first stage."""
     file = io.BytesIO()
     with pikepdf.new() as document:
         document.add_blank_page()
