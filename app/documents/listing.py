@@ -114,11 +114,11 @@ def _by_state(project_id: UUID, wanted: DocumentFilter, before: Place | None, li
 
 _DOCUMENTS = bindparam("documents", type_=ARRAY(Uuid()))
 _NEWEST = (
-    text("""
-        SELECT newest.* FROM unnest(:documents) AS wanted (id)
+    text(f"""
+        SELECT {", ".join(f"newest.{each.name}" for each in jobs.columns)} FROM unnest(:documents) AS wanted (id)
         CROSS JOIN LATERAL (
             SELECT * FROM jobs WHERE document_id = wanted.id ORDER BY created_at DESC LIMIT 1) AS newest
-    """)
+    """)  # noqa: S608 (columns of ours)
     .bindparams(_DOCUMENTS)
     .columns(*jobs.columns)
 )
