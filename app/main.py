@@ -95,6 +95,7 @@ TAGS = [
     {"name": "search", "description": "Find places in documents, by words and by meaning."},
     {"name": "events", "description": "What happened, and who did it."},
     {"name": "webhooks", "description": "Have your own service told when jobs and batches end."},
+    {"name": "monitoring", "description": "Queues, the workers that serve them, and alerts."},
     {"name": "operations", "description": "Health and metrics."},
 ]
 
@@ -136,9 +137,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_error_handlers(app)
     app.add_middleware(RequestContext)
     app.add_middleware(Draining)
-    app.openapi = _written_once(
+    app.openapi = _written_once(  # type: ignore[method-assign]  # FastAPI's way
         lambda: openapi_document(app, (*jobs.PUBLISHED, *batches.PUBLISHED, *events.PUBLISHED, *webhooks.PUBLISHED))
-    )  # type: ignore[method-assign]  # FastAPI's way
+    )
     return app
 
 
