@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,8 +24,17 @@ AWAY = 3
 INTERRUPTED = 130
 """The exit code where somebody pressed Ctrl-C: 128 and the number of the signal."""
 
+DEFAULT_URL = "http://127.0.0.1:8000"
+
 TIMEOUT = httpx.Timeout(30.0, read=90.0, write=300.0)
 """Seconds; a status read may be held for 60."""
+
+
+BUSY = frozenset({"rate_limited", "too_many_open_documents", "overloaded", "queue_full"})
+"""Codes of refusals that pass by themselves."""
+
+PATIENCE_SECONDS = 600.0
+"""How long a busy server is asked again."""
 
 
 class ClientSettings(BaseSettings):
@@ -33,7 +42,7 @@ class ClientSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
 
-    quire_url: str = Field("http://127.0.0.1:8000", pattern=r"^https?://")
+    quire_url: str | None = Field(None, pattern=r"^https?://")
     quire_api_key: SecretStr | None = None
     quire_data_dir: Path = Path(".quire")
 
@@ -41,10 +50,21 @@ class ClientSettings(BaseSettings):
 class CommandError(Exception):
     """What ends a command: a sentence that says what to do, and an exit code."""
 
-    def __init__(self, sentence: str, exit_code: int = WRONG) -> None:
+    def __init__(
+        self, sentence: str, exit_code: int = WRONG, *, code: str | None = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.exit_code = exit_code
+        self.code = code
+        """The server's own code, where the server refused something."""
+        self.retry_after = retry_after
+        """In how many seconds the server can be asked again, where it said so."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the server has too much to do for now."""
+        return self.code in BUSY
 
 
 class Server:
@@ -92,7 +112,7 @@ async def connected() -> AsyncIterator[Server]:
     except ValidationError as error:
         raise CommandError("QUIRE_URL must be an address such as https://quire.example.com.") from error
     headers = {"Authorization": f"Bearer {_key(settings)}", "User-Agent": "quire-cli"}
-    async with httpx.AsyncClient(base_url=settings.quire_url, headers=headers, timeout=TIMEOUT) as client:
+    async with httpx.AsyncClient(base_url=_address(settings), headers=headers, timeout=TIMEOUT) as client:
         yield Server(client)
 
 
@@ -101,14 +121,39 @@ async def check(answer: httpx.Response) -> None:
     if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
         return
     await answer.aread()
-    raise CommandError(_sentence(answer))
+    after = answer.headers.get("Retry-After", "")
+    raise CommandError(_sentence(answer), code=_code(answer), retry_after=float(after) if after.isdecimal() else None)
+
+
+async def patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """Ask, and ask again while the server is busy, when it says so. Raises what the last try raised."""
+    patience = PATIENCE_SECONDS
+    while True:
+        try:
+            return await ask()
+        except CommandError as error:
+            pause = error.retry_after or 1.0
+            if not error.is_busy or pause > patience:
+                raise
+            patience -= pause
+            await asyncio.sleep(pause)
+
+
+def _address(settings: ClientSettings) -> str:
+    """The address that is set, or that of the stack of this folder."""
+    if settings.quire_url is not None:
+        return settings.quire_url
+    try:
+        return DataDir(settings.quire_data_dir.expanduser()).address.read_text().strip() or DEFAULT_URL
+    except OSError:
+        return DEFAULT_URL
 
 
 def _key(settings: ClientSettings) -> str:
     """The key that is set, or the first one of the stack that runs in this folder."""
     if settings.quire_api_key is not None:
         return settings.quire_api_key.get_secret_value()
-    secrets = DataDir(settings.quire_data_dir).secrets
+    secrets = DataDir(settings.quire_data_dir.expanduser()).secrets
     try:
         return str(orjson.loads(secrets.read_bytes())["api_key"])
     except (OSError, orjson.JSONDecodeError, KeyError) as error:
@@ -126,6 +171,22 @@ def _sentence(answer: httpx.Response) -> str:
         return (
             f"{answer.request.url} answered {answer.status_code} {answer.reason_phrase}, which is no answer of Quire's."
         )
+
+
+def first_of(errors: BaseExceptionGroup) -> BaseException:
+    """The first of some errors that came of work done at once, however they are nested."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _code(answer: httpx.Response) -> str | None:
+    try:
+        code: str = answer.json()["code"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return code
 
 
 def _said(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,34 +6,20 @@ so that none pays for what the others import.
 
 import os
 import sys
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping
 
 import typer
 
+from app.cli.batch_commands import batch_cli
+from app.cli.document_commands import document_cli
+from app.cli.job_commands import job_cli
+from app.cli.key_commands import key_cli
+from app.cli.operator_commands import operator_cli
 from app.config import Settings
 
 cli = typer.Typer(help="Quire reads documents.", no_args_is_help=True, pretty_exceptions_enable=False)
-key_cli = typer.Typer(help="API keys.", no_args_is_help=True)
 bucket_cli = typer.Typer(help="The bucket that documents are kept in.", no_args_is_help=True)
 embeddings_cli = typer.Typer(help="The models that vectors are made by.", no_args_is_help=True)
-cli.add_typer(key_cli, name="key")
-cli.add_typer(bucket_cli, name="bucket")
-cli.add_typer(embeddings_cli, name="embeddings")
-
-PROJECT = typer.Option("default", help="The project that the key opens; made where it isn't there.")
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
-
-class PriorityChoice(StrEnum):
-    """Which documents are taken first."""
-
-    HIGH = "high"
-    NORMAL = "normal"
-    LOW = "low"
 
 
 def main() -> None:
@@ -57,7 +43,7 @@ def api() -> None:
 @cli.command()
 def worker(queues: str = typer.Option("", help="Comma-separated queues to serve; all where none are named.")) -> None:
     """Serve queues of background tasks: all of them, unless some are named."""
-    _become("workers", *(["--queues", queues] if queues else []))
+    _become("workers", *(["--queues", queues] if queues else []), environment=_here())
 
 
 @cli.command()
@@ -69,91 +55,59 @@ def setup() -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the database's tables up to date."""
-    _become("app.setup", "tables")
+    _become("app.setup", "tables", environment=_here())
 
 
-@key_cli.command("ensure")
-def ensure_key(project: str = PROJECT) -> None:
-    """Have the key in QUIRE_API_KEY open a project."""
-    _become("app.setup", "key", "--project", project)
-
-
-@key_cli.command("create")
-def create_key(project: str = PROJECT) -> None:
-    """Make a new key and print it, once: only its hash is kept."""
-    _become("app.setup", "new-key", "--project", project)
+@cli.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the API."""
+    _become("app.main", "/dev/stdout")
 
 
 @embeddings_cli.command("status")
 def embeddings_status() -> None:
     """Show the models that there are vectors of, and which one is searched."""
-    _become("app.cli.embeddings", "status")
+    _become("app.cli.embeddings", "status", environment=_here())
 
 
 @embeddings_cli.command("switch")
 def switch_embeddings() -> None:
     """Make the vectors that the next model lacks, then search by it; nothing stops meanwhile."""
-    _become("app.cli.embeddings", "switch")
+    _become("app.cli.embeddings", "switch", environment=_here())
 
 
 @embeddings_cli.command("forget")
 def forget_embeddings(model: str) -> None:
     """Drop the vectors and the index of a model that is no longer searched."""
-    _become("app.cli.embeddings", "forget", model)
+    _become("app.cli.embeddings", "forget", model, environment=_here())
 
 
 @bucket_cli.command("ensure")
 def ensure_bucket() -> None:
     """Make the bucket where it isn't there yet."""
-    _become("app.setup", "bucket")
+    _become("app.setup", "bucket", environment=_here())
 
 
-@cli.command()
-def submit(
-    files: Annotated[list[Path], typer.Argument(help="The documents: PDF, PNG, JPEG or TIFF.")],
-    priority: Annotated[PriorityChoice, typer.Option(help="Which documents are taken first.")] = PriorityChoice.NORMAL,
-    options: Annotated[str | None, typer.Option(help="How to read them: `ProcessingOptions` as a JSON object.")] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until they have been read; exits with 1 if one failed.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Submit documents, and follow them with --wait."""
-    from app.cli.connection import run
-    from app.cli.submitting import Wishes, submit
-
-    run(submit(files, Wishes(priority, options, wait=wait, as_json=as_json)))
+cli.add_typer(document_cli)
+cli.add_typer(batch_cli, name="batch")
+cli.add_typer(job_cli, name="jobs")
+cli.add_typer(operator_cli)
+cli.add_typer(key_cli, name="keys")
+cli.add_typer(key_cli, name="key", hidden=True)
+cli.add_typer(bucket_cli, name="bucket")
+cli.add_typer(embeddings_cli, name="embeddings")
 
 
-@cli.command()
-def status(
-    name: Annotated[str, typer.Argument(metavar="ID", help="Of a document, a job or a batch.")], as_json: AsJson = False
-) -> None:
-    """Show how a document, a job or a batch is doing."""
-    from app.cli.connection import run
-    from app.cli.reading import status
+def _here() -> Mapping[str, str]:
+    """The environment, and in it what leads to the stack of this folder."""
+    from app.cli.connection import CommandError, end
+    from app.cli.operating import full_environment
 
-    run(status(name, as_json=as_json))
-
-
-@cli.command()
-def result(
-    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT_ID")],
-    wanted: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="text, markdown, json, textract, hocr, alto, pdf, chunks, entities, relationships or trace.",
-        ),
-    ] = "text",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write to.")] = None,
-) -> None:
-    """Print what was read of a document, in the format that you want."""
-    from app.cli.connection import run
-    from app.cli.reading import result
-
-    run(result(document_id, wanted=wanted, to=output))
+    try:
+        return full_environment()
+    except CommandError as error:
+        end(error)
 
 
-def _become(module: str, *arguments: str) -> None:
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 (our own modules)
+def _become(module: str, *arguments: str, environment: Mapping[str, str] = os.environ) -> None:
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], dict(environment))  # noqa: S606 (our own modules)

@@ -9,6 +9,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+IDS = frozenset({"id", "document"})
+ID_WIDTH = 36
+
 
 def say(value: Any) -> None:
     """A line of JSON."""
@@ -21,12 +24,15 @@ def problem_line(sentence: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows under headings; nothing is cut off where the output is no terminal."""
-    drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    """Rows under headings; ids are never cut off, and nothing is where the output is no terminal."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(column, min_width=ID_WIDTH if column in IDS else None)
     for row in rows:
         drawn.add_row(*("" if cell is None else str(cell) for cell in row))
-    console = Console()
-    console.print(drawn, width=None if console.is_terminal else 10_000, soft_wrap=not console.is_terminal)
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=10_000)
+    console.print(drawn)
 
 
 def age(moment: str | None, *, now: datetime | None = None) -> str:

@@ -1,9 +1,10 @@
 """`quire status` and `quire result`: how a document, job or batch is doing, and what was read."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import orjson
@@ -37,7 +38,7 @@ async def status(name: str, *, as_json: bool) -> None:
     if as_json:
         say(found)
         return
-    shown = {"document": _of_document, "job": _of_job, "batch": _of_batch}[kind](found)
+    shown = {"document": _of_document, "job": of_job, "batch": _of_batch}[kind](found)
     table(("", ""), [(name, value) for name, value in shown.items() if value is not None])
 
 
@@ -48,21 +49,32 @@ async def result(document_id: str, *, wanted: str, to: Path | None) -> None:
     if wanted == "pdf" and to is None and sys.stdout.isatty():
         raise CommandError("A PDF is nothing for a terminal; name a file with --output.")
     path = f"/v1/documents/{document_id}/{FORMATS[wanted]}"
-    out = to.open("wb") if to else sys.stdout.buffer
-    try:
-        async with connected() as server:
+    async with connected() as server:
+        with opened(to) as out:
             if wanted in LISTS:
                 async for item in server.listed(path):
                     out.write(_line(item))
             else:
-                await _copy(server, path, out)
-    finally:
-        out.flush()
-        if to:
-            out.close()
+                await copied(server, path, out)
 
 
-async def _copy(server: Server, path: str, out: Any) -> None:
+@contextmanager
+def opened(to: Path | None) -> Iterator[BinaryIO]:
+    """A file to write to, or standard output. Raises `CommandError` where it can't be written."""
+    if to is None:
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+        return
+    try:
+        file = to.open("wb")
+    except OSError as error:
+        raise CommandError(f"{to} can't be written: {error.strerror}.") from error
+    with file:
+        yield file
+
+
+async def copied(server: Server, path: str, out: BinaryIO) -> None:
+    """Write what a path answers with, piece by piece."""
     with reaching(server.client):
         async with server.client.stream("GET", path) as answer:
             await check(answer)
@@ -99,11 +111,12 @@ def _of_document(document: Mapping[str, Any]) -> dict[str, object]:
         "file": document["filename"],
         "pages": document["page_count"],
         **{f"  {name}": said for name, said in steps.items() if name != "last_update"},
-        **_of_job(document["job"]),
+        **of_job(document["job"]),
     }
 
 
-def _of_job(job: Mapping[str, Any]) -> dict[str, object]:
+def of_job(job: Mapping[str, Any]) -> dict[str, object]:
+    """What a person is shown of a job."""
     progress, error = job["progress"], job["error"]
     return {
         "job": job["id"],

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from app.cli.connection import AWAY, FAILED, CommandError, Server, connected
 from app.cli.following import ENDED, follow
+from app.cli.journal import size_of
 from app.cli.output import problem_line, say
 
 UPLOADS_AT_ONCE = 4
@@ -142,19 +143,14 @@ async def upload(server: Server, path: Path, wishes: Wishes, moved: Callable[[in
             content = pieces(path, told)
             answer = await server.request("POST", "/v1/documents", params=parameters, headers=headers, content=content)
         except CommandError as error:
-            if error.exit_code != AWAY or not left:
+            if not (error.exit_code == AWAY or error.is_busy) or not left:
                 raise
             moved(-sent)
-            await asyncio.sleep(2.0 ** (TRIES - left))
+            await asyncio.sleep(max(2.0 ** (TRIES - left), error.retry_after or 0.0))
         else:
             taken: dict[str, Any] = answer.json()
             return taken
     raise AssertionError  # the last try returns or raises
-
-
-def size_of(path: Path) -> int:
-    """A file's size in bytes."""
-    return path.stat().st_size
 
 
 async def pieces(path: Path, moved: Callable[[int], None]) -> AsyncIterator[bytes]:

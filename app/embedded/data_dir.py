@@ -44,6 +44,11 @@ class DataDir:
     def ports(self) -> Path:
         return self.root / "ports.json"
 
+    @property
+    def address(self) -> Path:
+        """Where the API of the last stack was that became ready, for commands that are called from the same folder."""
+        return self.root / "address"
+
     def part(self, name: str) -> Path:
         """Return the folder of one server's data."""
         return self.root / name

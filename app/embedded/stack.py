@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import setproctitle
 
 from app.config import Settings
-from app.embedded.banner import banner
+from app.embedded.banner import banner, local_url
 from app.embedded.data_dir import DataDir
 from app.embedded.environment import Environment
 from app.embedded.errors import StackError
@@ -125,6 +125,8 @@ class _Run:
             self.settings, self.data_dir, self.parts, self.supervisor, durable=self.durable, say=self.tell
         )
         took = time.monotonic() - began
+        if Part.API in self.parts:
+            self.data_dir.address.write_text(f"{local_url(self.settings)}\n")
         self.on_ready(StackReady(self.settings, self.data_dir, environment, self.parts, took))
 
     def _fail(self, error: StackError) -> None:

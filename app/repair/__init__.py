@@ -1,0 +1,1 @@
+"""Finding what has come apart between Postgres, Redis and the bucket, and putting it right again."""
