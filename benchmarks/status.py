@@ -21,7 +21,7 @@ from benchmarks.running import OK, RunningStack, free_port
 CONNECTIONS = 16
 ROUNDS, SECONDS = 5, 3.0
 NOT_MODIFIED = 304
-BARE = '''
+BARE = """
 import gc, sys
 from pathlib import Path
 import uvicorn
@@ -35,7 +35,7 @@ async def get_job(job_id: str) -> Response:
     return Response(answer, media_type="application/json")
 
 uvicorn.run(app, port=int(sys.argv[1]), log_level="critical", access_log=False)
-'''
+"""
 
 
 async def run(stack: RunningStack) -> None:
@@ -89,7 +89,7 @@ async def _rate(address: str, headers: Mapping[str, str], path: str, status: int
 @asynccontextmanager
 async def bare_framework(body: bytes) -> AsyncIterator[str]:
     """A FastAPI of one route that answers with these bytes."""
-    port, folder = free_port(), Path(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108 (two files of this benchmark's own)
+    port, folder = free_port(), Path(os.environ.get("TMPDIR", "/tmp"))
     program, answer = folder / f"quire-bare-{port}.py", folder / f"quire-bare-{port}.json"
     program.write_text(BARE)
     answer.write_bytes(body)

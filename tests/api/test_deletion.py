@@ -17,7 +17,8 @@ from app.pipeline.resuming import take_over_run
 from app.resources import open_resources
 from app.storage.s3 import Bucket
 from tests.api.running import client_with, problem_of
-from tests.bench import Bench
+from tests.bench import Bench, open_bench
+from tests.pipeline.slow import Slow
 from tests.pipeline.texts import read_job, run_through
 from tests.service import Client, client_of, make_key
 
@@ -36,7 +37,7 @@ async def rows_of(bench: Bench, document: Document) -> dict[str, int]:
         names = await session.scalars(_TABLES)
         told = {"id": document.id}
         counts = {
-            name: await session.scalar(text(f"SELECT count(*) FROM {name} WHERE document_id = :id"), told)  # noqa: S608
+            name: await session.scalar(text(f"SELECT count(*) FROM {name} WHERE document_id = :id"), told)
             for name in names
         }
         counts["documents"] = await session.scalar(text("SELECT count(*) FROM documents WHERE id = :id"), told)
@@ -60,7 +61,7 @@ async def store_more(bench: Bench, document: Document, job: Job) -> None:
     for key in (f"formats/{document.id}/x/searchable.pdf", f"parts/{document.id}/{job.id}/1.pdf"):
         await bench.tools.bucket.put(key, b"x", "application/pdf")
     for key in (f"doc:state:{document.id}", f"doc:ocr:{document.id}"):
-        await bench.tools.redis.hset(key, "text", "x")
+        await bench.tools.redis.set(key, "x")
 
 
 async def cached(bench: Bench, document: Document) -> list[bytes]:
@@ -86,7 +87,7 @@ async def test_nothing_is_left(bench: Bench, client: Client) -> None:
     document = await document_of(bench, job)
     await store_more(bench, document, job)
     assert await names(client)
-    assert len(await keys_of(bench.tools.bucket, document)) == 4
+    assert len(await keys_of(bench.tools.bucket, document)) == 6
     answer = await client.delete(f"/v1/documents/{document.id}")
     assert (answer.status_code, answer.content) == (204, b""), answer.text
     for path in ("", "/text", "/pages", "/chunks", "/entities", "/trace"):
@@ -107,7 +108,9 @@ async def test_nothing_is_left(bench: Bench, client: Client) -> None:
 
 async def test_what_others_say_stays(bench: Bench, client: Client) -> None:
     """Entities that another document names stay, with its mentions and relationships; those of the erased one alone go."""
-    kept = await run_through(bench, await read_job(bench, ("Acme Widgets, Inc. denies it. Write to clerk@example.com.",)))
+    kept = await run_through(
+        bench, await read_job(bench, ("Acme Widgets, Inc. denies it. Write to clerk@example.com.",))
+    )
     erased = await run_through(bench, await read_job(bench))
     before = await names(client)
     assert (await client.delete(f"/v1/documents/{erased.document_id}")).status_code == 204
@@ -136,22 +139,26 @@ async def test_entities_that_were_merged_go_too(bench: Bench, client: Client) ->
     assert {"Charles R. Goodwin", "San Francisco"} <= left
 
 
-async def test_its_jobs_are_cancelled(bench: Bench, client: Client) -> None:
+async def test_its_jobs_are_cancelled(quick: Settings) -> None:
     """One that waits is, with its event; a worker that has one finds it gone, stops, and brings nothing back."""
-    waiting = await bench.rows.job()
-    working = await read_job(bench, stage=Stage.EMBEDDED)
-    pipeline = bench.pipeline()
-    at_work = asyncio.create_task(pipeline.advance(working.id, working.stage))
-    while working.id not in pipeline.limits:
-        await asyncio.sleep(0.001)
-    for job in (waiting, working):
-        assert (await client.delete(f"/v1/documents/{job.document_id}")).status_code == 204
-    await pipeline.stop_cancelled()
-    await at_work
-    async with bench.tools.sessions() as session:
-        assert await session.scalar(select(func.count()).select_from(table_of(Job))) == 0
-        told = [event.payload.get("message") for event in await session.scalars(select(Event).where(Event.type == "done"))]
-    assert told == ["The job was cancelled."]
+    extractor = Slow()
+    async with open_bench(quick, extractor) as bench, client_with(quick) as client:
+        waiting, working, pipeline = (
+            await bench.rows.job(),
+            await read_job(bench, stage=Stage.EMBEDDED),
+            bench.pipeline(),
+        )
+        at_work = asyncio.create_task(pipeline.advance(working.id, working.stage))
+        await extractor.begun.wait()
+        for job in (waiting, working):
+            assert (await client.delete(f"/v1/documents/{job.document_id}")).status_code == 204
+        await pipeline.stop_cancelled()
+        await at_work
+        assert extractor.cut_off.is_set()
+        async with bench.tools.sessions() as session:
+            assert await session.scalar(select(func.count()).select_from(table_of(Job))) == 0
+            ended = (await session.scalars(select(Event).where(Event.type == "done"))).all()
+        assert [event.payload["message"] for event in ended] == ["The job was cancelled."]
 
 
 async def test_a_result_that_others_have_taken_over_stays_theirs(bench: Bench, client: Client) -> None:
@@ -195,9 +202,7 @@ async def test_who_dies_over_it_is_gone_on_for(bench: Bench, client: Client) -> 
     assert await keys_of(bench.tools.bucket, document) == []
 
 
-async def test_a_bucket_that_is_away_is_no_reason_to_keep_it(
-    bench: Bench, quick: Settings, client: Client
-) -> None:
+async def test_a_bucket_that_is_away_is_no_reason_to_keep_it(bench: Bench, quick: Settings, client: Client) -> None:
     """It is gone for everybody all the same; its objects are taken away once the bucket is back."""
     job = await read_job(bench)
     document = await document_of(bench, job)

@@ -1,8 +1,7 @@
 """A hand on every job: cancelled while it waits and while it works, tried again alone and by the hundred, and its wait told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from app.config import Settings
-from app.entities.mentions import EntityExtractor, Mention, Passage
+from app.entities.mentions import EntityExtractor
 from app.events import Event, EventType
 from app.jobs.many import Again
 from app.jobs.models import Job
@@ -20,6 +19,7 @@ from app.ocr.pacing import Lane
 from tests.api.running import client_with, problem_of
 from tests.bench import Bench, open_bench
 from tests.ocr.textract import FakeTextract, running_fake
+from tests.pipeline.slow import Slow
 from tests.pipeline.steps import started, validated
 from tests.pipeline.texts import read_job
 from tests.service import Client
@@ -44,27 +44,6 @@ def told(quick: Settings, fake: FakeTextract) -> Settings:
     )
 
 
-@dataclass
-class Slow:
-    """An extractor that takes for ever, and says when it has begun and when it was cut off."""
-
-    name: str = "slow"
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
-    cut_off: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def extract(self, passages: Sequence[Passage]) -> list[list[Mention]]:
-        """Nothing, in the end."""
-        self.begun.set()
-        try:
-            await asyncio.sleep(3600)
-        finally:
-            self.cut_off.set()
-        return [[] for _ in passages]
-
-    async def aclose(self) -> None:
-        """Nothing to let go of."""
-
-
 async def actions(bench: Bench, code: str) -> list[Event]:
     """What somebody did, by its code."""
     query = select(Event).where(Event.type == EventType.ACTION, Event.code == code).order_by(Event.id)
@@ -75,7 +54,7 @@ async def actions(bench: Bench, code: str) -> list[Event]:
 async def test_a_cancelled_job_frees_its_slot_at_once(told: Settings, extractor: EntityExtractor) -> None:
     """While its OCR job runs on at Textract, the next document is read; a retry takes the paid job up again."""
     async with open_bench(told, extractor) as bench, client_with(told) as client:
-        first, second = await started(bench), await validated(bench)
+        first, second = await started(bench, pages_total=2), await validated(bench, pages_total=2)
         await bench.advance(second)
         assert (await bench.rows.find(second.id)).stage is Stage.JOB_VALIDATED
         assert (await client.post(f"/v1/jobs/{first.id}/cancel")).json()["state"] == "cancelled"
@@ -123,7 +102,7 @@ async def test_others_work_on_while_one_is_cut_short(quick: Settings) -> None:
         pipeline = bench.pipeline()
         jobs = [await read_job(bench, stage=Stage.EMBEDDED) for _ in range(2)]
         working = [asyncio.create_task(pipeline.advance(job.id, job.stage)) for job in jobs]
-        while len(pipeline.limits) < len(jobs):
+        while len(pipeline.limits) < len(jobs):  # noqa: ASYNC110 (nobody tells us)
             await asyncio.sleep(0.01)
         await bench.jobs.cancel(jobs[0].project_id, jobs[0].id)
         await pipeline.stop_cancelled()
@@ -192,7 +171,14 @@ async def test_others_are_not_tried_again(bench: Bench, client: Client) -> None:
     """Only what is over can be; another project's jobs never; unknown fields are refused."""
     theirs = await bench.rows.job(Stage.QUEUED, JobState.DEADLETTER, project="another")
     assert (await client.post("/v1/jobs/retry", json={"ids": [str(theirs.id)]})).json()["retried"] == 0
-    for said in ({"state": ["working"]}, {"state": []}, {"everything": True}, {"limit": 0}, {"created_to": "soon"}):
+    refused: tuple[dict[str, Any], ...] = (
+        {"state": ["working"]},
+        {"state": []},
+        {"everything": True},
+        {"limit": 0},
+        {"created_to": "soon"},
+    )
+    for said in refused:
         problem_of(await client.post("/v1/jobs/retry", json=said), 422, "request_invalid")
 
 
@@ -213,7 +199,10 @@ async def test_an_end_is_estimated_by_the_pace_of_late(bench: Bench, client: Cli
     assert (waits["estimated_start_at"], waits["estimated_completion_at"]) == (None, None)
     now = datetime.now(UTC)
     for minutes in (1, 2, 3, 4):
-        ended = {"started_at": now - timedelta(minutes=minutes, seconds=30), "finished_at": now - timedelta(minutes=minutes)}
+        ended: dict[str, Any] = {
+            "started_at": now - timedelta(minutes=minutes, seconds=30),
+            "finished_at": now - timedelta(minutes=minutes),
+        }
         await bench.rows.job(state=JobState.DONE, pages_total=2, pages_done=2, **ended)
     await asyncio.sleep(0)
     async with client_with(bench.settings) as fresh:  # what the other process has seen holds for some seconds

@@ -69,13 +69,19 @@ async def test_jobs_are_filtered(bench: Bench, client: Client) -> None:
         ({"finished_from": (now - timedelta(hours=1)).isoformat(), "state": "done"}, [done]),
         ({"finished_to": (now - timedelta(hours=1)).isoformat()}, []),
     ):
-        assert [job["id"] for job in await listed(client, "/v1/jobs", **params)] == [str(job.id) for job in jobs], params
+        assert [job["id"] for job in await listed(client, "/v1/jobs", **params)] == [str(job.id) for job in jobs], (
+            params
+        )
         assert len(await listed(client, "/v1/jobs", limit=1, **params)) == len(jobs), params
 
 
 async def test_dead_letters_have_reasons(bench: Bench, client: Client) -> None:
     """Each says why it was given up; the summary counts them by code, the most frequent first."""
-    said = {"error_message": "It needs a password.", "error_retryable": False, "error_stage": Stage.QUEUED}
+    said: dict[str, Any] = {
+        "error_message": "It needs a password.",
+        "error_retryable": False,
+        "error_stage": Stage.QUEUED,
+    }
     for _ in range(2):
         await bench.rows.job(Stage.QUEUED, JobState.DEADLETTER, error_code="document_encrypted", **said)
     await bench.rows.job(Stage.PARSED, JobState.DEADLETTER, error_code="ocr_timeout", error_retryable=True)
@@ -135,13 +141,16 @@ async def test_documents_are_filtered(client: Client) -> None:
         assert found == [document["id"] for document in documents], params
 
 
-async def test_lists_are_of_the_project_alone(
-    bench: Bench, quick: Settings, address: str, client: Client
-) -> None:
+async def test_lists_are_of_the_project_alone(bench: Bench, quick: Settings, address: str, client: Client) -> None:
     """Another project's key sees none of it, whatever it asks for."""
     job = await bench.rows.job(Stage.QUEUED, JobState.DEADLETTER)
     async with client_of(address, await make_key(quick, "another")) as stranger:
-        for path in ("/v1/jobs", "/v1/documents", f"/v1/jobs?document_id={job.document_id}", "/v1/jobs?state=deadletter"):
+        for path in (
+            "/v1/jobs",
+            "/v1/documents",
+            f"/v1/jobs?document_id={job.document_id}",
+            "/v1/jobs?state=deadletter",
+        ):
             assert (await stranger.get(path)).json() == {"items": [], "next": None}
         assert (await stranger.get("/v1/dead-letters")).json() == {"items": [], "total": 0}
     assert len(await listed(client, "/v1/jobs")) == 1

@@ -29,7 +29,7 @@ _DOCUMENTS = text(f"""
         1, encode(sha256(CAST(n AS text)::bytea), 'hex'), 'bucket', 'documents/' || n,
         now() - (CAST(:count AS int) - n) * interval '1 second'
     FROM generate_series(1, CAST(:count AS int)) AS n
-""")  # noqa: S608 (no outside text)
+""")
 _STATE = "(ARRAY['queued', 'working', 'retryable', 'deadletter', 'cancelled'])[n % 5 + 1]"
 _JOBS = text(f"""
     INSERT INTO jobs (id, project_id, document_id, state, stage, priority, error_code, claimed_by, lease_until,
@@ -45,4 +45,4 @@ _JOBS = text(f"""
             CASE WHEN n <= 100 THEN {_STATE} ELSE 'done' END AS state
         FROM generate_series(1, CAST(:count AS int)) AS n
     ) rows
-""")  # noqa: S608 (no outside text)
+""")

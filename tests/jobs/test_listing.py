@@ -74,7 +74,10 @@ async def test_no_list_of_documents_scans(bench: Bench) -> None:
 
 async def rows_touched(bench: Bench, query: Select[Any]) -> int:
     """How many rows a statement reads from tables and indexes, by Postgres' own account. Fails the test where it scans."""
-    told = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+    told = query.compile(
+        dialect=postgresql.dialect(),  # type: ignore[no-untyped-call]  # SQLAlchemy's
+        compile_kwargs={"literal_binds": True},
+    )
     async with bench.tools.sessions() as session:
         explained = await session.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {told}".replace(":", r"\:")))
     plan = explained.scalar_one()[0]["Plan"]
