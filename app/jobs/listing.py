@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, column, select, text, true, tuple_, values
+from sqlalchemy import ColumnElement, Select, Text, column, false, select, text, true, tuple_, values
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.jobs.models import Job
@@ -104,8 +104,9 @@ def keys_of(
         own.append(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(before.created_at, before.id))
     keys = select(jobs.c.id, jobs.c.created_at).where(*own)
     names, places = wanted.places()
-    if not names:
-        return keys.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+    if not places:
+        nothing = (false(),) if names else ()
+        return keys.where(*nothing).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
     each = values(*(column(name, Text) for name in names), name="place").data([tuple(map(str, one)) for one in places])
     here = keys.where(*(jobs.c[name] == each.c[name] for name in names))
     newest = here.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit).lateral("newest")
