@@ -29,7 +29,7 @@ def ensure_key(project: str) -> None:
     """Have the key in QUIRE_API_KEY open a project, made where it isn't there."""
     settings = Settings()
     if settings.quire_api_key is None:
-        sys.exit("QUIRE_API_KEY is not set; `quire key create` makes a new key.")
+        sys.exit("QUIRE_API_KEY is not set; `quire keys create` makes a new key.")
     asyncio.run(_ensure_key(settings, settings.quire_api_key.get_secret_value(), project))
 
 

@@ -72,7 +72,7 @@ async def show_job(job_id: str, *, as_json: bool) -> None:
     if as_json:
         say(job)
         return
-    timings = {f"  {stage}": f"{_seconds(spent):.2f} s" for stage, spent in (job.get("timings") or {}).items()}
+    timings = {f"  {stage}": f"{spent['seconds']:.2f} s" for stage, spent in job["stage_timings"].items()}
     rest = {
         "document": job["document_id"],
         "batch": job.get("batch_id"),
@@ -148,14 +148,4 @@ def _row(job: Mapping[str, Any]) -> tuple[object, ...]:
     return (
         *(job["id"], job["document_id"], job["state"], job["stage"], pages),
         *(job["attempts"] or None, age(job["created_at"]), code),
-    )
-
-
-def _seconds(spent: Any) -> float:
-    return float(
-        spent["seconds"]
-        if isinstance(spent, dict) and "seconds" in spent
-        else 0.0
-        if isinstance(spent, dict)
-        else spent
     )

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.cli.connection import AWAY, FAILED, CommandError, Server, connected, first_of, patiently
 from app.cli.following import ENDED
 from app.cli.output import say, table
+from app.jobs.steps import ORDER
 
 HELD_SECONDS = 30
 SHARES = (50, 90, 95, 99)
@@ -47,7 +48,7 @@ class Tally:
             "documents_per_second": round(done / self.seconds, 3) if self.seconds else 0.0,
             "submit_seconds": percentiles(self.submitting),
             "done_seconds": percentiles(self.ending),
-            "stage_seconds": {stage: percentiles(spent) for stage, spent in self.stages.items()},
+            "stage_seconds": {stage: percentiles(self.stages[stage]) for stage in ORDER if stage in self.stages},
         }
 
 
@@ -129,10 +130,7 @@ async def _one(server: Server, content: bytes, priority: str, tally: Tally) -> N
 
 def stage_seconds(job: Mapping[str, Any]) -> dict[str, float]:
     """Seconds that a job spent at each stage."""
-    return {
-        stage: float(spent["seconds"] if isinstance(spent, dict) else spent)
-        for stage, spent in (job.get("stage_timings") or {}).items()
-    }
+    return {stage: float(spent["seconds"]) for stage, spent in job["stage_timings"].items()}
 
 
 def _show(tally: Tally) -> None:

@@ -73,7 +73,7 @@ def _queues(queues: Iterable[Mapping[str, Any]]) -> Table:
             f"{queue['throughput_per_minute']:,.0f}",
             "?" if wait is None else _seconds(wait),
             "?" if queue["window_used"] is None else f"{queue['window_used']}/{queue['window']}",
-            f"{queue['workers']} workers" if queue["workers"] else "nobody",
+            f"{queue['workers']} worker{'s' * (queue['workers'] > 1)}" if queue["workers"] else "nobody",
             style="bold red" if unserved else "" if queue["workers"] else "yellow",
         )
     return drawn

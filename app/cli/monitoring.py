@@ -17,6 +17,9 @@ from app.cli.output import say
 
 MOST_TEXTRACT_JOBS = 200
 
+PRINTED_WIDTH = 240
+"""Of what is no terminal: wide enough for all columns."""
+
 Metrics = Mapping[str, Sequence[tuple[Mapping[str, str], float]]]
 
 
@@ -139,5 +142,6 @@ async def _print(picture: Picture, *, as_json: bool) -> None:
     if as_json:
         say(asdict(picture))
         return
-    console = Console()
-    console.print(drawn(picture, None, None), width=None if console.is_terminal else 200)
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=PRINTED_WIDTH)
+    console.print(drawn(picture, None, None))

@@ -5,7 +5,7 @@ The bucket and the table are walked side by side, a page of each at a time.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,8 @@ class Objects:
 
     sessions: Sessions
     bucket: Bucket
+    grace: timedelta = GRACE
+    """What is younger is left alone."""
 
     async def documents_without_object(self) -> AsyncGenerator[Defect, None]:
         """Documents whose bytes are not in the bucket."""
@@ -58,7 +60,7 @@ class Objects:
         with translated_errors():
             paginator = self.bucket.client.get_paginator("list_multipart_uploads")
             async for page in paginator.paginate(Bucket=self.bucket.name):
-                old = [each for each in page.get("Uploads", ()) if is_old(each["Initiated"])]
+                old = [each for each in page.get("Uploads", ()) if self._is_old(each["Initiated"])]
                 known = await self._known(_OPEN_UPLOADS, [each["UploadId"] for each in old])
                 for each in old:
                     if each["UploadId"] not in known:
@@ -78,7 +80,7 @@ class Objects:
 
     async def _orphans(self, folder: str, known: Any) -> AsyncGenerator[Defect, None]:
         async for entries in self._listed(folder):
-            old = [(entry, owner_of(folder, entry["Key"])) for entry in entries if is_old(entry["LastModified"])]
+            old = [(entry, owner_of(folder, entry["Key"])) for entry in entries if self._is_old(entry["LastModified"])]
             there = await self._known(known, list({owner for _, owner in old if owner is not None}))
             for entry, owner in old:
                 if owner is not None and owner not in there:
@@ -110,13 +112,11 @@ class Objects:
         async with self.sessions() as session:
             return set((await session.scalars(statement, {"ids": list(ids)})).all())
 
+    def _is_old(self, moment: datetime) -> bool:
+        return datetime.now(UTC) - moment > self.grace
+
     async def _is_kept(self, document_id: UUID) -> bool:
         return bool(await self._known(_NOT_ERASED, [document_id]))
-
-
-def is_old(moment: datetime) -> bool:
-    """Whether something in the bucket is old enough to be taken out."""
-    return datetime.now(UTC) - moment > GRACE
 
 
 def owner_of(folder: str, key: str) -> UUID | None:
