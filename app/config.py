@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     direct_upload_expires_seconds: int = Field(
         24 * 3600, gt=0, description="How long a client has for an upload straight to S3."
     )
+    max_open_uploads: int = Field(
+        1_000, ge=1, description="Uploads straight to S3 that a project may have open at once; more answer 429."
+    )
     presigned_url_seconds: int = Field(
         3600, gt=0, le=7 * 24 * 3600, description="How long the URLs hold that clients are given to S3."
     )
@@ -155,6 +158,9 @@ class Settings(BaseSettings):
 
     batch_slice_items: int = Field(
         200, ge=1, le=2000, description="Items of a batch that get their jobs in one transaction."
+    )
+    json_request_bytes: int = Field(
+        4 * MEBIBYTE, gt=0, description="The largest body of any request but those that submit a document or a batch."
     )
     batch_request_bytes: int = Field(
         32 * MEBIBYTE, gt=0, description="The largest body of a request that submits a batch."

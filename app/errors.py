@@ -339,6 +339,11 @@ class TooManyOpenDocuments(LimitReached):
     message = "The project has as many documents under way as it may; submit more when some have ended."
 
 
+class TooManyUploads(LimitReached):
+    code, title, retry_after_seconds = "too_many_uploads", "Too many uploads", 60
+    message = "The project has as many uploads open as it may; complete some, or give them up."
+
+
 class Unavailable(QuireError):
     status, code, title, retryable, retry_after_seconds = 503, "unavailable", "Unavailable", True, 5
     message = "A part that this needs doesn't answer; try again in a moment."

@@ -23,6 +23,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from app import events
+
 log = structlog.get_logger(__name__)
 
 
@@ -107,6 +109,9 @@ class Queue(Protocol):
     async def advance(self, job: Ringable, *, in_seconds: float = 0.0) -> None:
         """Have a worker look at the job now, or at a moment that is near, if there is room."""
 
+    async def announce(self, job: Ringable) -> None:
+        """The same for a job that was just made, whose first event the streams are told of, too."""
+
     async def take_batch(self, batch_id: UUID, priority: str, chance: int) -> None:
         """Have a worker take a batch apart; ringing again for the same chance is one task, not two."""
 
@@ -125,6 +130,9 @@ COMES_FIRST = TaskName.START_TEXTRACT_JOB
 
 RESERVE_SHARE = 0.25
 """How much of its window a queue keeps free for jobs that came by themselves, and as much again for urgent ones."""
+
+FIRST_EVENT = 1
+"""The number of the event that a job is made with."""
 
 TASK_KEPT_MS = 24 * 3600 * 1000
 """How long arq remembers what a task was to do: as long as it does by itself."""
@@ -159,6 +167,10 @@ class ArqQueue:
             return
         reserves = 2 if route.task is COMES_FIRST else reserves_of(job)
         await self._ring(task_id(job, route), route, job.id, in_seconds, self.window + self.reserve * reserves)
+
+    async def announce(self, job: Ringable) -> None:
+        await self.advance(job)
+        await events.ring(self.redis, job.id, FIRST_EVENT, project_id=job.project_id, batch_id=job.batch_id)
 
     async def take_batch(self, batch_id: UUID, priority: str, chance: int) -> None:
         route = Route(TaskName.TAKE_BATCH, BATCH_QUEUES[priority])
@@ -203,6 +215,11 @@ def task_id(job: Ringable, route: Route) -> str:
     group = job.batch_id or job.project_id
     turn = f"{letter}{job.project_id.hex[-8:]}.{group.hex[-8:]}"
     return f"{route.task}:{job.id}:{job.fence}:{job.rings}:{turn}"
+
+
+def is_urgent(task: str) -> bool:
+    """Whether a task is of a job of high priority, by its id."""
+    return task.rpartition(":")[2].startswith("h")  # as `task_id` writes it: a priority's first letter
 
 
 def queue_key(queue: QueueName) -> str:

@@ -35,7 +35,7 @@ async def delivering(resources: Resources) -> AsyncIterator[None]:
     fanout = Fanout(sessions, Bodies(ProgressBook(sessions, resources.redis)), patience)
     timeout = settings.webhook_timeout_seconds
     async with open_sender(reach, timeout_seconds=timeout, at_once=terms.at_once) as sender:
-        delivery = Delivery(sessions, sender, terms)
+        delivery = Delivery(sessions, resources.redis, sender, terms)
 
         async def read_log() -> None:
             while await fanout.run_once():

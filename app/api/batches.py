@@ -25,6 +25,7 @@ from app.api.dependencies import CallerDep, ProjectDep, ServicesDep
 from app.api.events import LastEventId, parse_position
 from app.api.json_body import parse_body, read_body
 from app.api.limits import LIMITED
+from app.api.media import TEXT, event_stream, lines_content, media_type_for
 from app.api.once import ONCE_ERRORS, OnceDep, answer_with
 from app.api.paging import decode_cursor, decode_id_cursor, encode_cursor, encode_id_cursor, link_next
 from app.api.problems import problems
@@ -40,6 +41,7 @@ from app.errors import (
     RequestTooLarge,
     StateConflict,
     StorageUnavailable,
+    WebhookUrlRefused,
 )
 from app.idempotency import Answer, Keep
 from app.jobs.states import JobState, Stage
@@ -54,7 +56,14 @@ Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the list before.")]
 
 SUBMIT_ERRORS = problems(
-    RequestInvalid, RequestTooLarge, NoWorkers, StorageUnavailable, OcrEnginesAway, *LIMITED, *ONCE_ERRORS
+    RequestInvalid,
+    RequestTooLarge,
+    WebhookUrlRefused,
+    NoWorkers,
+    StorageUnavailable,
+    OcrEnginesAway,
+    *LIMITED,
+    *ONCE_ERRORS,
 )
 SUBMIT_BODY: dict[str, Any] = {
     "requestBody": {
@@ -62,25 +71,21 @@ SUBMIT_BODY: dict[str, Any] = {
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/BatchCreate"}}},
     }
 }
+NDJSON = "application/x-ndjson"
 REPORT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A `BatchItemRead` in each line, by number.",
-        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+        "content": lines_content(NDJSON),
     }
 }
 
 STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The first event is a `snapshot`, and each `progress` is like it: their data is a `BatchRead`. The ends of jobs "
+    **event_stream(
+        "The first event is a `snapshot`, and each `progress` is like it: their data is a `BatchRead`. The ends of jobs "
         "(`done`, `error`) come with an `EventRead`. The last event is the batch's own `done`, with a `BatchRead`.",
-        "content": {
-            "text/event-stream": {
-                "schema": {
-                    "oneOf": [{"$ref": "#/components/schemas/BatchRead"}, {"$ref": "#/components/schemas/EventRead"}]
-                }
-            }
-        },
-    },
+        "BatchRead",
+        "EventRead",
+    ),
     204: {"description": "The batch has ended, and all its events were seen."},
 }
 
@@ -92,10 +97,12 @@ async def submit_batch(request: Request, services: ServicesDep, caller: CallerDe
     An item that can't be taken is refused in place, and fails nothing else.
     """
     asked = parse_body(BatchCreate, await read_body(request, most_bytes=services.batch_request_bytes))
+    draft = asked.draft()
+    services.webhooks.check_url(draft.callback_url)
 
     async def submit(keep: Keep[Accepted]) -> Accepted:
         await services.limits.admit(caller, len(asked.documents))
-        return await services.batches.submit(caller.project_id, asked.draft(), keep=keep)
+        return await services.batches.submit(caller.project_id, draft, keep=keep)
 
     return await once.answer(submit, _accepted, of=asked)
 
@@ -167,10 +174,13 @@ async def list_batch_jobs(
 @router.get(
     "/{batch_id}/report.ndjson", response_class=Response, responses=REPORT | problems(BatchNotFound, RequestInvalid)
 )
-async def get_batch_report(services: ServicesDep, project_id: ProjectDep, batch_id: BatchId) -> Response:
+async def get_batch_report(
+    request: Request, services: ServicesDep, project_id: ProjectDep, batch_id: BatchId
+) -> Response:
     """Every item of the batch as it stands now, one in each line."""
     batch = await services.batches.find(project_id, batch_id)
-    return StreamingResponse(_lines(services.batches, batch), media_type="application/x-ndjson")
+    media_type = media_type_for(request, NDJSON, plain=TEXT)
+    return StreamingResponse(_lines(services.batches, batch), media_type=media_type, headers={"Vary": "Accept"})
 
 
 @router.get(
@@ -189,14 +199,15 @@ async def stream_batch_events(
     return await services.batch_streams.of(project_id, batch_id, position)
 
 
-@router.post("/{batch_id}/cancel", status_code=202, responses=problems(BatchNotFound, StateConflict, RequestInvalid))
-async def cancel_batch(
-    response: Response, services: ServicesDep, project_id: ProjectDep, batch_id: BatchId
-) -> BatchSummary:
+@router.post(
+    "/{batch_id}/cancel",
+    status_code=202,
+    response_model=BatchSummary,
+    responses=problems(BatchNotFound, StateConflict, RequestInvalid, *ONCE_ERRORS),
+)
+async def cancel_batch(services: ServicesDep, project_id: ProjectDep, batch_id: BatchId, once: OnceDep) -> Response:
     """Cancel the rest of a batch: what waits at once, what is being worked on before its next stage."""
-    batch = await services.batches.cancel(project_id, batch_id)
-    _located(response, batch)
-    return BatchSummary.of(batch)
+    return await once.answer(lambda _: services.batches.cancel(project_id, batch_id), _cancelled)
 
 
 @router.post(
@@ -226,9 +237,8 @@ def _retried(made: tuple[Batch, int]) -> Answer:
     return answer_with(body, location=f"/v1/batches/{batch.id}", retry_after_seconds=2)
 
 
-def _located(response: Response, batch: Batch) -> None:
-    response.headers["Location"] = f"/v1/batches/{batch.id}"
-    response.headers["Retry-After"] = "2"
+def _cancelled(batch: Batch) -> Answer:
+    return answer_with(BatchSummary.of(batch), location=f"/v1/batches/{batch.id}", retry_after_seconds=2)
 
 
 PUBLISHED = (BatchCreate, BatchItemCreate, BatchOptions)

@@ -34,12 +34,14 @@ from app.errors import (
     SourceNotFound,
     SourceUnreadable,
     StorageUnavailable,
+    TooManyUploads,
     UnsupportedMediaType,
     UploadCompleted,
     UploadEnded,
     UploadIncomplete,
     UploadInProgress,
     UploadNotFound,
+    WebhookUrlRefused,
 )
 from app.idempotency import Answer
 from app.storage.staging import MOST_PARTS
@@ -58,7 +60,7 @@ TAKING_ERRORS = (
     *ONCE_ERRORS,
 )
 IMPORT_ERRORS = problems(
-    DocumentEmpty, SourceInvalid, SourceNotAllowed, SourceNotFound, SourceUnreadable, *TAKING_ERRORS
+    WebhookUrlRefused, DocumentEmpty, SourceInvalid, SourceNotAllowed, SourceNotFound, SourceUnreadable, *TAKING_ERRORS
 )
 OPEN_ERRORS = (UploadNotFound, UploadInProgress, UploadCompleted, UploadEnded, RequestInvalid)
 
@@ -74,9 +76,11 @@ async def import_document(
     services: ServicesDep, project_id: ProjectDep, once: OnceDep, asked: ImportRequest
 ) -> Response:
     """Submit a document that is in an allowed bucket already: it is copied, and queued to be read."""
+    described = asked.describe()
+    services.webhooks.check_url(described.callback_url)
     with services.uploads.one():
         return await once.answer(
-            lambda keep: services.imports.take(project_id, asked.source, asked.describe(), keep=keep),
+            lambda keep: services.imports.take(project_id, asked.source, described, keep=keep),
             submitted,
             of=asked,
         )
@@ -105,12 +109,16 @@ async def get_document_original(
     "/uploads",
     status_code=201,
     response_model=UploadBegun,
-    responses=problems(DocumentTooLarge, RequestInvalid, StorageUnavailable, *ONCE_ERRORS),
+    responses=problems(
+        DocumentTooLarge, RequestInvalid, StorageUnavailable, TooManyUploads, WebhookUrlRefused, *ONCE_ERRORS
+    ),
 )
 async def begin_upload(services: ServicesDep, project_id: ProjectDep, once: OnceDep, asked: UploadRequest) -> Response:
     """Begin an upload straight to S3: PUT each part to its URL, then complete it."""
+    announced = asked.announce()
+    services.webhooks.check_url(announced.described.callback_url)
     return await once.answer(
-        lambda keep: services.direct_uploads.begin(project_id, asked.announce(), keep=keep), _begun, of=asked
+        lambda keep: services.direct_uploads.begin(project_id, announced, keep=keep), _begun, of=asked
     )
 
 

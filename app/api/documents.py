@@ -31,6 +31,7 @@ from app.errors import (
     ResultUnavailable,
     StorageUnavailable,
     UnsupportedMediaType,
+    WebhookUrlRefused,
 )
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
@@ -43,6 +44,7 @@ SUBMIT_ERRORS = problems(
     RequestInvalid,
     Overloaded,
     StorageUnavailable,
+    WebhookUrlRefused,
     *ONCE_ERRORS,
 )
 READ_ERRORS = problems(DocumentNotFound, RequestInvalid)
@@ -91,13 +93,15 @@ async def submit_document(
     services: ServicesDep,
     project_id: ProjectDep,
     once: OnceDep,
-    said: Annotated[SubmissionFields, Query()],  # noqa: ARG001 (checked here, and read with the form's fields)
+    said: Annotated[SubmissionFields, Query()],
 ) -> Response:
     """Submit a document: it is stored, and queued to be read."""
+    check_url = services.webhooks.check_url
+    check_url(said.describe().callback_url)  # before the bytes; what a form says of it stands among them
     with services.uploads.one():
         service = services.documents
         service.sizes.check(announced_bytes(request))
-        content = read_content(request, most_bytes=service.sizes.document_bytes)
+        content = read_content(request, most_bytes=service.sizes.document_bytes, check_url=check_url)
         return await once.answer(
             lambda keep: service.submit(project_id, content, keep=keep), submitted, of=_fingerprint(service, content)
         )
@@ -119,7 +123,9 @@ async def get_document(
 async def get_document_text(services: ServicesDep, project_id: ProjectDep, document_id: DocumentId) -> Response:
     """The document's text: lines in reading order, pages parted by form feeds."""
     job = await services.documents.readable_job(project_id, document_id)
-    return StreamingResponse(stream_text(services.documents, job, services.jobs.redis), media_type="text/plain; charset=utf-8")
+    return StreamingResponse(
+        stream_text(services.documents, job, services.jobs.redis), media_type="text/plain; charset=utf-8"
+    )
 
 
 @router.get("/{document_id}/pages", responses=RESULT_ERRORS)

@@ -6,7 +6,7 @@ after the file, so what is said of a document is known only once its last byte i
 
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,8 +37,22 @@ def is_form(request: Request) -> bool:
     return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
-def read_content(request: Request, *, most_bytes: int) -> Content:
-    """The bytes of a submission as they arrive, and what is said of them once they have."""
+def read_content(request: Request, *, most_bytes: int, check_url: Callable[[str | None], None]) -> Content:
+    """The bytes of a submission as they arrive, and what is said of them once they have.
+
+    `check_url` raises for a `callback_url` that may not be called.
+    """
+    content = _content(request, most_bytes)
+
+    def describe() -> Description:
+        described = content.describe()
+        check_url(described.callback_url)
+        return described
+
+    return Content(content.chunks, describe)
+
+
+def _content(request: Request, most_bytes: int) -> Content:
     if is_form(request):
         form = Form(request, most_bytes + FORM_BYTES)
         return Content(form.chunks(), form.describe)

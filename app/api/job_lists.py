@@ -7,12 +7,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.api.dependencies import ProjectDep, ServicesDep
+from app.api.once import ONCE_ERRORS, OnceDep, answer_with
 from app.api.paging import decode_place, encode_place, link_next
 from app.api.problems import problems
 from app.api.schemas import JOB_EXAMPLE, NOW, JobRead, example
 from app.errors import RequestInvalid
+from app.idempotency import Answer
 from app.jobs.listing import JobFilter, Place
 from app.jobs.many import Again
+from app.jobs.service import Retried
 from app.jobs.states import JobState, Priority, Stage
 
 router = APIRouter(tags=["jobs"])
@@ -145,14 +148,18 @@ async def list_jobs(
     return JobList(items=[JobRead.of(job) for job in shown], next=following)
 
 
-@router.post("/v1/jobs/retry", status_code=202, responses=problems(RequestInvalid))
-async def retry_jobs(services: ServicesDep, project_id: ProjectDep, asked: JobsRetry) -> JobsRetried:
+@router.post(
+    "/v1/jobs/retry", status_code=202, response_model=JobsRetried, responses=problems(RequestInvalid, *ONCE_ERRORS)
+)
+async def retry_jobs(services: ServicesDep, project_id: ProjectDep, once: OnceDep, asked: JobsRetry) -> Response:
     """Run all jobs again that were given up, or that a filter names, each from the stage that it had come to.
 
     To ask once more changes nothing for those that wait by then.
     """
-    retried = await services.jobs.retry_many(project_id, asked.again(), limit=asked.limit)
-    return JobsRetried(retried=retried.jobs, more=retried.more)
+    again = asked.again()
+    return await once.answer(
+        lambda _: services.jobs.retry_many(project_id, again, limit=asked.limit), _retried, of=asked
+    )
 
 
 @router.get("/v1/dead-letters", responses=problems(RequestInvalid))
@@ -161,6 +168,10 @@ async def summarize_dead_letters(services: ServicesDep, project_id: ProjectDep) 
     found = await services.jobs.dead_letters(project_id)
     items = [DeadLetterRead.model_validate(each, from_attributes=True) for each in found]
     return DeadLetterSummary(items=items, total=sum(each.count for each in items))
+
+
+def _retried(made: Retried) -> Answer:
+    return answer_with(JobsRetried(retried=made.jobs, more=made.more))
 
 
 def _once(members: list[Said] | None) -> tuple[Said, ...]:

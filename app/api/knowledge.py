@@ -18,6 +18,7 @@ from app.api.knowledge_schemas import (
     RelationshipList,
     RelationshipRead,
 )
+from app.api.limits import LIMITED
 from app.api.once import ONCE_ERRORS, OnceDep, submitted
 from app.api.options import ProcessingOptions
 from app.api.paging import decode_cursor, decode_id_cursor, encode_cursor, encode_id_cursor, link_next
@@ -30,6 +31,7 @@ from app.errors import (
     NothingToReuse,
     RequestInvalid,
     StateConflict,
+    WebhookUrlRefused,
 )
 from app.graph.relations import RelationType
 from app.jobs.states import Priority
@@ -165,7 +167,9 @@ class ReprocessRequest(BaseModel):
         )
 
 
-REPROCESS_ERRORS = problems(DocumentNotFound, StateConflict, NothingToReuse, RequestInvalid, *ONCE_ERRORS)
+REPROCESS_ERRORS = problems(
+    DocumentNotFound, StateConflict, NothingToReuse, RequestInvalid, WebhookUrlRefused, *LIMITED, *ONCE_ERRORS
+)
 
 
 @router.post(
@@ -184,6 +188,7 @@ async def reprocess_document(
 ) -> Response:
     """Run the pipeline over a document once more: all of it, or from a stage on; until it is done, what there was is shown."""
     anew = (asked or ReprocessRequest()).anew()
+    services.webhooks.check_url(anew.callback_url)
     return await once.answer(
         lambda keep: services.reprocessing.reprocess(project_id, document_id, anew, keep=keep), submitted, of=asked
     )

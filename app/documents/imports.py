@@ -32,5 +32,5 @@ class Imports:
             made = await arrival.record(session, replace(described, filename=filename))
             await keep(session, made)
         # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
-        await self.queue.advance(made.job)
+        await self.queue.announce(made.job)
         return made

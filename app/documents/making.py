@@ -30,4 +30,5 @@ def make_uploads(settings: Settings, arrivals: Arrivals, queue: Queue) -> Upload
         part_bytes=settings.direct_upload_part_bytes,
         lasts=timedelta(seconds=settings.direct_upload_expires_seconds),
         url_seconds=settings.presigned_url_seconds,
+        most_open=settings.max_open_uploads,
     )

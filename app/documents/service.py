@@ -137,6 +137,6 @@ class Documents:
 
     def _ring(self, job: Job) -> None:
         """Ring beside the answer, not before it: the client has waited for the commit, and needs nothing more."""
-        task = asyncio.create_task(self.queue.advance(job))
+        task = asyncio.create_task(self.queue.announce(job))
         self.background.add(task)
         task.add_done_callback(self.background.discard)

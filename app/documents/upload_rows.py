@@ -126,6 +126,13 @@ async def find(session: AsyncSession, project_id: UUID, upload_id: UUID) -> Dire
     return found
 
 
+async def count_open(session: AsyncSession, project_id: UUID, *, most: int) -> int:
+    """How many uploads of a project have not ended, counted up to a number."""
+    unfinished = select(uploads.c.id).where(uploads.c.project_id == project_id, uploads.c.state.in_(UNFINISHED))
+    counted = unfinished.where(uploads.c.expires_at > func.now()).limit(most).subquery()
+    return await session.scalar(select(func.count()).select_from(counted)) or 0
+
+
 async def take(session: AsyncSession, project_id: UUID, upload_id: UUID, keeping: Keeping) -> DirectUpload:
     """Take an upload to complete it, under a new fence.
 

@@ -17,7 +17,7 @@ from app.documents.arrivals import NOTHING_SAID, Arrivals, Said, parts_of
 from app.documents.intake import clean_filename
 from app.documents.submission import Description, Submission
 from app.documents.upload_rows import DirectUpload, UploadState
-from app.errors import StorageUnavailable, UploadCompleted
+from app.errors import StorageUnavailable, TooManyUploads, UploadCompleted
 from app.events import EventDraft, EventType
 from app.idempotency import Keep, keep_nothing
 from app.jobs import repository as jobs_repository
@@ -73,6 +73,8 @@ class Uploads:
     lasts: timedelta
     """How long a client has for an upload."""
     url_seconds: int
+    most_open: int
+    """Uploads of one project that may be open at once."""
 
     @property
     def sessions(self) -> Sessions:
@@ -80,8 +82,9 @@ class Uploads:
         return self.arrivals.sessions
 
     async def begin(self, project_id: UUID, announced: Announced, *, keep: Keep[Begun] = keep_nothing) -> Begun:
-        """Begin an upload. Raises `DocumentTooLarge`, `StorageUnavailable`."""
+        """Begin an upload. Raises `DocumentTooLarge`, `TooManyUploads`, `StorageUnavailable`."""
         self.arrivals.sizes.check(announced.size_bytes)
+        await self._require_room(project_id)
         upload_id = new_id()
         key = f"uploads/{upload_id}"
         s3_upload_id = await staging.begin(self.arrivals.bucket, key)
@@ -136,7 +139,7 @@ class Uploads:
         except UploadCompleted as earlier:
             return await self._made_earlier(project_id, earlier, keep)
         # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
-        await self.queue.advance(made.job)
+        await self.queue.announce(made.job)
         return made
 
     async def abort(self, project_id: UUID, upload_id: UUID) -> None:
@@ -163,6 +166,12 @@ class Uploads:
                 log.warning("upload_not_cleaned", upload_id=str(upload.id), error=error.detail)
             else:
                 log.info("upload_cleaned", upload_id=str(upload.id), state=upload.state)
+
+    async def _require_room(self, project_id: UUID) -> None:
+        """See that one more may be open. Calls at the same moment may pass the limit by as many as they are."""
+        async with self.sessions() as session:
+            if await upload_rows.count_open(session, project_id, most=self.most_open) >= self.most_open:
+                raise TooManyUploads(f"The project has {self.most_open} uploads open; complete some, or give them up.")
 
     async def _made_earlier(self, project_id: UUID, earlier: UploadCompleted, keep: Keep[Submission]) -> Submission:
         if earlier.document_id is None or earlier.job_id is None:

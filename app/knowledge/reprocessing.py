@@ -54,7 +54,7 @@ class Reprocessing:
             submission = await self._record(session, project_id, document_id, anew)
             await keep(session, submission)
         # After the commit: no worker may look for what isn't there. If we die here, the sweep finds it.
-        await self.queue.advance(submission.job)
+        await self.queue.announce(submission.job)
         return submission
 
     async def _record(self, session: AsyncSession, project_id: UUID, document_id: UUID, anew: Anew) -> Submission:

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter
+from redis.asyncio import Redis
 
 from app import events
 from app.db import Sessions
@@ -48,6 +49,7 @@ class Delivery:
     """Sends what is due."""
 
     sessions: Sessions
+    redis: Redis
     sender: Sender
     terms: Terms
     under_way: set[asyncio.Task[None]] = field(default_factory=set)
@@ -133,6 +135,7 @@ class Delivery:
         async with self.sessions.begin() as session:
             if await repository.disable(session, webhook.id, reason):
                 await events.note(session, draft, project_id=webhook.project_id)
+        await events.ring_log(self.redis, project_id=webhook.project_id)
         log.warning("webhook_disabled", webhook_id=str(webhook.id), reason=reason)
 
 
