@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -11,6 +11,7 @@ from pydantic import AwareDatetime
 from app.api.dependencies import ProjectDep, ServicesDep
 from app.api.event_schemas import EventList, LoggedEventRead, ProjectSnapshot
 from app.api.feeds import Piece
+from app.api.media import event_stream
 from app.api.paging import link_next
 from app.api.problems import problems
 from app.api.streams import Following, sse
@@ -34,21 +35,11 @@ LastEventId = Annotated[
     ),
 ]
 
-STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "What happens in the project. The first event is a `snapshot`, whose data is a `ProjectSnapshot`; the data of all others is a `LoggedEventRead`.",
-        "content": {
-            "text/event-stream": {
-                "schema": {
-                    "oneOf": [
-                        {"$ref": "#/components/schemas/ProjectSnapshot"},
-                        {"$ref": "#/components/schemas/LoggedEventRead"},
-                    ]
-                }
-            }
-        },
-    },
-}
+STREAM = event_stream(
+    "What happens in the project. The first event is a `snapshot`, whose data is a `ProjectSnapshot`; the data of all others is a `LoggedEventRead`.",
+    "ProjectSnapshot",
+    "LoggedEventRead",
+)
 
 
 def read_filter(

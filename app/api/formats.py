@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 from app.api.conditional import seen_versions
 from app.api.dependencies import ProjectDep, Services, ServicesDep
 from app.api.documents import DocumentId
+from app.api.media import file_content, media_type_for
 from app.api.problems import problems
 from app.api.results import stream_object
 from app.api.trace_schemas import TraceEvents, TraceRead
@@ -45,10 +46,7 @@ def file_answers(
 ) -> dict[int | str, Any]:
     """The `responses` of an operation that gives a file which is made when it is first asked for."""
     return {
-        200: {
-            "description": description,
-            "content": {each: {"schema": {"type": "string", "format": "binary"}} for each in media_types},
-        },
+        200: {"description": description, "content": file_content(*media_types)},
         304: {"description": "Nothing has changed."},
         **problems(*MAKING_ERRORS, *errors),
     }
@@ -151,11 +149,11 @@ async def get_document_trace_events(services: ServicesDep, project_id: ProjectDe
 async def _file(request: Request, services: Services, rendition: Rendition) -> Response:
     """A file as an answer, made where it isn't there yet; a caller who has it is told so, and nothing is made."""
     tag = f'"{rendition.version}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
     if seen_versions(request) & {tag, "*"}:
         return Response(status_code=304, headers=headers)
     stored = await services.formats.stored(rendition)
-    answer = await stream_object(services.bucket, stored.key, rendition.media_type)
+    answer = await stream_object(services.bucket, stored.key, media_type_for(request, rendition.media_type))
     answer.headers.update(headers)
     answer.headers["Content-Length"] = str(stored.size_bytes)
     answer.headers["Content-Disposition"] = _disposition(rendition)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from app.api.conditional import matches, not_modified, seen_versions, set_status_headers, wait_for_change
 from app.api.dependencies import ProjectDep, ServicesDep
+from app.api.media import event_stream
 from app.api.options import ProcessingOptions
 from app.api.problems import problems
 from app.api.schemas import EventRead, JobRead
@@ -27,16 +28,11 @@ LastEventId = Annotated[
 ]
 
 STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The job's events. The first is a `snapshot`, whose data is a `JobRead`; the data of all others is an `EventRead`.",
-        "content": {
-            "text/event-stream": {
-                "schema": {
-                    "oneOf": [{"$ref": "#/components/schemas/JobRead"}, {"$ref": "#/components/schemas/EventRead"}]
-                }
-            }
-        },
-    },
+    **event_stream(
+        "The job's events. The first is a `snapshot`, whose data is a `JobRead`; the data of all others is an `EventRead`.",
+        "JobRead",
+        "EventRead",
+    ),
     204: {"description": "The job has ended, and all its events were seen."},
 }
 
