@@ -8,11 +8,11 @@ bucket cost it nothing, and many take turns at once; where they keep it busy, fe
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, WouldBlock
 
 TICK_SECONDS = 0.02
 """How often the loop's lateness is looked at."""
@@ -23,6 +23,8 @@ LEAST = 4
 """So many work at once whatever makes the loop late: it may be another process, and they may all wait for an engine."""
 MEMORY = 0.8
 """How much of the lateness that was seen before counts at the next look."""
+URGENT = 2
+"""So many urgent tasks work beside as many others as may: they stand in no line until there are more of them."""
 VERY_LATE = 5.0
 """So many times as late as may be, a loop is left half of its tasks at once."""
 STEP_DOWN, STEP_DOWN_FAST = 0.9, 0.5
@@ -35,21 +37,39 @@ class Turn:
     """One task's turn, which it may lay down for a while."""
 
     limiter: CapacityLimiter
-    is_held: bool = False
+    urgent: CapacityLimiter | None = None
+    """What an urgent task may take instead."""
+    held: CapacityLimiter | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the task works now."""
+        return self.held is not None
 
     async def take(self) -> None:
         """Wait for it."""
+        if self.urgent is not None:
+            with suppress(WouldBlock):
+                self.urgent.acquire_on_behalf_of_nowait(self)
+                self.held = self.urgent
+                return
         await self.limiter.acquire_on_behalf_of(self)
-        self.is_held = True
+        self.held = self.limiter
 
     def lay_down(self) -> None:
         """Let another task work."""
-        if self.is_held:
-            self.is_held = False
-            self.limiter.release_on_behalf_of(self)
+        if self.held is not None:
+            held, self.held = self.held, None
+            held.release_on_behalf_of(self)
 
 
 _TURN: ContextVar[Turn | None] = ContextVar("turn", default=None)
+_URGENT: ContextVar[bool] = ContextVar("urgent", default=False)
+
+
+def be_urgent(*, urgent: bool) -> None:
+    """Say whether what this task does from here on is urgent."""
+    _URGENT.set(urgent)
 
 
 @dataclass(slots=True)
@@ -58,17 +78,18 @@ class Turns:
 
     most: int
     limiter: CapacityLimiter = field(init=False)
+    urgent: CapacityLimiter = field(init=False)
     _allowed: float = field(init=False)
     _late: float = 0.0
 
     def __post_init__(self) -> None:
-        self.limiter = CapacityLimiter(self.most)
+        self.limiter, self.urgent = CapacityLimiter(self.most), CapacityLimiter(URGENT)
         self._allowed = float(self.most)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Work in a turn, once there is one."""
-        turn = Turn(self.limiter)
+        turn = Turn(self.limiter, self.urgent if _URGENT.get() else None)
         token = _TURN.set(turn)
         try:
             await turn.take()

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from app.stopping import end
-from app.turns import LEAST, TICK_SECONDS, Turns, sleep_aside
+from app.turns import LEAST, TICK_SECONDS, URGENT, Turns, be_urgent, sleep_aside
 
 
 def test_a_late_loop_leaves_few_turns_and_never_none() -> None:
@@ -47,6 +47,27 @@ async def test_who_waits_for_a_moment_keeps_nobody_from_working() -> None:
     await end([cancelled])
     await sleep_aside(0.001)  # without a turn
     assert turns.limiter.borrowed_tokens == 0
+
+
+async def test_an_urgent_task_stands_in_no_line() -> None:
+    """Some work beside those that have all turns; more of them wait as everybody does."""
+    turns = Turns(1)
+    holder = asyncio.create_task(_hold(turns, 60))
+    await asyncio.sleep(0)
+    urgent = [asyncio.create_task(_urgently(turns)) for _ in range(URGENT + 1)]
+    await asyncio.sleep(0.01)
+    assert turns.urgent.borrowed_tokens == URGENT
+    assert turns.limiter.statistics().tasks_waiting == 1
+    await end([holder])
+    await asyncio.sleep(0.01)
+    assert turns.limiter.borrowed_tokens == 1
+    await end(urgent)
+    assert turns.limiter.borrowed_tokens == turns.urgent.borrowed_tokens == 0
+
+
+async def _urgently(turns: Turns) -> None:
+    be_urgent(urgent=True)
+    await _hold(turns, 60)
 
 
 async def _sleep(turns: Turns, seconds: float) -> int:

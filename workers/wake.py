@@ -12,7 +12,8 @@ from arq.utils import timestamp_ms
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
-from app.queue import wake_channel
+from app.queue import is_urgent, wake_channel
+from app.turns import be_urgent
 
 log = structlog.get_logger(__name__)
 
@@ -151,8 +152,12 @@ class WakingWorker(Worker):
     async def _begin(self, name: str, score: int) -> None:
         await self.sem.acquire()  # there is room, so this doesn't wait
         self.job_counter += 1
-        self.tasks[name] = task = asyncio.create_task(self.run_job(name, score))
+        self.tasks[name] = task = asyncio.create_task(self._run(name, score))
         task.add_done_callback(self._let_go)
+
+    async def _run(self, name: str, score: int) -> None:
+        be_urgent(urgent=is_urgent(name))
+        await self.run_job(name, score)
 
     def _let_go(self, _task: asyncio.Task[None]) -> None:
         self._release_sem_dec_counter_on_complete()
