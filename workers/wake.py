@@ -26,6 +26,9 @@ LAST_LOOK_SECONDS = 2
 """How long a stopping worker waits for a look at the queue that is under way: cut off, it would hold what it took."""
 
 
+URGENT_PLACES = 2
+"""So many urgent tasks are taken beside as many others as a worker takes."""
+
 STRICT = (1.0, 0.0, 0.0)
 """Urgent tasks before normal ones, and those before low ones."""
 
@@ -33,7 +36,7 @@ STRICT = (1.0, 0.0, 0.0)
 # while many run, the next would wait for a hundred trips to be seen. Of the tasks that are due, those of the class come
 # first whose turn it is (ARGV[6] says the class of each place), then by priority; of a class, that of the project with
 # the fewest that run, and of its batch with the fewest, by lot among equals; then the oldest. A task's id ends in its
-# class, project and batch.
+# class, project and batch. Places beyond those that there are (ARGV[8]) are for urgent tasks alone.
 _TAKE = """
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[2])
 local keys, runs = {}, {}
@@ -80,9 +83,15 @@ local function first(class)
 end
 local taken = {}
 math.randomseed(tonumber(ARGV[7]))
-for place = 1, tonumber(ARGV[3]) do
+local room = tonumber(ARGV[3])
+for place = 1, room + tonumber(ARGV[8]) do
     lots = {}
-    local line = first('s') or first(string.sub(ARGV[6], place, place)) or first('h') or first('n') or first('l')
+    local line
+    if place > room then
+        line = first('h')
+    else
+        line = first('s') or first(string.sub(ARGV[6], place, place)) or first('h') or first('n') or first('l')
+    end
     if not line then break end
     local i = line[line.first]
     line.first = line.first + 1
@@ -101,6 +110,7 @@ class WakingWorker(Worker):
 
     def __init__(self, *args: object, shares: tuple[float, float, float] = STRICT, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]  # arq's own, passed through
+        self.sem = self._places()
         self.shares = shares
         """How often the next place is offered to urgent tasks first, to normal ones, and to those of low priority."""
         self.rung = asyncio.Event()
@@ -131,13 +141,14 @@ class WakingWorker(Worker):
 
     async def _poll_iteration(self) -> None:
         """Take as many tasks as there is room for, and let go of those that have ended."""
-        room = self.max_jobs - self.job_counter
-        if self.allow_pick_jobs and room > 0:
+        room = max(0, self.max_jobs - self.job_counter)
+        urgent_room = self.max_jobs + URGENT_PLACES - self.job_counter - room
+        if self.allow_pick_jobs and room + urgent_room > 0:
             classes = "".join(random.choices("hnl", self.shares, k=room))  # noqa: S311 (no secret)
             limits = (timestamp_ms(), self.queue_read_limit, room, HOLD_SECONDS * 1000)
             seed = random.getrandbits(31)
-            taken = await self._take([self.queue_name], (*limits, in_progress_key_prefix, classes, seed))
-            self._more_waits = len(taken) == 2 * room
+            taken = await self._take([self.queue_name], (*limits, in_progress_key_prefix, classes, seed, urgent_room))
+            self._more_waits = len(taken) >= 2 * room
             for name, score in zip(taken[::2], taken[1::2], strict=True):
                 await self._begin(name.decode(), int(float(score)))
         for name, task in list(self.tasks.items()):
@@ -192,11 +203,14 @@ class WakingWorker(Worker):
         with suppress(RedisError, OSError):
             await self.close()
 
+    def _places(self) -> asyncio.BoundedSemaphore:
+        return asyncio.BoundedSemaphore(self.max_jobs + 1 + URGENT_PLACES)
+
     async def _start_afresh(self) -> None:
         """Wait a little, and count the free slots anew: arq takes one before it asks Redis, and loses it on an error."""
         await asyncio.sleep(1)
         self.job_counter = sum(not task.done() for task in self.tasks.values())
-        self.sem = asyncio.BoundedSemaphore(self.max_jobs + 1)
+        self.sem = self._places()
         for _ in range(self.job_counter):
             await self.sem.acquire()
 
