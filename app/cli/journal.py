@@ -93,6 +93,7 @@ class Journal:
         """
         self.file.seek(0)
         by_id: dict[str, SentFile] = {}
+        line = b"\n"
         for line in self.file:
             try:
                 said = orjson.loads(line)
@@ -100,6 +101,8 @@ class Journal:
                 continue
             self._take(said, by_id)
         self.file.seek(0, os.SEEK_END)
+        if not line.endswith(b"\n"):
+            self.file.write(b"\n")
         if not self.resumed:
             self._write({"server": self.server, "run": self.run})
 

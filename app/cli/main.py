@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 
 import typer
+from pydantic import ValidationError
 
 from app.cli.batch_commands import batch_cli
 from app.cli.document_commands import document_cli
@@ -36,7 +37,7 @@ def up() -> None:
 @cli.command()
 def api() -> None:
     """Serve the HTTP API."""
-    settings = Settings()
+    settings = _settings()
     _become("app.serve", "--host", settings.quire_host, "--port", str(settings.quire_port))
 
 
@@ -96,6 +97,17 @@ cli.add_typer(key_cli, name="keys")
 cli.add_typer(key_cli, name="key", hidden=True)
 cli.add_typer(bucket_cli, name="bucket")
 cli.add_typer(embeddings_cli, name="embeddings")
+
+
+def _settings() -> Settings:
+    """The settings; what is wrong with them ends the command, each as a sentence."""
+    from app.cli.connection import CommandError, end
+    from app.cli.operating import mistakes
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        end(CommandError("\n".join(mistakes(error))))
 
 
 def _here() -> Mapping[str, str]:

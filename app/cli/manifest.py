@@ -108,7 +108,7 @@ def _of_line(folder: Path, line: Mapping[str, Any]) -> Entry:
         raise ValueError(f"give exactly one of {', '.join(NAMES)}")
     path = named.pop("path", None)
     priority = said.pop("priority", "").lower()
-    if priority and priority not in PriorityChoice:
+    if priority and priority not in set(PriorityChoice):
         raise ValueError(f"there is no priority {priority!r}; there are: {', '.join(PriorityChoice)}")
     return Entry(
         path=folder / path if path else None,

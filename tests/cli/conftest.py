@@ -66,7 +66,6 @@ def quire(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Co
         settings = lent.model_copy(
             update={"textract_async_initial_delay_seconds": 0.2, "textract_async_polling_interval_seconds": 0.3}
         )
-        settings.model_fields_set.update({"textract_async_initial_delay_seconds"})
         environment = environment_of(settings)
         address = f"http://127.0.0.1:{port}"
         with _child(environment, folder, "app.serve", "--port", str(port)), _child(environment, folder, "workers"):

@@ -1,6 +1,8 @@
 """`quire keys`, `check`, `monitor`, `loadtest` and `openapi`."""
 
 import json
+import subprocess
+import sys
 
 from tests.cli.conftest import Command
 
@@ -62,7 +64,17 @@ def test_the_openapi_document_is_printed(quire: Command) -> None:
     assert "/v1/batches" in json.loads(quire("openapi").stdout)["paths"]
 
 
+def test_settings_that_are_wrong_keep_the_api_from_starting(quire: Command) -> None:
+    refused = quire("api", MAX_ATTEMPTS="0")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert refused.stderr.startswith("MAX_ATTEMPTS can't be used:")
+
+
 def test_the_shell_can_complete_it(quire: Command) -> None:
-    completed = quire("--show-completion", SHELL="/bin/bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
-    assert completed.returncode in {0, 2}
-    assert "jobs" in quire("--help").stdout
+    """As bash asks what may come next."""
+    asked = {"_QUIRE_COMPLETE": "complete_bash", "COMP_WORDS": "quire jo", "COMP_CWORD": "1"}
+    line = [sys.executable, "-c", "import sys; sys.argv[0] = 'quire'; from app.cli.main import main; main()"]
+    answer = subprocess.run(
+        line, cwd=quire.folder, env={**quire.environment, **asked}, capture_output=True, text=True, check=False
+    )
+    assert answer.stdout.split() == ["jobs"]
