@@ -48,7 +48,7 @@ class Tally:
             "documents_per_second": round(done / self.seconds, 3) if self.seconds else 0.0,
             "submit_seconds": percentiles(self.submitting),
             "done_seconds": percentiles(self.ending),
-            "stage_seconds": {stage: percentiles(self.stages[stage]) for stage in ORDER if stage in self.stages},
+            "stage_seconds": {stage.value: percentiles(self.stages[stage]) for stage in ORDER if stage in self.stages},
         }
 
 
