@@ -41,6 +41,7 @@ from app.api.dependencies import Services
 from app.api.draining import Draining
 from app.api.event_schemas import project_piece
 from app.api.feeds import Feeds, Kind
+from app.api.json_body import LimitedBodies
 from app.api.limits import Limits
 from app.api.metrics import Metrics
 from app.api.middleware import RequestContext
@@ -86,6 +87,9 @@ from app.resources import Resources, open_resources
 from app.stopping import end
 from app.webhooks.addresses import Reach
 from app.webhooks.service import Webhooks
+
+LIMIT_THEIR_OWN = frozenset({"/v1/documents", "/v1/batches"})
+"""Calls whose bodies are read by hand, up to other limits."""
 
 TAGS = [
     {"name": "documents", "description": "Submit documents, and fetch what was read."},
@@ -135,6 +139,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     ):
         app.include_router(router)
     add_error_handlers(app)
+    app.add_middleware(LimitedBodies, most_bytes=settings.json_request_bytes, besides=LIMIT_THEIR_OWN)
     app.add_middleware(RequestContext)
     app.add_middleware(Draining)
     app.openapi = _written_once(  # type: ignore[method-assign]  # FastAPI's way

@@ -63,11 +63,11 @@ class Probe:
         self.used.append(job)
         row = await self.connection.fetchrow(
             "UPDATE jobs SET created_at = clock_timestamp(), next_attempt_at = clock_timestamp() WHERE id = $1"
-            " RETURNING id, stage, fence, rings",
+            " RETURNING id, stage, fence, rings, priority, project_id, batch_id",
             job,
         )
         assert row is not None
-        await self.queue.advance(_Ring(row["id"], Stage(row["stage"]), row["fence"], row["rings"]))
+        await self.queue.advance(_Ring(**{**row, "stage": Stage(row["stage"])}))
 
     async def seconds(self) -> list[float]:
         """How long each waited, by Postgres' clock."""
@@ -85,6 +85,9 @@ class _Ring:
     stage: Stage
     fence: int
     rings: int
+    priority: str
+    project_id: UUID
+    batch_id: UUID | None
 
 
 async def _measure(stack: RunningStack, quotas: Quotas, count: int, **more: object) -> None:

@@ -1,6 +1,7 @@
 """Texts of documents in Redis: a read cache, never the truth, under the run that each is of."""
 
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -30,7 +31,7 @@ def keep_text(pipe: Any, document_id: UUID, job_id: UUID, text: str) -> None:
 async def kept_text(redis: Redis, document_id: UUID, job_id: UUID) -> bytes | None:
     """The text of a run, pages parted by form feeds, if it is that run's which is kept."""
     try:
-        kept = await redis.hgetall(text_key(document_id))
+        kept = await cast("Awaitable[dict[bytes, bytes]]", redis.hgetall(text_key(document_id)))
     except (RedisError, OSError) as error:
         log.warning("text_cache_away", error=str(error))
         return None

@@ -171,9 +171,12 @@ class Bucket:
     async def download(self, key: str, path: Path) -> int:
         """Copy an object to a local file; returns its size in bytes. Raises `FileNotFoundError`."""
         size = 0
-        async with self.open(key) as chunks, await anyio.open_file(path, "wb") as file:
-            async for chunk in chunks:
-                size += await file.write(chunk)
+        async with self.open(key) as chunks:
+            # Opened here and not in a thread: one that is cancelled meanwhile would leave an open file behind.
+            with path.open("wb") as opened:
+                file = anyio.wrap_file(opened)
+                async for chunk in chunks:
+                    size += await file.write(chunk)
         return size
 
 

@@ -20,7 +20,7 @@ from app.webhooks.sending import Result, Sender
 
 log = structlog.get_logger(__name__)
 
-SENT = Counter("quire_webhook_tries_total", "Tries to bring a message to a webhook.", ["outcome"])
+SENT = Counter("quire_webhook_tries", "Tries to bring a message to a webhook.", ["outcome"])
 
 PER_WEBHOOK = 8
 """Messages to one endpoint that are taken at once."""

@@ -31,7 +31,7 @@ def watch_of(
     async def states() -> Mapping[EngineName, BreakerState]:
         return {} if engines is None else engines
 
-    stages = {queue: stages_of(ROUTES, queue) for queue in QUEUES}
+    stages: dict[str, Sequence[str]] = {queue: stages_of(ROUTES, queue) for queue in QUEUES}
     return Watch(bench.tools.sessions, stages, states, patience, has_budget=True)
 
 

@@ -1,5 +1,7 @@
 """How many documents are taken in."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from app.errors import QueueFull, TooManyOpenDocuments
@@ -12,7 +14,7 @@ from tests.bench import Bench
 
 def intake_of(bench: Bench, *, depth: int = 100, documents: int = 100) -> Intake:
     """What decides for one process."""
-    stages = {queue: stages_of(ROUTES, queue) for queue in QUEUES}
+    stages: dict[str, Sequence[str]] = {queue: stages_of(ROUTES, queue) for queue in QUEUES}
     return Intake(bench.tools.sessions, stages, max_queue_depth=depth, max_open_documents=documents)
 
 
