@@ -74,7 +74,12 @@ async def list_documents(
     return DocumentList(items=items, next=following)
 
 
-@router.delete("/{document_id}", status_code=204, responses=problems(DocumentNotFound, RequestInvalid))
+@router.delete(
+    "/{document_id}",
+    status_code=204,
+    response_class=Response,
+    responses=problems(DocumentNotFound, RequestInvalid),
+)
 async def erase_document(services: ServicesDep, project_id: ProjectDep, document_id: DocumentId) -> None:
     """Erase a document: its jobs are cancelled, and its bytes, its results and all that the project knows from it alone go.
 

@@ -14,12 +14,8 @@ TEXT = "text/plain"
 
 def file_content(*media_types: str) -> dict[str, Any]:
     """The `content` of an answer that is a file of one of these types, or plain bytes where they are asked for."""
-    content: dict[str, Any] = {
-        each: {"schema": {"type": "string"} if each.startswith("text/") else _binary()} for each in media_types
-    }
-    return (
-        content if all(each.startswith("text/") for each in media_types) else {**content, BYTES: {"schema": _binary()}}
-    )
+    text, binary = {"schema": {"type": "string"}}, {"schema": {"type": "string", "format": "binary"}}
+    return {each: text if each.startswith("text/") else binary for each in (*media_types, BYTES)}
 
 
 def lines_content(media_type: str) -> dict[str, Any]:
@@ -37,7 +33,3 @@ def event_stream(description: str, *schemas: str) -> dict[int | str, dict[str, A
 def media_type_for(request: Request, media_type: str, *, plain: str = BYTES) -> str:
     """The type that an answer goes out under: its own, but to whoever accepts only `plain`."""
     return plain if request.headers.get("accept", "").strip().lower() == plain else media_type
-
-
-def _binary() -> dict[str, str]:
-    return {"type": "string", "format": "binary"}

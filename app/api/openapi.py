@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from app.api.webhooks import SENT
+
 DESCRIPTION = """\
 Quire reads documents: submit a PDF, PNG, JPEG or TIFF file, follow its job, and fetch its text, its pages with
 the place of every word, or the whole result as Textract blocks.
@@ -25,6 +27,7 @@ def openapi_document(app: FastAPI, published: tuple[type[BaseModel], ...]) -> di
         routes=app.routes,
         tags=app.openapi_tags,
     )
+    document["webhooks"] = SENT
     schemas = document["components"]["schemas"]
     for model in published:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")

@@ -1,6 +1,8 @@
 """Routes of webhooks."""
 
-from typing import Annotated
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -29,7 +31,8 @@ from app.errors import (
     WebhookUrlRefused,
 )
 from app.idempotency import Answer
-from app.webhooks.models import DeliveryState, Webhook
+from app.webhooks.models import DeliveryState, Webhook, WebhookDelivery
+from app.webhooks.service import Webhooks
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 callback_router = APIRouter(prefix="/v1/callbacks", tags=["webhooks"])
@@ -51,13 +54,11 @@ async def create_webhook(
 ) -> Response:
     """Have an endpoint told when jobs and batches end. The answer has the secret; it is not told again."""
     return await once.answer(
-        lambda keep: services.webhooks.create(project_id, **wanted.model_dump(), keep=keep), _created, of=wanted
+        lambda keep: services.webhooks.create(project_id, **wanted.model_dump(), keep=keep),
+        _created,
+        of=wanted,
+        reveal=partial(_with_secret, services.webhooks, project_id),
     )
-
-
-def _created(webhook: Webhook) -> Answer:
-    said = WebhookWithSecret.revealed(webhook)
-    return answer_with(said, status=201, location=f"/v1/webhooks/{webhook.id}")
 
 
 @router.get("", responses=problems(RequestInvalid))
@@ -90,24 +91,42 @@ async def change_webhook(
     return WebhookRead.of(await services.webhooks.change(project_id, webhook_id, wanted.said()))
 
 
-@router.delete("/{webhook_id}", status_code=204, responses=problems(WebhookNotFound, RequestInvalid))
+@router.delete(
+    "/{webhook_id}",
+    status_code=204,
+    response_class=Response,
+    responses=problems(WebhookNotFound, RequestInvalid),
+)
 async def delete_webhook(services: ServicesDep, project_id: ProjectDep, webhook_id: WebhookId) -> None:
     """Delete a webhook and its log; what is still to be sent to it is not sent."""
     await services.webhooks.delete(project_id, webhook_id)
 
 
-@router.post("/{webhook_id}/test", status_code=202, responses=problems(WebhookNotFound, StateConflict, RequestInvalid))
-async def test_webhook(services: ServicesDep, project_id: ProjectDep, webhook_id: WebhookId) -> DeliveryRead:
+@router.post(
+    "/{webhook_id}/test",
+    status_code=202,
+    response_model=DeliveryRead,
+    responses=problems(WebhookNotFound, StateConflict, RequestInvalid, *ONCE_ERRORS),
+)
+async def test_webhook(services: ServicesDep, project_id: ProjectDep, webhook_id: WebhookId, once: OnceDep) -> Response:
     """Have a webhook sent a message of the type `webhook.test`; its log tells what came of it."""
-    return DeliveryRead.of(await services.webhooks.test(project_id, webhook_id))
+    return await once.answer(lambda keep: services.webhooks.test(project_id, webhook_id, keep=keep), _to_be_sent)
 
 
-@router.post("/{webhook_id}/rotate-secret", responses=problems(WebhookNotFound, RequestInvalid))
+@router.post(
+    "/{webhook_id}/rotate-secret",
+    response_model=WebhookWithSecret,
+    responses=problems(WebhookNotFound, RequestInvalid, *ONCE_ERRORS),
+)
 async def rotate_webhook_secret(
-    services: ServicesDep, project_id: ProjectDep, webhook_id: WebhookId
-) -> WebhookWithSecret:
+    services: ServicesDep, project_id: ProjectDep, webhook_id: WebhookId, once: OnceDep
+) -> Response:
     """Give a webhook another secret, which the answer has; for a while messages are signed with both."""
-    return WebhookWithSecret.revealed(await services.webhooks.rotate_secret(project_id, webhook_id))
+    return await once.answer(
+        lambda keep: services.webhooks.rotate_secret(project_id, webhook_id, keep=keep),
+        _rotated,
+        reveal=partial(_with_secret, services.webhooks, project_id),
+    )
 
 
 @router.get("/{webhook_id}/deliveries", responses=problems(WebhookNotFound, RequestInvalid))
@@ -132,28 +151,42 @@ async def list_webhook_deliveries(
 @router.post(
     "/{webhook_id}/deliveries/{delivery_id}/redeliver",
     status_code=202,
-    responses=problems(WebhookNotFound, DeliveryNotFound, StateConflict, RequestInvalid),
+    response_model=DeliveryRead,
+    responses=problems(WebhookNotFound, DeliveryNotFound, StateConflict, RequestInvalid, *ONCE_ERRORS),
 )
 async def redeliver_webhook(
     services: ServicesDep,
     project_id: ProjectDep,
     webhook_id: WebhookId,
     delivery_id: Annotated[UUID, Path(description="The delivery's id.")],
-) -> DeliveryRead:
+    once: OnceDep,
+) -> Response:
     """Have a message sent again, under the same `webhook-id`."""
-    return DeliveryRead.of(await services.webhooks.redeliver(project_id, webhook_id, delivery_id))
+    return await once.answer(
+        lambda keep: services.webhooks.redeliver(project_id, webhook_id, delivery_id, keep=keep), _to_be_sent
+    )
 
 
-@callback_router.get("/secret")
+@callback_router.get("/secret", responses=problems())
 async def get_callback_secret(services: ServicesDep, project_id: ProjectDep) -> CallbackSecretRead:
     """What the messages to the project's `callback_url`s are signed with."""
     return CallbackSecretRead.of(await services.webhooks.callbacks(project_id))
 
 
-@callback_router.post("/rotate-secret")
-async def rotate_callback_secret(services: ServicesDep, project_id: ProjectDep) -> CallbackSecretRead:
+@callback_router.post(
+    "/rotate-secret", response_model=CallbackSecretRead, responses=problems(RequestInvalid, *ONCE_ERRORS)
+)
+async def rotate_callback_secret(services: ServicesDep, project_id: ProjectDep, once: OnceDep) -> Response:
     """Give the project's callbacks another secret; for a while messages are signed with both."""
-    return CallbackSecretRead.of(await services.webhooks.rotate_callback_secret(project_id))
+
+    async def with_secret(_: Answer) -> Answer:
+        return answer_with(CallbackSecretRead.of(await services.webhooks.callbacks(project_id)), status=200)
+
+    return await once.answer(
+        lambda keep: services.webhooks.rotate_callback_secret(project_id, keep=keep),
+        lambda _: Answer(200, "{}"),
+        reveal=with_secret,
+    )
 
 
 @callback_router.get("/deliveries", responses=problems(RequestInvalid))
@@ -174,5 +207,42 @@ async def list_callback_deliveries(
     return DeliveryList(items=[DeliveryRead.of(delivery) for delivery in found[:limit]], next=following)
 
 
+def _created(webhook: Webhook) -> Answer:
+    return answer_with(WebhookRead.of(webhook), status=201, location=f"/v1/webhooks/{webhook.id}")
+
+
+def _rotated(webhook: Webhook) -> Answer:
+    return answer_with(WebhookRead.of(webhook), status=200)
+
+
+async def _with_secret(webhooks: Webhooks, project_id: UUID, answer: Answer) -> Answer:
+    """An answer about a webhook with its secret, as it is now: answers are kept without."""
+    said = WebhookRead.model_validate_json(answer.body)
+    webhook = await webhooks.find(project_id, said.id)
+    return replace(answer, body=WebhookWithSecret(**said.model_dump(), secret=webhook.secret).model_dump_json())
+
+
+def _to_be_sent(delivery: WebhookDelivery) -> Answer:
+    return answer_with(DeliveryRead.of(delivery))
+
+
 PUBLISHED = (WebhookMessage,)
 """Schemas that no route names: of what is sent."""
+
+
+SENT: dict[str, Any] = {
+    "message": {
+        "post": {
+            "operationId": "receive_message",
+            "tags": ["webhooks"],
+            "summary": "Receive Message",
+            "description": "What Quire sends to a webhook or a `callback_url`, signed as Standard Webhooks has it.",
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/WebhookMessage"}}},
+            },
+            "responses": {"2XX": {"description": "It is received, and not sent again."}},
+        }
+    }
+}
+"""What endpoints are sent, as OpenAPI's `webhooks`."""

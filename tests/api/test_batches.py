@@ -86,6 +86,8 @@ async def test_a_batch_from_its_submission_to_its_report(told: Settings) -> None
         report = await client.get(f"{path}/report.ndjson")
         assert report.headers["content-type"] == "application/x-ndjson"
         assert [json.loads(line) for line in report.text.splitlines()] == found
+        plain = await client.get(f"{path}/report.ndjson", headers={"Accept": "text/plain"})
+        assert (plain.headers["content-type"], plain.content) == ("text/plain; charset=utf-8", report.content)
         batches = (await client.get("/v1/batches", params={"state": "done"})).json()["items"]
         assert [each["id"] for each in batches] == [batch["id"]]
 

@@ -51,6 +51,8 @@ async def test_each_format_tells_the_same_story(client: Client, worker: str, tmp
         answer = await client.get(f"/v1/documents/{document_id}/{path}")
         assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, media_type)
         assert int(answer.headers["content-length"]) == len(answer.content)
+        plain = await client.get(f"/v1/documents/{document_id}/{path}", headers={"Accept": "application/octet-stream"})
+        assert (plain.headers["content-type"], plain.content) == ("application/octet-stream", answer.content)
     words = " ".join(PAGES).split()
     hocr = etree.fromstring((await client.get(f"/v1/documents/{document_id}/hocr")).content)
     assert [span.text for span in hocr.iter("{*}span") if span.get("class") == "ocrx_word"] == words
