@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
@@ -25,6 +25,7 @@ ONCE_ERRORS = (IdempotencyInProgress, IdempotencyMismatch)
 REPLAYED = {"Idempotency-Replayed": "true"}
 
 Made = TypeVar("Made")
+Reveal = Callable[[Answer], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +52,34 @@ class Once:
         render: Callable[[Made], Answer],
         *,
         of: BaseModel | Fingerprint[Made] | None = None,
+        reveal: Reveal | None = None,
     ) -> Response:
         """Do what is asked for and answer, or answer as the first time.
 
         `act` is handed what keeps the answer, to be called in the transaction that makes what is asked for; an action
-        that never calls it has its answer kept after it. `of` is the request's body. Raises `IdempotencyInProgress`,
+        that never calls it has its answer kept after it. `of` is the request's body. `reveal` adds to an answer what must
+        not be kept with it. Raises `IdempotencyInProgress`,
         `IdempotencyMismatch`, and what `act` raises.
         """
+        answer, more = await self._answer(act, render, of)
+        return _response(answer if reveal is None else await reveal(answer), more)
+
+    async def _answer(
+        self,
+        act: Callable[[Keep[Made]], Awaitable[Made]],
+        render: Callable[[Made], Answer],
+        of: BaseModel | Fingerprint[Made] | None,
+    ) -> tuple[Answer, Mapping[str, str]]:
         if self.key is None:
-            return _response(render(await act(keep_nothing)))
+            return render(await act(keep_nothing)), {}
         fingerprint = of if isinstance(of, Fingerprint) else self._of_body(of)
         claim = await self.keys.take(self.project_id, self._route(), self.key)
         if isinstance(claim, Answered):
             if await fingerprint.of_request() != claim.fingerprint:
                 raise IdempotencyMismatch
-            return _response(claim.answer, REPLAYED)
+            return claim.answer, REPLAYED
         async with self._released_on_failure(claim):
-            return _response(await _Keeping(claim, fingerprint, render).run(self.keys, act))
+            return await _Keeping(claim, fingerprint, render).run(self.keys, act), {}
 
     def _route(self) -> str:
         return f"{self.request.method} {self.request.scope['route'].path}"
@@ -137,11 +149,11 @@ def submitted(made: Submission) -> Answer:
     )
 
 
-def _response(answer: Answer, more: dict[str, str] | None = None) -> Response:
+def _response(answer: Answer, more: Mapping[str, str]) -> Response:
     return Response(
         answer.body,
         status_code=answer.status,
-        headers={**answer.headers, **(more or {})},
+        headers={**answer.headers, **more},
         media_type="application/json",
     )
 

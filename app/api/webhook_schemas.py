@@ -90,15 +90,14 @@ class WebhookRead(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, webhook: Webhook, **more: Any) -> Self:
+    def of(cls, webhook: Webhook) -> Self:
         """From a webhook's row."""
-        named = {"enabled", "previous_secret_valid_until", "secret"}
+        named = {"enabled", "previous_secret_valid_until"}
         copied = {name: getattr(webhook, name) for name in cls.model_fields.keys() - named}
         return cls(
             **copied,
             enabled=webhook.disabled_at is None,
             previous_secret_valid_until=_still(webhook.previous_secret_until),
-            **more,
         )
 
 
@@ -108,11 +107,6 @@ class WebhookWithSecret(WebhookRead):
     model_config = example(WEBHOOK_EXAMPLE | {"secret": SECRET})
 
     secret: str = Field(description="What messages are signed with, as Standard Webhooks have it.")
-
-    @classmethod
-    def revealed(cls, webhook: Webhook) -> Self:
-        """From a webhook's row."""
-        return cls.of(webhook, secret=webhook.secret)
 
 
 class CallbackSecretRead(BaseModel):

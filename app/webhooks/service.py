@@ -108,11 +108,12 @@ class Webhooks:
             await _note(session, project_id, webhook_id, "webhook_deleted", host=host_of(webhook.url or ""))
         await events.ring_log(self.redis, project_id=project_id)
 
-    async def rotate_secret(self, project_id: UUID, webhook_id: UUID) -> Webhook:
+    async def rotate_secret(self, project_id: UUID, webhook_id: UUID, *, keep: Keep[Webhook] = keep_nothing) -> Webhook:
         """Give an endpoint another secret; messages are signed with both for a while. Raises `WebhookNotFound`."""
         async with self.sessions.begin() as session:
             webhook = await repository.find(session, project_id, webhook_id)
             rotated = await self._rotate(session, webhook)
+            await keep(session, rotated)
         await events.ring_log(self.redis, project_id=project_id)
         return rotated
 
@@ -121,14 +122,17 @@ class Webhooks:
         async with self.sessions.begin() as session:
             return await repository.callbacks_of(session, project_id)
 
-    async def rotate_callback_secret(self, project_id: UUID) -> Webhook:
+    async def rotate_callback_secret(self, project_id: UUID, *, keep: Keep[Webhook] = keep_nothing) -> Webhook:
         """Give the project's callbacks another secret; messages are signed with both for a while."""
         async with self.sessions.begin() as session:
             rotated = await self._rotate(session, await repository.callbacks_of(session, project_id))
+            await keep(session, rotated)
         await events.ring_log(self.redis, project_id=project_id)
         return rotated
 
-    async def test(self, project_id: UUID, webhook_id: UUID) -> WebhookDelivery:
+    async def test(
+        self, project_id: UUID, webhook_id: UUID, *, keep: Keep[WebhookDelivery] = keep_nothing
+    ) -> WebhookDelivery:
         """Have an endpoint sent a message that says nothing. Raises `WebhookNotFound`, `StateConflict` where it is disabled."""
         now = datetime.now(UTC)
         delivery_id = new_id()
@@ -146,7 +150,9 @@ class Webhooks:
                 "give_up_at": now + self.patience,
             }
             await repository.add_deliveries(session, [row])
-            return await repository.find_delivery(session, webhook_id, delivery_id)
+            made = await repository.find_delivery(session, webhook_id, delivery_id)
+            await keep(session, made)
+        return made
 
     async def deliveries(
         self, project_id: UUID, webhook_id: UUID, *, state: DeliveryState | None, before: UUID | None, limit: int
@@ -164,13 +170,21 @@ class Webhooks:
             callbacks = await repository.callbacks_of(session, project_id)
             return await repository.list_deliveries(session, callbacks.id, state=state, before=before, limit=limit)
 
-    async def redeliver(self, project_id: UUID, webhook_id: UUID, delivery_id: UUID) -> WebhookDelivery:
+    async def redeliver(
+        self,
+        project_id: UUID,
+        webhook_id: UUID,
+        delivery_id: UUID,
+        *,
+        keep: Keep[WebhookDelivery] = keep_nothing,
+    ) -> WebhookDelivery:
         """Have a message sent again, under the same id. Raises `WebhookNotFound`, `DeliveryNotFound` and `StateConflict`."""
         async with self.sessions.begin() as session:
             _enabled(await repository.find(session, project_id, webhook_id))
             await repository.find_delivery(session, webhook_id, delivery_id)
             again = await repository.send_again(session, delivery_id, patience=self.patience)
             await _note(session, project_id, webhook_id, "webhook_redelivered", delivery_id=str(delivery_id))
+            await keep(session, again)
         await events.ring_log(self.redis, project_id=project_id)
         return again
 
