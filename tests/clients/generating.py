@@ -53,8 +53,8 @@ def install(*command: str | Path, cwd: Path) -> None:
     """Run an installer; skips the test where its index can't be reached, and fails it on any other failure."""
     done = subprocess.run(command, cwd=cwd, env=_environment(None), capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
-    if done.returncode != 0 and UNREACHABLE.search(said):
-        pytest.skip(f"{command[0]} reaches no index: {said.strip().splitlines()[-1]}")
+    if done.returncode != 0 and (why := UNREACHABLE.search(said)):
+        pytest.skip(f"no packages can be fetched: {Path(command[0]).name} says {why[0]}")
     assert done.returncode == 0, said
 
 

@@ -9,6 +9,7 @@ from tests.clients.generating import (
     HERE,
     OPENAPI,
     TEXT,
+    Said,
     example,
     install,
     make_venv,
@@ -52,10 +53,20 @@ def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def assert_followed(said: Said) -> None:
+    """A job's state came first, then its events without a gap, up to its end."""
+    snapshot, *events = said.errors.splitlines()
+    assert snapshot.partition(", at ")[0] in {"queued", "working"}
+    numbers = [int(line.partition(" ")[0]) for line in events]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert " done: " in events[-1]
+
+
 async def test_the_python_client_reads_a_document(python: Path, client: Client, worker: str) -> None:
-    """It uploads a form, polls the job and gets the text."""
+    """It uploads a form, follows the event stream to its end, polls the job and gets the text."""
     said = await run_example(client, [python / "venv" / "bin" / "python", "read.py"], python)
     assert said.output.strip() == TEXT
+    assert_followed(said)
 
 
 def test_the_typescript_example_fits_its_types(typescript: Path) -> None:
@@ -70,11 +81,7 @@ async def test_the_typescript_client_reads_a_document_and_its_events(
     run("node_modules/.bin/tsc", "--noCheck", cwd=typescript)
     said = await run_example(client, ["node", "out/read.js"], typescript)
     assert said.output.strip() == TEXT
-    snapshot, *events = said.errors.splitlines()
-    assert snapshot.partition(", at ")[0] in {"queued", "working", "done"}
-    numbers = [int(line.partition(" ")[0]) for line in events]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    assert " done: " in events[-1]
+    assert_followed(said)
 
 
 async def test_curl_reads_a_document(client: Client, worker: str, tmp_path: Path) -> None:
