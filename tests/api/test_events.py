@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,10 +16,10 @@ from app.api.streams import Following, Streams
 from app.config import Settings
 from app.event_log import Portion, Position
 from app.events import Event as LoggedEvent
-from app.events import EventDraft, EventType
+from app.events import EventDraft, EventType, channel
 from app.jobs import repository
 from app.jobs.states import JobState, Stage
-from tests.api.running import client_with, problem_of
+from tests.api.running import client_with, problem_of, server_process
 from tests.api.sse import Event, events_of
 from tests.bench import Bench
 from tests.documents import letter
@@ -258,3 +259,29 @@ async def test_many_clients_of_one_thing_share_each_read(settings: Settings) -> 
         running.cancel()
     assert seen == [list(range(1, total + 1))] * 101
     assert feeds.feeds == {}
+
+
+async def test_a_new_job_is_told_of_at_once(settings: Settings, bench: Bench, client: Client) -> None:
+    """The bell names the project with the first event of a job, so that its stream needn't look by itself."""
+    async with Redis.from_url(settings.redis_url) as redis, redis.pubsub() as listening:
+        await listening.subscribe(channel(redis))
+        made = await client.submit(PAGES)
+        job = await bench.rows.find(UUID(made["job"]["id"]))
+        expected = f"{job.id}:1:{job.project_id}:"
+        async with asyncio.timeout(10):
+            async for message in listening.listen():
+                if message["data"] == expected.encode():
+                    return
+
+
+async def test_the_project_s_stream_ends_with_the_process(quick: Settings, tmp_path: Path) -> None:
+    """A process that is told to stop ends its streams and goes, however many are open."""
+    key = await make_key(quick)
+    async with (
+        server_process(quick, tmp_path / "log") as server,
+        client_of(server.address, key) as client,
+        project_stream(client) as events,
+    ):
+        assert (await told(events, 1))[0].type == "snapshot"
+        await server.stop(within_seconds=20)
+        assert [event.type async for event in events if event.type != "comment"] == []

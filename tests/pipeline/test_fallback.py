@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.config import Settings
 from app.entities.mentions import EntityExtractor
-from app.events import Event
+from app.events import Event, EventType
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
 from app.ocr.breaker import Position
@@ -63,9 +63,10 @@ async def position(bench: Bench) -> Position:
 
 
 async def service_events(bench: Bench) -> list[str | None]:
-    """The codes of what was noted about the service as a whole."""
+    """The codes of what was noted about the service as a whole, but for alerts, which come when the watch looks."""
+    about_all = select(Event.code).where(Event.job_id.is_(None), Event.type != EventType.ALERT)
     async with bench.tools.sessions() as session:
-        return list(await session.scalars(select(Event.code).where(Event.job_id.is_(None)).order_by(Event.id)))
+        return list(await session.scalars(about_all.order_by(Event.id)))
 
 
 async def documents(bench: Bench, count: int, **columns: Any) -> list[Job]:
