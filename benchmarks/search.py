@@ -158,7 +158,7 @@ async def _share(session: AsyncSession, shape: Shape, rows: Rows, vector: list[f
         each = Shape(dates=shape.dates, narrow=narrow)
         statement = search_sql.by_vector(each, WordLlamaEmbedder.name, WordLlamaEmbedder.dimensions)
         async with session.begin():
-            await session.execute(search_sql.SETTINGS_OF_FILTERED if shape.filtered else search_sql.SETTINGS)
+            await session.execute(search_sql.SETTINGS)
             # What a search asks for at least: recall grows with it.
             most = DEPTH if narrow else 100
             found.append([row.id for row in await session.execute(statement, {**told, "most": most})][:DEPTH])

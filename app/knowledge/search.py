@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Sessions, one_statement
@@ -136,9 +135,9 @@ class Search:
         return Found(hits, len(fused) > query.offset + query.limit, notes)
 
     @asynccontextmanager
-    async def _searching(self, settings: TextClause = search_sql.SETTINGS) -> AsyncIterator[AsyncSession]:
+    async def _searching(self) -> AsyncIterator[AsyncSession]:
         async with self.sessions.begin() as session:
-            await session.execute(settings)
+            await session.execute(search_sql.SETTINGS)
             yield session
 
     async def _words(self, shape: Shape, told: Mapping[str, Any], query: Query, notes: list[Note]) -> dict[UUID, float]:
@@ -164,8 +163,7 @@ class Search:
         asked = await self._asked(query, notes)
         if asked is None:
             return {}
-        settings = search_sql.SETTINGS_OF_FILTERED if shape.filtered else search_sql.SETTINGS
-        async with self._searching(settings) as session:
+        async with self._searching() as session:
             return await _by_vector(session, shape, told, asked)
 
     async def _asked(self, query: Query, notes: list[Note]) -> tuple[Embedder, list[float]] | None:

@@ -217,16 +217,13 @@ MENTIONS = _text(f"""
 """How often entities are named, counted to one beyond `RARE_MENTIONS`."""
 
 
-def _settings(looked_at: int) -> TextClause:
-    return text(f"""
-        SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '{looked_at}', true),
-            set_config('enable_sort', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
-            set_config('statement_timeout', '10s', true)
-    """)
+LOOKED_AT = 800
+"""Vectors that the index weighs for one search. Of the ten nearest, 200 find 88 % among chunks of real texts, which lie close
+together, 600 find 94 % and 800 find 96 %, for 7, 11 and 20 ms of 100,000."""
 
-
-SETTINGS = _settings(200)
+SETTINGS = text(f"""
+    SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '{LOOKED_AT}', true),
+        set_config('enable_sort', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
+        set_config('statement_timeout', '10s', true)
+""")
 """For a transaction of searches: a query by index never becomes one that sorts all vectors, and plans know the filters."""
-
-SETTINGS_OF_FILTERED = _settings(600)
-"""The same where filters leave out some of what the index yields: one look at many costs a third of what two at fewer do."""
