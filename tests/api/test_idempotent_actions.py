@@ -15,7 +15,7 @@ WANTED = {"url": "https://example.org/"}
 
 def replayed(answer: httpx.Response) -> bool:
     """Whether an answer is that of an earlier request."""
-    return answer.headers.get("idempotency-replayed") == "true"
+    return str(answer.headers.get("idempotency-replayed")) == "true"
 
 
 async def kept(bench: Bench) -> str:
