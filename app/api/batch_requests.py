@@ -76,6 +76,7 @@ class BatchItemCreate(BaseModel):
 
 _ITEM = TypeAdapter(BatchItemCreate)
 
+
 class BatchOptions(ProcessingOptions):
     """How the documents of a batch are to be read."""
 
