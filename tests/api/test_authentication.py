@@ -64,9 +64,11 @@ async def test_other_projects_see_nothing(quick: Settings, address: str, client:
     """A document, its job and what it names answer 404 to a key of another project, on every route."""
     submitted = await client.submit(letter("Secret"))
     ids = {"document_id": submitted["document"]["id"], "job_id": submitted["job"]["id"], "number": 1}
-    ids["entity_id"] = str(new_id())
+    ids |= {name: str(new_id()) for name in ("entity_id", "batch_id", "upload_id", "webhook_id", "delivery_id")}
     bodies = {"/merge": {"entity_ids": [ids["entity_id"]]}, "/split": {"merge_id": ids["entity_id"]}}
-    codes = {"{document_id}": "document_not_found", "{entity_id}": "entity_not_found", "{job_id}": "job_not_found"}
+    bodies |= {"/v1/webhooks/{webhook_id}": {}}
+    names = ("document", "entity", "job", "batch", "upload", "webhook")
+    codes = {f"{{{name}_id}}": f"{name}_not_found" for name in names}
     paths = (await client.get("/openapi.json")).json()["paths"]
     asked = []
     async with client_of(address, await make_key(quick, "other")) as other:
