@@ -18,7 +18,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/documents/import": {"source": "s3://bucket/key.pdf"},
     "/v1/uploads": {"size_bytes": 1000},
     "/v1/batches": {"documents": [{"document_id": str(uuid4())}]},
-    f"/v1/documents/{uuid4()}/reprocess": {},
+    "/v1/documents/019aa6c1-8f11-7b11-8a4e-2f0e6a7d9c10/reprocess": {},
 }
 
 
