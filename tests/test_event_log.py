@@ -12,7 +12,7 @@ from app.event_log import Portion, Position
 from app.events import EventDraft, EventType
 from app.jobs import repository
 from app.jobs.states import JobState, Stage
-from tests.bench import Bench, eventually
+from tests.bench import Bench
 
 
 async def note(session: AsyncSession, project_id: UUID, name: str) -> None:
@@ -28,12 +28,10 @@ async def read(bench: Bench, project_id: UUID, position: Position, limit: int = 
 
 async def settled(bench: Bench, project_id: UUID, position: Position) -> Portion:
     """The same once no transaction holds it up: any in the cluster does, those of other databases too."""
-
-    async def told() -> Portion | None:
-        portion = await read(bench, project_id, position)
-        return None if portion.is_held_up else portion
-
-    return await eventually(told)  # type: ignore[return-value]  # never None
+    async with asyncio.timeout(20):
+        while (portion := await read(bench, project_id, position)).is_held_up:
+            await asyncio.sleep(0.05)
+    return portion
 
 
 def names(portion: Portion) -> list[str]:
@@ -101,6 +99,7 @@ async def test_now_is_after_all_that_was_told_and_before_all_that_comes(bench: B
     project_id = await bench.rows.project()
     async with bench.tools.sessions.begin() as session:
         await note(session, project_id, "before")
+    await settled(bench, project_id, Position())
     async with bench.tools.sessions() as session:
         position = await event_log.now(session)
     async with bench.tools.sessions.begin() as session:
