@@ -29,7 +29,7 @@ async def read(bench: Bench, project_id: UUID, position: Position, limit: int = 
 async def settled(bench: Bench, project_id: UUID, position: Position) -> Portion:
     """The same once no transaction holds it up: any in the cluster does, those of other databases too."""
     async with asyncio.timeout(20):
-        while (portion := await read(bench, project_id, position)).is_held_up:
+        while (portion := await read(bench, project_id, position)).is_held_up:  # noqa: ASYNC110 (it is Postgres that is asked)
             await asyncio.sleep(0.05)
     return portion
 
