@@ -24,7 +24,7 @@ run: $(READY)  ## Run the whole of Quire on this machine, with all it needs
 	@$(BIN)/quire up
 
 test: $(READY)  ## Run the tests, on a stack of their own
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile $(ARGS)
 
 check: $(READY)  ## Lint, types, layers, migrations and openapi.json
 	$(BIN)/ruff check .
