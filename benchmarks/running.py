@@ -57,6 +57,10 @@ class RunningStack:
         raise LookupError(name)
 
 
+UNLIMITED = {"REQUESTS_PER_SECOND": "0"}
+"""What is measured is the service, and not its limits."""
+
+
 @contextmanager
 def running_stack(
     port: int, only: Sequence[str] = (), *, kept_in: Path | None = None, **extra: str
@@ -72,7 +76,14 @@ def running_stack(
                 *(("--only", ",".join(only)) if only else ()),
             ],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "QUIRE_PORT": str(port), "LOG_LEVEL": "WARNING", **extra},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "QUIRE_PORT": str(port),
+                "LOG_LEVEL": "WARNING",
+                **UNLIMITED,
+                **extra,
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
