@@ -13,11 +13,12 @@ from uuid import UUID
 
 from fastapi import Response
 
-from app.api.batch_reading import ENDED, LOOK_SECONDS, current, version_of
+from app.api.batch_reading import LOOK_SECONDS, current, version_of
 from app.api.batch_schemas import BatchRead
 from app.api.feeds import Feed, Feeds, Piece
 from app.api.schemas import EventRead
 from app.api.streams import RETRY_MILLISECONDS, STILL_HERE, Place, Streams, sse
+from app.batches.models import ENDED_STATES
 from app.batches.service import Batches
 from app.event_log import Position
 from app.events import Event, EventType
@@ -50,7 +51,7 @@ class BatchStreams:
         present = await self.batches.position()  # before the snapshot, so that nothing falls between
         batch = await current(self.batches, project_id, batch_id)
         position = min(last_seen, present) if last_seen else present
-        over = batch.state in ENDED and not await self.batches.has_news(batch_id, position)
+        over = batch.state in ENDED_STATES and not await self.batches.has_news(batch_id, position)
         if over and last_seen:
             return Response(status_code=204)
         return self.streams.serve(self._events(project_id, batch, position, over=over))
@@ -72,7 +73,7 @@ class BatchStreams:
                     yield told.spoken(said)
                 ended = any(piece.is_end for piece in pieces)
                 batch = await self._read(project_id, batch.id, anew=ended)
-                if ended and batch.state in ENDED:  # an older end is one that a retry has undone
+                if ended and batch.state in ENDED_STATES:  # an older end is one that a retry has undone
                     yield _said(place.position, "done", batch)
                     return
                 if place.has_more:

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.api.batch_reading import current, matches_batch, not_modified_batch, set_batch_headers, wait_for_batch
+from app.api.batch_reading import BATCH_READS, current
 from app.api.batch_requests import BatchCreate, BatchItemCreate, BatchOptions
 from app.api.batch_schemas import (
     BatchAccepted,
@@ -140,10 +140,10 @@ async def get_batch(
     """A batch, and how far it has come; with `wait`, as soon as that changes."""
     find = partial(current, services.batches, project_id, batch_id)
     seen = seen_versions(request)
-    batch = await wait_for_batch(services.bell, find, batch_id, seen=seen, seconds=wait) if wait else await find()
-    if matches_batch(seen, batch):
-        return not_modified_batch(batch)  # type: ignore[return-value]  # an answer without a body
-    set_batch_headers(response, batch)
+    batch = await (BATCH_READS.wait(services.bell, batch_id, find, seen=seen, seconds=wait) if wait else find())
+    if BATCH_READS.matches(seen, batch):
+        return BATCH_READS.not_modified(batch)  # type: ignore[return-value]  # an answer without a body
+    BATCH_READS.set_headers(response, batch)
     return batch
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
-from app.api.conditional import matches, not_modified, seen_versions, set_status_headers
+from app.api.conditional import JOB_READS, seen_versions
 from app.api.dependencies import TAKES_A_DOCUMENT, ProjectDep, ServicesDep
 from app.api.form import FORM_BYTES, is_form, read_content
 from app.api.limits import LIMITED
@@ -113,9 +113,9 @@ async def get_document(
 ) -> DocumentRead:
     """A document, its state step by step, and its newest job."""
     found = await services.documents.find(project_id, document_id)
-    set_status_headers(response, found.job)
-    if matches(seen_versions(request), found.job):
-        return not_modified(found.job)  # type: ignore[return-value]  # an answer without a body
+    JOB_READS.set_headers(response, found.job)
+    if JOB_READS.matches(seen_versions(request), found.job):
+        return JOB_READS.not_modified(found.job)  # type: ignore[return-value]  # an answer without a body
     return DocumentRead.of(found, document_state(found.job, services.steps))
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from app.api.conditional import matches, not_modified, seen_versions, set_status_headers, wait_for_change
+from app.api.conditional import JOB_READS, seen_versions
 from app.api.dependencies import ProjectDep, ServicesDep
 from app.api.media import event_stream
 from app.api.options import ProcessingOptions
@@ -46,10 +46,10 @@ async def get_job(
     """A job as it is now; with `wait`, as soon as it changes."""
     find = partial(services.jobs.find, project_id, job_id)
     seen = seen_versions(request)
-    job = await wait_for_change(services.bell, find, seen=seen, seconds=wait) if wait else await find()
-    if matches(seen, job):
-        return not_modified(job)  # type: ignore[return-value]  # an answer without a body
-    set_status_headers(response, job)
+    job = await (JOB_READS.wait(services.bell, job_id, find, seen=seen, seconds=wait) if wait else find())
+    if JOB_READS.matches(seen, job):
+        return JOB_READS.not_modified(job)  # type: ignore[return-value]  # an answer without a body
+    JOB_READS.set_headers(response, job)
     return JobRead.of(job, await services.outlook.of(job))
 
 

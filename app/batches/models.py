@@ -25,6 +25,9 @@ class BatchState(StrEnum):
     CANCELLED = "cancelled"
 
 
+ENDED_STATES = frozenset({BatchState.DONE, BatchState.CANCELLED})
+
+
 class ItemStatus(StrEnum):
     """What became of an item."""
 

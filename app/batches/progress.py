@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.batches.models import Batch, BatchState, ItemStatus
+from app.batches.models import ENDED_STATES, Batch, BatchState, ItemStatus
 from app.db import Sessions
 from app.jobs.shares import share_of
 from app.jobs.states import LIVE_STATES, JobState, Stage
@@ -34,8 +34,6 @@ SHARE_OF_TIME = 20
 """Counting may take one part in so many of the time."""
 
 KEPT_SECONDS = 3600
-
-ENDED_STATES = frozenset({BatchState.DONE, BatchState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
