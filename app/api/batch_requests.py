@@ -16,7 +16,7 @@ from pydantic import (
 
 from app.api.options import ProcessingOptions
 from app.api.schemas import DOCUMENT_ID
-from app.api.submission import has_nul
+from app.api.submission import without_nul
 from app.batches.drafts import BatchDraft, ItemDraft, Strictness, each_once
 from app.errors import RequestInvalid
 from app.jobs.states import Priority
@@ -59,13 +59,7 @@ class BatchItemCreate(BaseModel):
             raise ValueError("give exactly one of 'document_id', 'source' and 'upload_id'")
         return self
 
-    @field_validator("source", "external_id", "metadata")
-    @classmethod
-    def _no_nul(cls, value: object) -> object:
-        """Postgres keeps no NUL, neither in text nor in JSON."""
-        if has_nul(value):
-            raise ValueError("must not contain NUL")
-        return value
+    _no_nul = field_validator("source", "external_id", "metadata")(without_nul)
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -109,13 +103,7 @@ class BatchCreate(BaseModel):
         "serves); `warn` accepts it, and says so in `warnings`.",
     )
 
-    @field_validator("external_id", "metadata")
-    @classmethod
-    def _no_nul(cls, value: object) -> object:
-        """Postgres keeps no NUL, neither in text nor in JSON."""
-        if has_nul(value):
-            raise ValueError("must not contain NUL")
-        return value
+    _no_nul = field_validator("external_id", "metadata")(without_nul)
 
     @classmethod
     def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:

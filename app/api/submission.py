@@ -1,4 +1,4 @@
-"""What may be said of a document that is submitted, in the query or in a form."""
+"""What may be said of a document that is submitted, in a body of JSON, in the query or in a form."""
 
 from typing import Annotated, Any
 
@@ -34,40 +34,53 @@ OptionsObject = Annotated[
 ]
 
 
-class SubmissionFields(BaseModel):
-    """What may be said of a document that is submitted."""
+def without_nul(value: object) -> object:
+    """A value that Postgres can keep: it takes no NUL, neither in text nor in JSON. Raises `ValueError` for others."""
+    if _has_nul(value):
+        raise ValueError("must not contain NUL")
+    return value
+
+
+class DocumentFields(BaseModel):
+    """What may be said of a document in a body of JSON."""
 
     model_config = ConfigDict(extra="forbid")
 
     filename: str | None = Field(None, max_length=1024, description="What the document is called. Decides nothing.")
     priority: Priority = Field(Priority.NORMAL, description="Which documents are taken first.")
-    options: OptionsObject = Field(
-        default_factory=ProcessingOptions, description="How it is to be read: `ProcessingOptions` as a JSON object."
-    )
+    options: ProcessingOptions = Field(default_factory=ProcessingOptions, description="How it is to be read.")
     external_id: str | None = Field(None, max_length=256, description="Your own id of it.")
-    metadata: JsonObject = Field(
-        default_factory=dict, description="Whatever you want to find with it, as a JSON object."
-    )
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Whatever you want to find with it.")
     callback_url: HttpUrl | None = Field(None, description="Kept with the job.")
 
-    @field_validator("filename", "external_id", "metadata")
-    @classmethod
-    def _no_nul(cls, value: object) -> object:
-        """Postgres keeps no NUL, neither in text nor in JSON."""
-        if has_nul(value):
-            raise ValueError("must not contain NUL")
-        return value
+    _no_nul = field_validator("filename", "external_id", "metadata")(without_nul)
 
     def describe(self) -> Description:
         """In the core's words."""
-        told = self.model_dump(exclude={"callback_url", "options"})
-        callback_url = str(self.callback_url) if self.callback_url else None
-        return Description(**told, options=self.options.said(), callback_url=callback_url)
+        return Description(
+            filename=self.filename,
+            external_id=self.external_id,
+            metadata=self.metadata,
+            priority=self.priority,
+            options=self.options.said(),
+            callback_url=str(self.callback_url) if self.callback_url else None,
+        )
 
 
-def has_nul(value: object) -> bool:
+class SubmissionFields(DocumentFields):
+    """What may be said of a document that is submitted."""
+
+    options: OptionsObject = Field(
+        default_factory=ProcessingOptions, description="How it is to be read: `ProcessingOptions` as a JSON object."
+    )
+    metadata: JsonObject = Field(
+        default_factory=dict, description="Whatever you want to find with it, as a JSON object."
+    )
+
+
+def _has_nul(value: object) -> bool:
     if isinstance(value, dict):
-        return any(has_nul(key) or has_nul(item) for key, item in value.items())
+        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
     if isinstance(value, list):
-        return any(has_nul(item) for item in value)
+        return any(_has_nul(item) for item in value)
     return isinstance(value, str) and "\x00" in value

@@ -4,18 +4,16 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.api.options import ProcessingOptions
 from app.api.schemas import DOCUMENT_ID, NOW, JobError, example
-from app.api.submission import has_nul
+from app.api.submission import DocumentFields
 from app.documents.arrivals import Said, parts_of
 from app.documents.intake import MediaType
 from app.documents.originals import Original
-from app.documents.submission import Description
 from app.documents.upload_rows import DirectUpload, UploadState
 from app.documents.uploads import Announced, Begun
-from app.jobs.states import Priority, Stage
+from app.jobs.states import Stage
 from app.storage.staging import MOST_PARTS
 
 UPLOAD_ID = "019aa6c1-8f00-7d41-8c1e-3b5d7f9a1c2e"
@@ -48,38 +46,6 @@ UPLOAD_EXAMPLE: dict[str, Any] = {
     "updated_at": NOW,
     "expires_at": NOW,
 }
-
-
-class DocumentFields(BaseModel):
-    """What may be said of a document in a body of JSON."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    filename: str | None = Field(None, max_length=1024, description="What the document is called. Decides nothing.")
-    priority: Priority = Field(Priority.NORMAL, description="Which documents are taken first.")
-    options: ProcessingOptions = Field(default_factory=ProcessingOptions, description="How it is to be read.")
-    external_id: str | None = Field(None, max_length=256, description="Your own id of it.")
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Whatever you want to find with it.")
-    callback_url: HttpUrl | None = Field(None, description="Kept with the job.")
-
-    @field_validator("filename", "external_id", "metadata")
-    @classmethod
-    def _no_nul(cls, value: object) -> object:
-        """Postgres keeps no NUL, neither in text nor in JSON."""
-        if has_nul(value):
-            raise ValueError("must not contain NUL")
-        return value
-
-    def describe(self) -> Description:
-        """In the core's words."""
-        return Description(
-            filename=self.filename,
-            external_id=self.external_id,
-            metadata=self.metadata,
-            priority=self.priority,
-            options=self.options.said(),
-            callback_url=str(self.callback_url) if self.callback_url else None,
-        )
 
 
 class ImportRequest(DocumentFields):
