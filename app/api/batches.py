@@ -27,7 +27,7 @@ from app.api.json_body import parse_body, read_body
 from app.api.limits import LIMITED
 from app.api.media import TEXT, event_stream, lines_content, media_type_for
 from app.api.once import ONCE_ERRORS, OnceDep, answer_with
-from app.api.paging import decode_cursor, decode_id_cursor, encode_cursor, encode_id_cursor, link_next
+from app.api.paging import decode_cursor, decode_id_cursor, encode_cursor, encode_id_cursor, one_page
 from app.api.problems import problems
 from app.batches.contents import ItemFilter
 from app.batches.models import Batch, BatchState, ItemStatus
@@ -120,9 +120,7 @@ async def list_batches(
     """The project's batches, the newest first."""
     before = decode_id_cursor(cursor)
     found = await services.batches.list(project_id, before=before, states=state or (), limit=limit + 1)
-    shown = found[:limit]
-    following = encode_id_cursor(shown[-1].id) if len(found) > limit else None
-    link_next(request, response, following)
+    shown, following = one_page(request, response, found, limit, lambda last: encode_id_cursor(last.id))
     return BatchList(items=[BatchSummary.of(batch) for batch in shown], next=following)
 
 
@@ -165,9 +163,7 @@ async def list_batch_jobs(
     batch = await services.batches.find(project_id, batch_id)
     wanted = ItemFilter(status or (), state or (), stage or (), code or ())
     found = await services.batches.items(batch, wanted, after=decode_cursor(cursor), limit=limit + 1)
-    shown = found[:limit]
-    following = encode_cursor(shown[-1].number) if len(found) > limit else None
-    link_next(request, response, following)
+    shown, following = one_page(request, response, found, limit, lambda last: encode_cursor(last.number))
     return BatchItemList(items=[BatchItemRead.of(item) for item in shown], next=following)
 
 

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from app.api.dependencies import ProjectDep, ServicesDep
 from app.api.documents import DocumentId
-from app.api.paging import decode_place, encode_place, link_next
+from app.api.paging import decode_place, encode_place, one_page
 from app.api.problems import problems
 from app.api.schemas import DOCUMENT_EXAMPLE, DocumentRead, example
 from app.documents.intake import MediaType
@@ -66,9 +66,7 @@ async def list_documents(
 ) -> DocumentList:
     """The project's documents with their newest jobs, the newest first."""
     found = await services.documents.list(project_id, wanted, before=decode_place(cursor), limit=limit + 1)
-    shown = found[:limit]
-    following = encode_place(shown[-1].place) if len(found) > limit else None
-    link_next(request, response, following)
+    shown, following = one_page(request, response, found, limit, lambda last: encode_place(last.place))
     submissions = (each.submission for each in shown)
     items = [DocumentRead.of(each, document_state(each.job, services.steps)) for each in submissions]
     return DocumentList(items=items, next=following)

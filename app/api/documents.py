@@ -12,7 +12,7 @@ from app.api.form import FORM_BYTES, is_form, read_content
 from app.api.limits import LIMITED
 from app.api.once import ONCE_ERRORS, Fingerprint, OnceDep, submitted
 from app.api.page_schemas import PageList, PageRead, PageSummary
-from app.api.paging import decode_cursor, encode_cursor, link_next
+from app.api.paging import decode_cursor, encode_cursor, one_page
 from app.api.problems import problems
 from app.api.results import stream_object, stream_text
 from app.api.schemas import DocumentRead, SubmissionRead
@@ -141,9 +141,7 @@ async def list_document_pages(
     """The document's pages, in order, without their lines."""
     after = decode_cursor(cursor)
     found = await services.documents.pages(project_id, document_id, after=after, limit=limit + 1)
-    pages, more = found[:limit], len(found) > limit
-    following = encode_cursor(pages[-1].number) if more else None
-    link_next(request, response, following)
+    pages, following = one_page(request, response, found, limit, lambda last: encode_cursor(last.number))
     return PageList(items=[PageSummary.of(page) for page in pages], next=following)
 
 

@@ -9,7 +9,7 @@ from app.api.dependencies import ProjectDep, ServicesDep
 from app.api.graph_schemas import GraphRead, MergeRequest, SplitRequest
 from app.api.knowledge import Cursor, Limit, OfType
 from app.api.knowledge_schemas import EntityDetail, EntityList, EntityRead, MentioningList, MentioningRead
-from app.api.paging import decode_id_cursor, encode_id_cursor, link_next
+from app.api.paging import decode_id_cursor, encode_id_cursor, one_page
 from app.api.problems import problems
 from app.errors import EntitiesDiffer, EntityNotFound, MergeNotFound, NameNotMerged, RequestInvalid
 from app.graph.relations import RelationType
@@ -47,9 +47,8 @@ async def list_entities(
         name=name,
         document_id=document_id,
     )
-    following = encode_id_cursor(found[limit - 1].entity.id) if len(found) > limit else None
-    link_next(request, response, following)
-    return EntityList(items=[EntityRead.of(each) for each in found[:limit]], next=following)
+    shown, following = one_page(request, response, found, limit, lambda last: encode_id_cursor(last.entity.id))
+    return EntityList(items=[EntityRead.of(each) for each in shown], next=following)
 
 
 @router.get("/entities/{entity_id}", responses=problems(EntityNotFound, RequestInvalid))
@@ -72,9 +71,8 @@ async def list_entity_documents(
     found = await services.knowledge.documents_of_entity(
         project_id, entity_id, before=decode_id_cursor(cursor), limit=limit + 1
     )
-    following = encode_id_cursor(found[limit - 1].document_id) if len(found) > limit else None
-    link_next(request, response, following)
-    return MentioningList(items=[MentioningRead.of(row) for row in found[:limit]], next=following)
+    shown, following = one_page(request, response, found, limit, lambda last: encode_id_cursor(last.document_id))
+    return MentioningList(items=[MentioningRead.of(row) for row in shown], next=following)
 
 
 @router.post("/entities/{entity_id}/merge", responses=problems(EntityNotFound, EntitiesDiffer, RequestInvalid))

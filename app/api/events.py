@@ -1,7 +1,5 @@
 """Routes of events: the audit trail, and the project's stream."""
 
-import base64
-import binascii
 from typing import Annotated
 from uuid import UUID
 
@@ -12,13 +10,13 @@ from app.api.dependencies import ProjectDep, ServicesDep
 from app.api.event_schemas import EventList, LoggedEventRead, ProjectSnapshot
 from app.api.feeds import Piece
 from app.api.media import event_stream
-from app.api.paging import link_next
+from app.api.paging import decoded, encoded, one_page
 from app.api.problems import problems
 from app.api.streams import Following, sse
 from app.audit import AuditFilter
 from app.errors import Overloaded, RequestInvalid
 from app.event_log import Position
-from app.events import EventType, Severity
+from app.events import Event, EventType, Severity
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
@@ -74,11 +72,10 @@ async def list_events(
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the list before.")] = None,
 ) -> EventList:
     """What happened in the project, and who did it, the newest first. Pages are listed with their document or job."""
-    before = _decode(cursor)
+    before = decoded(cursor, lambda said: Position.parse(said.decode()))
     found = await services.audit.find(project_id, wanted, before=before, limit=limit + 1)
-    following = _encode(Position.of(found[limit - 1])) if len(found) > limit else None
-    link_next(request, response, following)
-    return EventList(items=[LoggedEventRead.of(event, services.audit) for event in found[:limit]], next=following)
+    shown, following = one_page(request, response, found, limit, _cursor_of)
+    return EventList(items=[LoggedEventRead.of(event, services.audit) for event in shown], next=following)
 
 
 @router.get("/stream", response_class=Response, responses=STREAM | problems(Overloaded, RequestInvalid))
@@ -110,17 +107,8 @@ def parse_position(text: str) -> Position:
         raise RequestInvalid("The Last-Event-ID is not one that this stream gave.") from error
 
 
-def _encode(position: Position) -> str:
-    return base64.urlsafe_b64encode(str(position).encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str | None) -> Position | None:
-    if cursor is None:
-        return None
-    try:
-        return Position.parse(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
-    except (ValueError, binascii.Error) as error:
-        raise RequestInvalid("The cursor is not one that this list gave.") from error
+def _cursor_of(event: Event) -> str:
+    return encoded(str(Position.of(event)).encode())
 
 
 PUBLISHED = (ProjectSnapshot, LoggedEventRead)

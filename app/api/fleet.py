@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.alerts.models import Alert, AlertCode
 from app.api.dependencies import ProjectDep, ServicesDep
-from app.api.paging import decode_cursor, encode_cursor, link_next
+from app.api.paging import decode_cursor, encode_cursor, one_page
 from app.api.problems import problems
 from app.api.schemas import JOB_ID, NOW, example
 from app.errors import RequestInvalid
@@ -206,6 +206,5 @@ async def list_alerts(
     """Alerts of the whole service, which say nothing of documents, and of your project; the newest first."""
     before = decode_cursor(cursor) or None
     alerts = await services.alerts.list(project_id, cleared=cleared, before=before, limit=limit + 1)
-    following = encode_cursor(alerts[limit - 1].id) if len(alerts) > limit else None
-    link_next(request, response, following)
-    return AlertList(items=[AlertRead.of(alert) for alert in alerts[:limit]], next=following)
+    shown, following = one_page(request, response, alerts, limit, lambda last: encode_cursor(last.id))
+    return AlertList(items=[AlertRead.of(alert) for alert in shown], next=following)

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.api.dependencies import ProjectDep, ServicesDep
 from app.api.once import ONCE_ERRORS, OnceDep, answer_with
-from app.api.paging import decode_place, encode_place, link_next
+from app.api.paging import decode_place, encode_place, one_page
 from app.api.problems import problems
 from app.api.schemas import JOB_EXAMPLE, NOW, JobRead, example
 from app.errors import RequestInvalid
@@ -142,9 +142,9 @@ async def list_jobs(
 ) -> JobList:
     """The project's jobs, the newest first; with `state=deadletter`, what was given up, each with its reason."""
     found = await services.jobs.list(project_id, wanted, before=decode_place(cursor), limit=limit + 1)
-    shown = found[:limit]
-    following = encode_place(Place(shown[-1].created_at, shown[-1].id)) if len(found) > limit else None
-    link_next(request, response, following)
+    shown, following = one_page(
+        request, response, found, limit, lambda last: encode_place(Place(last.created_at, last.id))
+    )
     return JobList(items=[JobRead.of(job) for job in shown], next=following)
 
 

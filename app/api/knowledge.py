@@ -21,7 +21,7 @@ from app.api.knowledge_schemas import (
 from app.api.limits import LIMITED
 from app.api.once import ONCE_ERRORS, OnceDep, submitted
 from app.api.options import ProcessingOptions
-from app.api.paging import decode_cursor, decode_id_cursor, encode_cursor, encode_id_cursor, link_next
+from app.api.paging import decode_cursor, decode_id_cursor, encode_cursor, encode_id_cursor, one_page
 from app.api.problems import problems
 from app.api.schemas import SubmissionRead
 from app.entities.mentions import EntityType
@@ -63,9 +63,8 @@ async def list_document_chunks(
     found = await services.knowledge.chunks(
         project_id, document_id, after=decode_cursor(cursor), limit=limit + 1, page=page
     )
-    following = encode_cursor(found[limit - 1].number) if len(found) > limit else None
-    link_next(request, response, following)
-    return ChunkList(items=[ChunkRead.of(row) for row in found[:limit]], next=following)
+    shown, following = one_page(request, response, found, limit, lambda last: encode_cursor(last.number))
+    return ChunkList(items=[ChunkRead.of(row) for row in shown], next=following)
 
 
 @router.get("/entities", responses=RESULT_ERRORS)
@@ -85,9 +84,8 @@ async def list_document_entities(
     found = await services.knowledge.entities_of_document(
         project_id, document_id, after=after, limit=limit + 1, kind=kind, page=page
     )
-    following = encode_cursor(found[limit - 1].first_char + 1) if len(found) > limit else None
-    link_next(request, response, following)
-    return NamedList(items=[NamedRead.of(row) for row in found[:limit]], next=following)
+    shown, following = one_page(request, response, found, limit, lambda last: encode_cursor(last.first_char + 1))
+    return NamedList(items=[NamedRead.of(row) for row in shown], next=following)
 
 
 @router.get("/mentions", responses=ENTITY_RESULT_ERRORS)
@@ -108,9 +106,8 @@ async def list_document_mentions(
     found = await services.knowledge.mentions(
         project_id, document_id, after=after, limit=limit + 1, kind=kind, page=page, entity_id=entity_id
     )
-    following = encode_cursor(found[limit - 1].start_char + 1) if len(found) > limit else None
-    link_next(request, response, following)
-    return MentionList(items=[MentionRead.of(row) for row in found[:limit]], next=following)
+    shown, following = one_page(request, response, found, limit, lambda last: encode_cursor(last.start_char + 1))
+    return MentionList(items=[MentionRead.of(row) for row in shown], next=following)
 
 
 @router.get("/relationships", responses=ENTITY_RESULT_ERRORS)
@@ -136,9 +133,8 @@ async def list_document_relationships(
         entity_id=entity_id,
         least_weight=min_weight,
     )
-    following = encode_id_cursor(found[limit - 1].id) if len(found) > limit else None
-    link_next(request, response, following)
-    return RelationshipList(items=[RelationshipRead.of(row) for row in found[:limit]], next=following)
+    shown, following = one_page(request, response, found, limit, lambda last: encode_id_cursor(last.id))
+    return RelationshipList(items=[RelationshipRead.of(row) for row in shown], next=following)
 
 
 class ReprocessRequest(BaseModel):

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.dependencies import ProjectDep, ServicesDep
 from app.api.once import ONCE_ERRORS, OnceDep, answer_with
-from app.api.paging import decode_id_cursor, encode_id_cursor, link_next
+from app.api.paging import decode_id_cursor, encode_id_cursor, one_page
 from app.api.problems import problems
 from app.api.webhook_schemas import (
     CallbackSecretRead,
@@ -72,9 +72,8 @@ async def list_webhooks(
 ) -> WebhookList:
     """The project's webhooks, the newest first."""
     found = await services.webhooks.list_all(project_id, before=decode_id_cursor(cursor), limit=limit + 1)
-    following = encode_id_cursor(found[limit - 1].id) if len(found) > limit else None
-    link_next(request, response, following)
-    return WebhookList(items=[WebhookRead.of(webhook) for webhook in found[:limit]], next=following)
+    shown, following = one_page(request, response, found, limit, lambda last: encode_id_cursor(last.id))
+    return WebhookList(items=[WebhookRead.of(webhook) for webhook in shown], next=following)
 
 
 @router.get("/{webhook_id}", responses=problems(WebhookNotFound, RequestInvalid))
@@ -143,9 +142,8 @@ async def list_webhook_deliveries(
     """What a webhook was sent, and what came of it, the newest first."""
     before = decode_id_cursor(cursor)
     found = await services.webhooks.deliveries(project_id, webhook_id, state=state, before=before, limit=limit + 1)
-    following = encode_id_cursor(found[limit - 1].id) if len(found) > limit else None
-    link_next(request, response, following)
-    return DeliveryList(items=[DeliveryRead.of(delivery) for delivery in found[:limit]], next=following)
+    shown, following = one_page(request, response, found, limit, lambda last: encode_id_cursor(last.id))
+    return DeliveryList(items=[DeliveryRead.of(delivery) for delivery in shown], next=following)
 
 
 @router.post(
@@ -202,9 +200,8 @@ async def list_callback_deliveries(
     """What the project's `callback_url`s were sent, and what came of it, the newest first."""
     before = decode_id_cursor(cursor)
     found = await services.webhooks.callback_deliveries(project_id, state=state, before=before, limit=limit + 1)
-    following = encode_id_cursor(found[limit - 1].id) if len(found) > limit else None
-    link_next(request, response, following)
-    return DeliveryList(items=[DeliveryRead.of(delivery) for delivery in found[:limit]], next=following)
+    shown, following = one_page(request, response, found, limit, lambda last: encode_id_cursor(last.id))
+    return DeliveryList(items=[DeliveryRead.of(delivery) for delivery in shown], next=following)
 
 
 def _created(webhook: Webhook) -> Answer:
