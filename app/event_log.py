@@ -91,27 +91,17 @@ async def now(session: AsyncSession) -> Position:
     return Position(int(await session.scalar(select(_HORIZON)) or 0), 0)
 
 
-async def read_project(session: AsyncSession, project_id: UUID, position: Position, *, limit: int = AT_ONCE) -> Portion:
-    """A project's events after a position, in order, without those of pages."""
-    return (await read_projects(session, {project_id: position}, limit=limit))[project_id]
-
-
-async def read_batch(session: AsyncSession, batch_id: UUID, position: Position, *, limit: int = AT_ONCE) -> Portion:
-    """The events after a position of a batch and of the moves of its jobs, in order."""
-    return (await read_batches(session, {batch_id: position}, limit=limit))[batch_id]
-
-
 async def read_projects(
     session: AsyncSession, positions: Mapping[UUID, Position], *, limit: int = AT_ONCE
 ) -> dict[UUID, Portion]:
-    """The same of several projects, each after its own position, by one statement."""
+    """Projects' events, each after its own position, in order, without those of pages; by one statement."""
     return await _read_each(session, "project_id", positions, limit)
 
 
 async def read_batches(
     session: AsyncSession, positions: Mapping[UUID, Position], *, limit: int = AT_ONCE
 ) -> dict[UUID, Portion]:
-    """The same of several batches."""
+    """Events of batches and of the moves of their jobs, each after its own position, in order; by one statement."""
     return await _read_each(session, "batch_id", positions, limit)
 
 

@@ -23,7 +23,7 @@ async def note(session: AsyncSession, project_id: UUID, name: str) -> None:
 async def read(bench: Bench, project_id: UUID, position: Position, limit: int = 500) -> Portion:
     """What there is after a position."""
     async with bench.tools.sessions() as session:
-        return await event_log.read_project(session, project_id, position, limit=limit)
+        return (await event_log.read_projects(session, {project_id: position}, limit=limit))[project_id]
 
 
 async def settled(bench: Bench, project_id: UUID, position: Position) -> Portion:

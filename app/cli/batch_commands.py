@@ -1,23 +1,17 @@
 """`quire batch`: many documents submitted as one."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.choices import AsJson, Priority, PriorityChoice
+from app.batches.drafts import Strictness
+from app.cli.choices import AsJson, PriorityOption
+from app.jobs.states import Priority
 
 batch_cli = typer.Typer(help="Batches: many documents submitted as one.", no_args_is_help=True)
 
 BatchId = Annotated[str, typer.Argument(metavar="BATCH_ID")]
-
-
-class Preflight(StrEnum):
-    """What becomes of a batch that no worker would take up."""
-
-    REQUIRE = "require"
-    WARN = "warn"
 
 
 @batch_cli.command("submit")
@@ -30,11 +24,11 @@ def submit(
             "every other column becomes metadata.",
         ),
     ],
-    priority: Priority = PriorityChoice.NORMAL,
+    priority: PriorityOption = Priority.NORMAL,
     options: Annotated[str | None, typer.Option(help="How to read them: `BatchOptions` as a JSON object.")] = None,
     preflight: Annotated[
-        Preflight, typer.Option(help="Refuse where no live worker would take it up, or only warn.")
-    ] = Preflight.REQUIRE,
+        Strictness, typer.Option(help="Refuse where no live worker would take it up, or only warn.")
+    ] = Strictness.REQUIRE,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until all is read; exits with 1 if something failed.")
     ] = False,

@@ -20,13 +20,14 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from app.cli.choices import PriorityChoice
+from app.batches.drafts import Strictness
 from app.cli.connection import FAILED, CommandError, Server, connected, first_of, patiently
 from app.cli.following import follow_batch
 from app.cli.journal import Journal, default_journal, open_journal, size_of
 from app.cli.manifest import Entry, read_entries
 from app.cli.output import problem_line, say
 from app.cli.sending import STORE_TIMEOUT, Sender
+from app.jobs.states import Priority
 
 MOST_ITEMS = 10_000
 """The most documents of one batch."""
@@ -38,9 +39,9 @@ FILES_AT_ONCE = 4
 class BatchWishes:
     """What is said of a whole submission."""
 
-    priority: PriorityChoice = PriorityChoice.NORMAL
+    priority: Priority = Priority.NORMAL
     options: str | None = None
-    preflight: str = "require"
+    preflight: Strictness = Strictness.REQUIRE
     journal: Path | None = None
     wait: bool = False
     as_json: bool = False
@@ -51,7 +52,7 @@ class Slice:
     """As much of a submission as makes one batch."""
 
     number: int
-    priority: PriorityChoice
+    priority: Priority
     entries: Sequence[Entry]
 
 
@@ -62,7 +63,7 @@ async def submit_batch(place: Path, wishes: BatchWishes) -> int:
     options = _options(wishes.options)
     slices = list(_slices(entries, wishes.priority))
     async with connected() as server:
-        if wishes.preflight == "require":
+        if wishes.preflight is Strictness.REQUIRE:
             await _check_workers(server, {each.priority for each in slices})
         with open_journal(wishes.journal or default_journal(place), str(server.client.base_url)) as journal:
             if journal.resumed:
@@ -75,7 +76,7 @@ async def submit_batch(place: Path, wishes: BatchWishes) -> int:
 
 
 async def _submit_slice(
-    server: Server, journal: Journal, part: Slice, options: Mapping[str, Any], preflight: str
+    server: Server, journal: Journal, part: Slice, options: Mapping[str, Any], preflight: Strictness
 ) -> dict[str, Any]:
     """The batch of a slice, made where no earlier call has made it."""
     if part.number in journal.batches:
@@ -208,10 +209,10 @@ def describe(batch: Mapping[str, Any]) -> str:
     return ", ".join(said)
 
 
-def _slices(entries: Sequence[Entry], usual: PriorityChoice) -> Iterator[Slice]:
+def _slices(entries: Sequence[Entry], usual: Priority) -> Iterator[Slice]:
     """What makes one batch each: documents of one priority, urgent ones first, as many as one batch may have."""
     number = 0
-    for priority in PriorityChoice:
+    for priority in Priority:
         of_it = [entry for entry in entries if (entry.priority or usual) is priority]
         for start in range(0, len(of_it), MOST_ITEMS):
             number += 1
@@ -238,7 +239,7 @@ def _options(said: str | None) -> Mapping[str, Any]:
     return options
 
 
-async def _check_workers(server: Server, priorities: set[PriorityChoice]) -> None:
+async def _check_workers(server: Server, priorities: set[Priority]) -> None:
     """Before anything is sent: that the batches would be taken up. Raises `CommandError`."""
     queues = (await server.get("/v1/queues"))["items"]
     needed = {f"batch.{priority}" for priority in priorities} | {"ocr"}

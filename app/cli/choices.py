@@ -1,19 +1,11 @@
 """What several commands ask for in the same words."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from app.jobs.states import Priority
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
-
-class PriorityChoice(StrEnum):
-    """Which documents are taken first."""
-
-    HIGH = "high"
-    NORMAL = "normal"
-    LOW = "low"
-
-
-Priority = Annotated[PriorityChoice, typer.Option(help="Which documents are taken first.")]
+PriorityOption = Annotated[Priority, typer.Option(help="Which documents are taken first.")]

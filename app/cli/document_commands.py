@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.choices import AsJson, Priority, PriorityChoice
+from app.cli.choices import AsJson, PriorityOption
+from app.jobs.states import Priority
 
 document_cli = typer.Typer()
 
@@ -13,7 +14,7 @@ document_cli = typer.Typer()
 @document_cli.command()
 def submit(
     files: Annotated[list[Path], typer.Argument(help="The documents: PDF, PNG, JPEG or TIFF.")],
-    priority: Priority = PriorityChoice.NORMAL,
+    priority: PriorityOption = Priority.NORMAL,
     options: Annotated[str | None, typer.Option(help="How to read them: `ProcessingOptions` as a JSON object.")] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until they have been read; exits with 1 if one failed.")

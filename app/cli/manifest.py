@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.cli.choices import PriorityChoice
 from app.cli.connection import CommandError
+from app.jobs.states import Priority
 
 SUFFIXES = frozenset({".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 """What is taken of a folder; a manifest may name anything, and the server decides by the bytes."""
@@ -26,7 +26,7 @@ class Entry:
     named: Mapping[str, str] = field(default_factory=dict)
     """`source` or `document_id`."""
     external_id: str | None = None
-    priority: PriorityChoice | None = None
+    priority: Priority | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def item(self, upload_id: str | None) -> dict[str, Any]:
@@ -108,12 +108,12 @@ def _of_line(folder: Path, line: Mapping[str, Any]) -> Entry:
         raise ValueError(f"give exactly one of {', '.join(NAMES)}")
     path = named.pop("path", None)
     priority = said.pop("priority", "").lower()
-    if priority and priority not in set(PriorityChoice):
-        raise ValueError(f"there is no priority {priority!r}; there are: {', '.join(PriorityChoice)}")
+    if priority and priority not in set(Priority):
+        raise ValueError(f"there is no priority {priority!r}; there are: {', '.join(Priority)}")
     return Entry(
         path=folder / path if path else None,
         named=named,
         external_id=said.pop("external_id", None),
-        priority=PriorityChoice(priority) if priority else None,
+        priority=Priority(priority) if priority else None,
         metadata=said,
     )

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.choices import AsJson, Priority, PriorityChoice
+from app.cli.choices import AsJson, PriorityOption
+from app.jobs.states import Priority
 
 operator_cli = typer.Typer()
 
@@ -60,7 +61,7 @@ def repair(
 def loadtest(
     count: Annotated[int, typer.Option(min=1, help="How many documents.")] = 100,
     concurrency: Annotated[int, typer.Option(min=1, max=1000, help="How many of them at a time.")] = 10,
-    priority: Priority = PriorityChoice.NORMAL,
+    priority: PriorityOption = Priority.NORMAL,
     as_json: AsJson = False,
 ) -> None:
     """Submit documents of its own, and tell throughput, latencies and failures; it really reads them, at their price."""

@@ -51,11 +51,6 @@ class Shape:
     named_rarely: bool = False
     """Whether the entities are named so rarely that a search may begin with the places where they are."""
 
-    @property
-    def filtered(self) -> bool:
-        """Whether there is any filter."""
-        return self.documents or self.dates or self.entities
-
 
 def _narrow(shape: Shape) -> list[str]:
     """Conditions on a row `c` of `document_chunks`, from which Postgres begins: what they name is looked up first."""
