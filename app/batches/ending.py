@@ -15,12 +15,9 @@ from app.batches.progress import counts_of
 from app.db import Sessions
 from app.events import EventType
 from app.jobs import many
-from app.jobs.many import Moved
+from app.jobs.many import SLICE_JOBS, Moved
 
 log = structlog.get_logger(__name__)
-
-SLICE_JOBS = 500
-"""Jobs that are cancelled, or tried again, in one transaction."""
 
 
 async def cancel_jobs(sessions: Sessions, redis: Redis, project_id: UUID, batch_id: UUID) -> int:

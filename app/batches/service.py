@@ -11,7 +11,7 @@ from app import event_log, events
 from app.batches import repository
 from app.batches.contents import ItemFilter, ItemFound, list_items
 from app.batches.drafts import BatchDraft
-from app.batches.ending import SLICE_JOBS, cancel_jobs, end, end_batch, ring_for
+from app.batches.ending import cancel_jobs, end, end_batch, ring_for
 from app.batches.models import Batch, BatchState
 from app.batches.preflight import Preflight
 from app.batches.progress import Progress, ProgressBook
@@ -22,6 +22,7 @@ from app.event_log import Position
 from app.events import EventType
 from app.idempotency import Keep, keep_nothing
 from app.jobs import many
+from app.jobs.many import SLICE_JOBS
 from app.queue import Queue
 
 REPORT_ITEMS = 500

@@ -18,6 +18,9 @@ from app.jobs.repository import CANCELLED
 from app.jobs.states import JobState, Priority, Stage
 from app.ocr.engine import Operation
 
+SLICE_JOBS = 500
+"""Jobs that are cancelled, or tried again, in one transaction."""
+
 RETRIED = EventDraft(EventType.RETRY, {"message": "The job is tried again, because somebody asked for it."})
 
 

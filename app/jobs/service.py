@@ -10,12 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from app import events
-from app.db import Sessions
+from app.db import Sessions, one_statement
 from app.errors import LeaseLost, OcrFailed, StateConflict
 from app.events import Event, EventDraft, EventType
 from app.jobs import listing, many, repository, slots
 from app.jobs.listing import DeadLetters, JobFilter, Place
-from app.jobs.many import RETRIED, Again, reopen_batch
+from app.jobs.many import RETRIED, SLICE_JOBS, Again, reopen_batch
 from app.jobs.models import Job
 from app.jobs.slots import Slots
 from app.jobs.states import TERMINAL_STATES, JobState, Stage
@@ -24,9 +24,6 @@ from app.queue import Queue
 
 CANCEL_TRIES = 5
 """How often a job may change hands under a caller that wants it cancelled, before the caller is told to ask again."""
-
-SLICE_JOBS = 500
-"""Jobs that are tried again in one transaction."""
 
 RETRYABLE_STATES = frozenset({JobState.DEADLETTER, JobState.CANCELLED})
 """The ends from which a job can be run again."""
@@ -72,7 +69,7 @@ class Jobs:
 
     async def find(self, project_id: UUID, job_id: UUID) -> Job:
         """One job of a project. Raises `JobNotFound`."""
-        async with self.sessions() as session:
+        async with one_statement(self.sessions) as session:
             return await repository.find(session, job_id, project_id=project_id)
 
     async def list(self, project_id: UUID, wanted: JobFilter, *, before: Place | None, limit: int) -> list[Job]:
