@@ -5,6 +5,9 @@ import argparse
 import setproctitle
 import uvicorn
 
+from app import garbage
+from app.main import create_app
+
 SHUTDOWN_SECONDS = 7
 """How long requests that are under way may take once the process is told to stop; streams end at once."""
 
@@ -16,9 +19,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     arguments = parser.parse_args()
     setproctitle.setproctitle("quire api")
+    garbage.look_seldom()
+    app = create_app()
+    garbage.keep_what_is_there()
     uvicorn.run(
-        "app.main:create_app",
-        factory=True,
+        app,
         host=arguments.host,
         port=arguments.port,
         log_config=None,

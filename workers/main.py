@@ -1,7 +1,6 @@
 """A worker process: one arq worker for each queue that it serves, on one event loop, with the sweep beside them."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ import uvloop
 from arq.worker import func
 from prometheus_client import start_http_server
 
+from app import garbage
 from app.batches.taking import Taking
 from app.batches.warming import Warming
 from app.config import Settings
@@ -59,9 +59,6 @@ MODULES: Mapping[QueueName, ModuleType] = {
 QUEUES = tuple(QueueName)
 """What a worker serves, where it isn't told otherwise: everything, so that no queue is forgotten."""
 
-GARBAGE_THRESHOLDS = (50_000, 20, 20)
-"""A portion of a result is thousands of small objects: by Python's own thresholds, most time would go into looking for
-garbage among them."""
 POLL_DELAY_SECONDS = 0.5
 START_POLL_DELAY_SECONDS = 0.1
 """Of the queue whose tasks have moments: a Start that comes late has lost its own, and takes another's."""
@@ -75,8 +72,7 @@ REDIS_RETRIES = 20
 def run(settings: Settings, queues: Sequence[QueueName] = QUEUES) -> None:
     """Serve queues until SIGTERM or SIGINT."""
     setproctitle.setproctitle("quire worker" if set(queues) == set(QUEUES) else f"quire worker {','.join(queues)}")
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    garbage.look_seldom()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve_until_told(settings, queues))
 
@@ -88,8 +84,7 @@ async def serve_until_told(settings: Settings, queues: Sequence[QueueName]) -> N
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serving(settings, queues) as worker_id:
         log.info("worker_started", worker=worker_id, queues=list(queues))
-        gc.collect()
-        gc.freeze()  # what is open now stays, the SDK's models of its services among it
+        garbage.keep_what_is_there()
         await stop.wait()
         log.info("worker_stopping", worker=worker_id)
 

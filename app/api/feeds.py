@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice, takewhile
 from uuid import UUID
 
 import structlog
@@ -32,6 +33,8 @@ Transactions are short, but for those of people who look after the database.
 """
 LOOK_SECONDS = 15.0
 """When to look again at what nobody rang for."""
+LOOKS_AT_ONCE = 25
+"""So many feeds that nobody rang for are looked at along with others at most: who rang is not to wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Feed:
     followers: int = 0
     patience: float = HELD_UP_SECONDS
     """How long it waited last for what it can't tell yet."""
+    read_at: float = 0.0
+    """When it was read last, by the clock of the event loop."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
     """Set, and replaced by another, when there is something new."""
 
@@ -99,30 +104,45 @@ class Feeds:
     kind: Kind
     bell: Bell
     feeds: dict[UUID, Feed] = field(default_factory=dict)
+    """Those that were read last come last."""
     rung: dict[Feed, None] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Read what has news, until cancelled, through absences of Postgres and Redis."""
-        loop = asyncio.get_running_loop()
-        look_at = loop.time()
         while True:
-            patience = LOOK_SECONDS if self.bell.hearing else LOOK_ANYWAY_SECONDS
-            look_at = min(look_at, loop.time() + patience)
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(look_at):
-                    await self._wake.wait()
+            if not self.rung:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause()):
+                        await self._wake.wait()
             self._wake.clear()
-            if loop.time() >= look_at:
-                self.rung.update(dict.fromkeys(self.feeds.values()))
-                look_at = loop.time() + patience
-            while self.rung:
-                await self._read_some()
+            feeds = self._due()
+            if feeds:
+                await self._read(feeds)
 
-    async def _read_some(self) -> None:
-        feeds = list(self.rung)[:FEEDS_AT_ONCE]
+    def _pause(self) -> float:
+        """The seconds until a feed is looked at that nobody rings for."""
+        patience = self._patience()
+        longest = next(iter(self.feeds.values()), None)
+        return patience if longest is None else max(0.0, longest.read_at + patience - asyncio.get_running_loop().time())
+
+    def _patience(self) -> float:
+        return LOOK_SECONDS if self.bell.hearing else LOOK_ANYWAY_SECONDS
+
+    def _due(self) -> list[Feed]:
+        """What to read now: those that were rung for, in turn, and some that were not for long."""
+        due = dict.fromkeys(islice(self.rung, FEEDS_AT_ONCE))
+        before = asyncio.get_running_loop().time() - self._patience()
+        quiet = takewhile(lambda feed: feed.read_at <= before, self.feeds.values())
+        due.update(dict.fromkeys(islice(quiet, LOOKS_AT_ONCE)))
+        return list(due)
+
+    async def _read(self, feeds: Sequence[Feed]) -> None:
+        now = asyncio.get_running_loop().time()
         for feed in feeds:
-            del self.rung[feed]
+            self.rung.pop(feed, None)
+            feed.read_at = now
+            self.feeds[feed.key] = self.feeds.pop(feed.key)
         try:
             portions = await self.kind.read({feed.key: feed.position for feed in feeds})
         except (SQLAlchemyError, OSError) as error:
@@ -159,7 +179,7 @@ class Feeds:
         """The feed of a thing, kept while anybody follows it."""
         feed = self.feeds.get(key)
         if feed is None:
-            feed = self.feeds[key] = Feed(key, position, position)
+            feed = self.feeds[key] = Feed(key, position, position, read_at=asyncio.get_running_loop().time())
             self.bell.watch(key, partial(self._ring, feed))
         feed.followers += 1
         if feed.followers == 1:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from setproctitle import setproctitle
 
+from app import garbage
 from app.entities.mentions import Mention, Passage
 
 TITLE = "quire worker, finding entities"
@@ -21,6 +22,7 @@ PR_SET_PDEATHSIG = 1
 def prepare(parent_pid: int) -> None:
     """Set a fresh process up; it ends at once where its parent has died already."""
     setproctitle(TITLE)
+    garbage.look_seldom()
     # The matrices of a page are small: threads would wait for each other, on cores that the worker needs.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.platform == "linux":

@@ -5,7 +5,6 @@ Tesseract, Pillow and pdfium never take memory in the server's own process.
 """
 
 import ctypes
-import gc
 import os
 import resource
 import signal
@@ -13,20 +12,19 @@ import sys
 
 from setproctitle import setproctitle
 
+from app import garbage
 from app.textract_server.readings import DocumentFile, Inspection, PageBlocks, PageRequest, ReadingFacts
 
 TITLE = "quire-textract page reader"
 PR_SET_PDEATHSIG = 1
 NICENESS = 5
 """The server goes first: it hands out the next page, and answers those who ask."""
-GARBAGE_THRESHOLDS = (50_000, 20, 20)
-"""A page is thousands of small objects without cycles: by Python's own thresholds a tenth of the time goes into looking for some."""
 
 
 def prepare(parent_pid: int, memory_bytes: int) -> None:
     """Set a fresh page process up; it ends at once where its parent has died already."""
     setproctitle(TITLE)
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    garbage.look_seldom()
     os.nice(NICENESS)
     _die_with_parent(parent_pid)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.api.bell import Bell
-from app.api.feeds import KEPT_PIECES, Feeds, Kind, Piece
+from app.api.feeds import KEPT_PIECES, LOOK_SECONDS, LOOKS_AT_ONCE, Feeds, Kind, Piece
 from app.api.streams import Following, Streams
 from app.config import Settings
 from app.event_log import Portion, Position
@@ -204,10 +204,12 @@ class Counted:
 
     def __init__(self) -> None:
         self.length, self.reads = 0, 0
+        self.read_at_once: list[list[UUID]] = []
 
     async def read(self, positions: Mapping[UUID, Position]) -> Mapping[UUID, Portion]:
         """Up to 500 events after each position."""
         self.reads += 1
+        self.read_at_once.append(list(positions))
         await asyncio.sleep(0)
         return {key: self._after(position) for key, position in positions.items()}
 
@@ -259,6 +261,28 @@ async def test_many_clients_of_one_thing_share_each_read(settings: Settings) -> 
         running.cancel()
     assert seen == [list(range(1, total + 1))] * 101
     assert feeds.feeds == {}
+
+
+async def test_who_rings_does_not_wait_for_those_who_are_only_looked_at(settings: Settings) -> None:
+    """Of a thousand things that nobody rang for, a few at a time are looked at, behind the one that has news."""
+    log = Counted()
+    keys = [uuid4() for _ in range(1000)]
+    async with Redis.from_url(settings.redis_url) as redis, AsyncExitStack() as followed:
+        bell = Bell(redis, hearing=True)
+        feeds = Feeds(Kind(log.read, log.render), bell)
+        for key in keys:
+            feed = followed.enter_context(feeds.following(key, Position()))
+            feed.read_at -= 2 * LOOK_SECONDS
+        feeds.rung.clear()
+        bell._watching[keys[-1]]()
+        running = asyncio.create_task(feeds.run())
+        async with asyncio.timeout(10):
+            while len({key for read in log.read_at_once for key in read}) < len(keys):  # noqa: ASYNC110 (the log is only a list)
+                await asyncio.sleep(0.01)
+        running.cancel()
+    assert log.read_at_once[0][0] == keys[-1]
+    assert max(map(len, log.read_at_once)) <= LOOKS_AT_ONCE + 1
+    assert sum(map(len, log.read_at_once)) == len(keys)
 
 
 async def test_a_new_job_is_told_of_at_once(settings: Settings, bench: Bench, client: Client) -> None:
