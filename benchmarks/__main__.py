@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[RunningStack], Awaitable[None]]] = {
     "latency": latency.run,
     "status": status.run,
     "submit": submit.run,
+    "submit-minute": submit.run_minute,
     "upload": upload.run,
     "ocr": ocr.run,
     "search": search.run,
