@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select, tuple_
 from app import event_log
 from app.db import Sessions
 from app.event_log import Portion, Position
-from app.events import NO_PAGE, Event, EventType, Severity
+from app.events import NO_PAGE, OF_THE_SERVICE, Event, EventType, Severity
 from app.projects.models import ApiKey
 
 NAMES_KEPT = 10_000
@@ -35,6 +35,12 @@ class AuditFilter:
     def is_narrow(self) -> bool:
         """Whether it is of one document or job, whose pages can be listed as well."""
         return self.document_id is not None or self.job_id is not None
+
+    @property
+    def may_be_alerts(self) -> bool:
+        """Whether alerts of the whole service are among what is wanted: they are of no document, and nobody's doing."""
+        is_whose = (self.document_id, self.job_id, self.batch_id, self.key_id)
+        return (not self.types or EventType.ALERT in self.types) and all(each is None for each in is_whose)
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """What a row has to fulfil."""
@@ -68,15 +74,21 @@ class Audit:
     async def find(
         self, project_id: UUID, wanted: AuditFilter, *, before: Position | None, limit: int
     ) -> Sequence[Event]:
-        """A project's events, the newest first; those of pages only where one document or job is asked for."""
-        query = select(Event).where(Event.project_id == project_id, *wanted.conditions())
+        """A project's events and the alerts of the whole service, the newest first.
+
+        Those of pages are found only where one document or job is asked for.
+        """
+        query = select(Event).where(*wanted.conditions())
         if not wanted.is_narrow:
             query = query.where(NO_PAGE)
         if before is not None:
             query = query.where(tuple_(Event.transaction_id, Event.id) < (before.transaction_id, before.event_id))
         query = query.order_by(Event.transaction_id.desc(), Event.id.desc()).limit(limit)
         async with self.sessions() as session:
-            found = (await session.scalars(query)).all()
+            found = list(await session.scalars(query.where(Event.project_id == project_id)))
+            if wanted.may_be_alerts:
+                found += await session.scalars(query.where(OF_THE_SERVICE))
+        found = sorted(found, key=Position.of, reverse=True)[:limit]
         await self._learn_names(found)
         return found
 

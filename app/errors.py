@@ -339,6 +339,11 @@ class TooManyOpenDocuments(LimitReached):
     message = "The project has as many documents under way as it may; submit more when some have ended."
 
 
+class BatchOverLimit(Invalid):
+    code, title = "batch_over_limit", "Batch over the limit"
+    message = "The batch has more documents than the project may have under way; submit it in parts."
+
+
 class TooManyUploads(LimitReached):
     code, title, retry_after_seconds = "too_many_uploads", "Too many uploads", 60
     message = "The project has as many uploads open as it may; complete some, or give them up."

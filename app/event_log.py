@@ -18,6 +18,7 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Select,
     Uuid,
     bindparam,
@@ -27,12 +28,13 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import table_of
-from app.events import NO_PAGE, OF_NOTE, Event
+from app.events import NO_PAGE, OF_NOTE, OF_THE_SERVICE, Event
 
 events = table_of(Event)
 
@@ -94,7 +96,7 @@ async def now(session: AsyncSession) -> Position:
 async def read_projects(
     session: AsyncSession, positions: Mapping[UUID, Position], *, limit: int = AT_ONCE
 ) -> dict[UUID, Portion]:
-    """Projects' events, each after its own position, in order, without those of pages; by one statement."""
+    """Projects' events and the service's alerts, each after its own position, in order, without pages; by one statement."""
     return await _read_each(session, "project_id", positions, limit)
 
 
@@ -143,7 +145,7 @@ async def _read_each(
     }
     found: dict[UUID, list[Mapping[Any, Any]]] = {key: [] for key in positions}
     for row in (await session.execute(_each(about), parameters)).mappings():
-        found[row[about]].append(row)
+        found[row["followed"]].append(row)
     return {key: _portion(positions[key], rows, limit) for key, rows in found.items()}
 
 
@@ -197,11 +199,19 @@ def _each(about: str) -> Select[Any]:
         .render_derived()
     )
     after = tuple_(wanted.c.transaction_id, wanted.c.event_id) < _PLACE
-    found = select(events, _SETTLED).where(events.c[about] == wanted.c.key, after)
-    if about == "project_id":
-        found = found.where(NO_PAGE)
-    each = found.order_by(*_ORDER).limit(bindparam("most")).lateral("each")
-    return select(each).select_from(wanted).join(each, true()).order_by(each.c.transaction_id, each.c.id)
+    some = select(events, _SETTLED).where(after).order_by(*_ORDER).limit(bindparam("most")).correlate(wanted)
+    own = some.where(events.c[about] == wanted.c.key)
+    found: Select[Any] | CompoundSelect[Any] = own
+    if about == "project_id":  # by two looks at one index
+        both = union_all(own.where(NO_PAGE), some.where(NO_PAGE, OF_THE_SERVICE))
+        found = both.order_by(both.selected_columns.transaction_id, both.selected_columns.id).limit(bindparam("most"))
+    each = found.lateral("each")
+    return (
+        select(wanted.c.key.label("followed"), each)
+        .select_from(wanted)
+        .join(each, true())
+        .order_by(each.c.transaction_id, each.c.id)
+    )
 
 
 def _job_events() -> Select[Any]:

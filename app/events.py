@@ -49,6 +49,8 @@ class Severity(StrEnum):
 
 NO_PAGE = text("type <> 'page'")
 """What is told of a project: pages, of which a long document has thousands, are told of their job alone."""
+OF_THE_SERVICE = text("project_id IS NULL AND type = 'alert'")
+"""What is told to every project: alerts that are of none."""
 OF_NOTE = text("type IN ('done', 'error', 'action', 'alert')")
 """What others than those who follow a job want to be told of: about one event of each job."""
 

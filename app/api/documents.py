@@ -1,5 +1,6 @@
 """Routes of documents."""
 
+import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from app.api.schemas import DocumentRead, SubmissionRead
 from app.api.submission import SubmissionFields
 from app.documents.service import Content, Documents
 from app.documents.state import document_state
+from app.documents.state_cache import KeptState, kept_state, renew_state
 from app.documents.submission import Submission
 from app.errors import (
     DocumentEmpty,
@@ -112,11 +114,18 @@ async def get_document(
     request: Request, response: Response, services: ServicesDep, project_id: ProjectDep, document_id: DocumentId
 ) -> DocumentRead:
     """A document, its state step by step, and its newest job."""
-    found = await services.documents.find(project_id, document_id)
+    found, kept = await asyncio.gather(
+        services.documents.find(project_id, document_id), kept_state(services.jobs.redis, document_id)
+    )
     JOB_READS.set_headers(response, found.job)
     if JOB_READS.matches(seen_versions(request), found.job):
         return JOB_READS.not_modified(found.job)  # type: ignore[return-value]  # an answer without a body
-    return DocumentRead.of(found, document_state(found.job, services.steps))
+    if kept is not None and kept.is_of(found.job):
+        return DocumentRead.of(found, kept.state)
+    state = document_state(found.job, services.steps)
+    if kept is not None:
+        await renew_state(services.jobs.redis, document_id, KeptState.of(found.job, state))
+    return DocumentRead.of(found, state)
 
 
 @router.get("/{document_id}/text", response_class=PlainTextResponse, responses=RESULT_ERRORS)

@@ -86,6 +86,8 @@ async def stream_events(
 
     Pages are told in the streams of their jobs.
     """
+    if EventType.PAGE in (types or ()):
+        raise RequestInvalid("Pages are told in the streams of their jobs: follow `/v1/jobs/{job_id}/events`.")
     present = await services.audit.now()
     # A position from the future, which a restored database may know nothing of, would tell nothing for long.
     position = min(parse_position(last_event_id), present) if last_event_id else present

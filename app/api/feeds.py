@@ -147,7 +147,7 @@ class Feeds:
             portions = await self.kind.read({feed.key: feed.position for feed in feeds})
         except (SQLAlchemyError, OSError) as error:
             log.warning("feeds_unread", error=str(error))
-            self.rung.update(dict.fromkeys(feeds))
+            self.rung.update(dict.fromkeys(feed for feed in feeds if feed.followers))
             await asyncio.sleep(LOOK_ANYWAY_SECONDS)
             return
         for feed in feeds:

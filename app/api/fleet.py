@@ -23,6 +23,7 @@ router = APIRouter(prefix="/v1", tags=["monitoring"])
 QUEUE_EXAMPLE: dict[str, Any] = {
     "name": "ocr",
     "depth": 812,
+    "documents": 812,
     "oldest_seconds": 4.2,
     "working": 17,
     "throughput_per_minute": 1830.0,
@@ -42,6 +43,9 @@ class QueueRead(BaseModel):
     depth: int = Field(
         description="Jobs that are due and wait, 100,000 of each stage at most; of batch queues, batches."
     )
+    documents: int = Field(
+        description="Documents that these are; of batch queues, those that were not taken out of their batches yet."
+    )
     oldest_seconds: float = Field(description="How long the oldest of them has been due.")
     working: int = Field(description="Jobs that are being worked on.")
     throughput_per_minute: float = Field(description="Tasks that were begun in the last minute or less.")
@@ -58,6 +62,7 @@ class QueueRead(BaseModel):
         return cls(
             name=figures.name,
             depth=figures.depth,
+            documents=figures.documents,
             oldest_seconds=figures.oldest_seconds,
             working=figures.working,
             throughput_per_minute=figures.per_minute,

@@ -29,6 +29,7 @@ from app.errors import (
     Unavailable,
 )
 from app.jobs.presence import live_workers
+from app.jobs.watch import unserved
 from app.ocr.breaker import Position
 from app.ocr.calls import Ocr
 from app.ocr.engine import ReadRequest
@@ -153,7 +154,9 @@ class Preflight:
             return
         async with self.sessions.begin() as session:
             for queue in finding.queues:
-                await raise_alert(session, AlertCode.QUEUE_UNSERVED, queue, {"queue": queue, "wanted_by": "batch"})
+                await raise_alert(
+                    session, AlertCode.QUEUE_UNSERVED, queue, {"message": unserved(queue), "wanted_by": "batch"}
+                )
 
 
 # Without the lock under which jobs are begun: here a figure is enough.

@@ -17,7 +17,15 @@ from app.batches.preflight import Preflight
 from app.batches.progress import Progress, ProgressBook
 from app.batches.repository import RefusedItem
 from app.db import Sessions
-from app.errors import StateConflict, StorageUnavailable
+from app.errors import (
+    SourceNotAllowed,
+    SourceNotFound,
+    SourceUnreadable,
+    StateConflict,
+    StorageUnavailable,
+    UploadIncomplete,
+    UploadInProgress,
+)
 from app.event_log import Position
 from app.events import EventType
 from app.idempotency import Keep, keep_nothing
@@ -28,8 +36,15 @@ from app.queue import Queue
 REPORT_ITEMS = 500
 """Items of a report that are in memory at a time."""
 
-MAY_PASS = (StateConflict.code, StorageUnavailable.code)
-"""Why items were refused that a retry takes up again: the others would be refused again."""
+MAY_PASS = tuple(
+    each.code
+    for each in (
+        *(StateConflict, StorageUnavailable),
+        *(UploadIncomplete, UploadInProgress),
+        *(SourceNotFound, SourceUnreadable, SourceNotAllowed),
+    )
+)
+"""Why items were refused that a retry takes up again, for it may have been mended; the others would be refused again."""
 
 
 @dataclass(frozen=True, slots=True)

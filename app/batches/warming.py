@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -19,6 +18,7 @@ from app.batches.models import BatchState
 from app.batches.repository import batches
 from app.db import Sessions
 from app.documents.state import document_state
+from app.documents.state_cache import KeptState, keep_state
 from app.documents.text_cache import LONGEST_CHARACTERS, keep_text
 from app.jobs.models import Job
 from app.jobs.repository import jobs
@@ -27,7 +27,6 @@ from app.jobs.steps import Step
 
 log = structlog.get_logger(__name__)
 
-KEPT_SECONDS = 3600
 AT_ONCE = 100
 
 
@@ -67,17 +66,10 @@ class Warming:
             texts = (await session.execute(_TEXTS, told)).all()
         async with self.redis.pipeline(transaction=False) as pipe:
             for job in newest:
-                state = {"job_id": job.id, "number": job.last_event_number, "state": document_state(job, self.steps)}
-                said = orjson.dumps(state, default=str, option=orjson.OPT_NON_STR_KEYS)
-                pipe.set(state_key(job.document_id), said, ex=KEPT_SECONDS)
+                keep_state(pipe, job.document_id, KeptState.of(job, document_state(job, self.steps)))
             for row in texts:
                 keep_text(pipe, row.document_id, row.job_id, row.text)
             await pipe.execute()
-
-
-def state_key(document_id: UUID) -> str:
-    """Where a document's state is kept."""
-    return f"doc:state:{document_id}"
 
 
 _NEXT = text("""

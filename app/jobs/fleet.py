@@ -28,6 +28,8 @@ class QueueFigures:
     name: QueueName
     depth: int
     """Jobs that are due and wait; of batch queues, batches."""
+    documents: int
+    """Documents that these are: of batch queues, the items that were not taken yet."""
     oldest_seconds: float
     """How long the oldest of them has been due."""
     working: int
@@ -115,6 +117,7 @@ class Fleet:
             QueueFigures(
                 name=queue,
                 depth=int(waiting[queue].depth) if queue in waiting else 0,
+                documents=int(waiting[queue].documents) if queue in waiting else 0,
                 oldest_seconds=round(float(waiting[queue].oldest), 3) if queue in waiting else 0.0,
                 working=int(waiting[queue].working) if queue in waiting else 0,
                 per_minute=round(sum(begun.get(stage, 0.0) for stage in its_stages), 1),
@@ -127,7 +130,7 @@ class Fleet:
 
 
 _WAITING = text("""
-    SELECT of.queue, sum(due.number) AS depth, coalesce(max(due.oldest), 0) AS oldest, sum(at_work.number) AS working
+    SELECT of.queue, sum(due.number) AS depth, sum(due.number) AS documents, coalesce(max(due.oldest), 0) AS oldest, sum(at_work.number) AS working
     FROM unnest(:queues, :stages) AS of(queue, stage)
     CROSS JOIN LATERAL (
         SELECT count(*) AS number, extract(epoch FROM now() - min(next_attempt_at)) AS oldest FROM (
@@ -139,10 +142,11 @@ _WAITING = text("""
     CROSS JOIN LATERAL (SELECT count(*) AS number FROM jobs WHERE state = 'working' AND stage = of.stage) at_work
     GROUP BY of.queue
     UNION ALL
-    SELECT 'batch.' || priority, count(*), extract(epoch FROM now() - min(created_at)), 0 FROM batches
-    WHERE state IN ('queued', 'working') AND EXISTS (
-        SELECT 1 FROM batch_items WHERE batch_id = batches.id AND status = 'waiting')
-    GROUP BY priority
+    SELECT 'batch.' || priority, count(*), sum(untaken.number), extract(epoch FROM now() - min(created_at)), 0 FROM batches
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS number FROM batch_items WHERE batch_id = batches.id AND status = 'waiting'
+    ) untaken
+    WHERE state IN ('queued', 'working') AND untaken.number > 0 GROUP BY priority
 """).bindparams(bindparam("queues", type_=ARRAY(TEXT)), bindparam("stages", type_=ARRAY(TEXT)))
 
 # By the last events, and no further back than a minute: the cost doesn't follow the number of events.

@@ -65,8 +65,7 @@ class Watch:
         missing = self._missing(wanted - at_work.keys(), known=open_now)
         async with self.sessions.begin() as session:
             for queue in missing:
-                said = f"The queue {queue} has work, and no live worker serves it; start one: quire worker --queues {queue}"
-                await raise_alert(session, AlertCode.QUEUE_UNSERVED, queue, {"message": said})
+                await raise_alert(session, AlertCode.QUEUE_UNSERVED, queue, {"message": unserved(queue)})
             for queue in at_work.keys() & set(open_now):
                 await clear_alert(session, AlertCode.QUEUE_UNSERVED, queue)
             await clear_unseen(session, AlertCode.QUEUE_UNSERVED, but_for=missing, after=UNASKED)
@@ -101,6 +100,11 @@ class Watch:
                 )
             but_for = [str(project_id) for project_id in spent]
             await clear_unseen(session, AlertCode.BUDGET_SPENT, but_for=but_for, after=UNSEEN)
+
+
+def unserved(queue: str) -> str:
+    """What an operator is told of a queue that nobody serves."""
+    return f"The queue {queue} has work, and no live worker serves it; start one: quire worker --queues {queue}"
 
 
 async def queues_with_work(session: AsyncSession, stages: Mapping[str, Sequence[str]]) -> set[str]:

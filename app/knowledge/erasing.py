@@ -19,6 +19,7 @@ from app.db import Sessions
 from app.documents import repository as documents
 from app.documents.format_cache import folder_of
 from app.documents.models import Erasure
+from app.documents.state_cache import state_key
 from app.documents.text_cache import text_key
 from app.errors import LeaseLost, StateConflict, StorageUnavailable
 from app.events import EventDraft, EventType
@@ -135,7 +136,7 @@ class Erasing:
 
     async def _erase_caches(self, erasure: Erasure) -> None:
         """Those that outlive a Redis that is away now end by themselves within the hour."""
-        keys = [f"doc:state:{erasure.document_id}", text_key(erasure.document_id)]
+        keys = [state_key(erasure.document_id), text_key(erasure.document_id)]
         for textract_job_id in erasure.textract_job_ids:
             keys += [f"job:textract:result:{textract_job_id}", f"job:textract:status:{textract_job_id}"]
         try:

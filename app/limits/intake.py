@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 
 from app.db import Sessions, one_statement
-from app.errors import QueueFull, TooManyOpenDocuments
+from app.errors import BatchOverLimit, QueueFull, TooManyOpenDocuments
 
 COUNTED_FOR_SECONDS = 1.0
 """How long a count holds: a limit may be passed by what other processes take in within that time."""
@@ -43,10 +43,15 @@ class Intake:
     async def admit(self, project_id: UUID, *, limit: int | None = None, documents: int = 1) -> None:
         """Take some documents of a project in, with its own limit if it has one.
 
-        Raises `QueueFull` where a queue is as deep as may be, and `TooManyOpenDocuments`.
+        Raises `QueueFull` where a queue is as deep as may be, `TooManyOpenDocuments`, and `BatchOverLimit` for more at
+        once than may ever be.
         """
         await self._require_room()
         most = self.max_open_documents if limit is None else limit
+        if documents > max(most, 1):
+            raise BatchOverLimit(
+                f"The batch has {documents} documents, and the project may have {most} under way; submit it in parts."
+            )
         count = await self._open_of(project_id, most)
         if count.number + documents > most:
             raise TooManyOpenDocuments(
@@ -96,6 +101,13 @@ _DEPTHS = text("""
         ) jobs
     ) due
     GROUP BY of.queue
+    UNION ALL
+    SELECT 'batch.' || of.priority, (
+        SELECT count(*) FROM (
+            SELECT 1 FROM batches JOIN batch_items ON batch_id = batches.id AND status = 'waiting'
+            WHERE priority = of.priority AND batches.state IN ('queued', 'working') LIMIT :most
+        ) items
+    ) FROM unnest(ARRAY['high', 'normal', 'low']) AS of(priority)
 """).bindparams(
     bindparam("queues", type_=ARRAY(TEXT)), bindparam("stages", type_=ARRAY(TEXT)), bindparam("most", type_=BigInteger)
 )
@@ -104,4 +116,7 @@ _OPEN = text("""
     SELECT (SELECT count(*) FROM (
                 SELECT 1 FROM jobs WHERE project_id = :project AND state IN ('queued', 'retryable') LIMIT :most) waiting)
          + (SELECT count(*) FROM jobs WHERE project_id = :project AND state = 'working')
+         + (SELECT count(*) FROM (
+                SELECT 1 FROM batches JOIN batch_items ON batch_id = batches.id AND status = 'waiting'
+                WHERE project_id = :project AND batches.state IN ('queued', 'working') LIMIT :most) untaken)
 """).bindparams(bindparam("most", type_=BigInteger))

@@ -1,18 +1,18 @@
 """What Redis keeps of documents and batches, and is so no longer."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-import orjson
 from redis.asyncio import Redis
 from sqlalchemy import ARRAY, Uuid, bindparam, text
 
 from app.batches.progress import progress_key
-from app.batches.warming import state_key
 from app.db import Sessions
+from app.documents.state_cache import state_key
 from app.documents.text_cache import text_key
 from app.repair.defect import AT_ONCE, Defect, Kind
 
@@ -37,7 +37,7 @@ class Caches:
         some: list[UUID] = []
         async for key in self.redis.scan_iter(match=f"{prefix}*", count=AT_ONCE):
             name = (key.decode() if isinstance(key, bytes) else key).removeprefix(prefix)
-            if len(name) == len(str(UUID(int=0))):
+            with suppress(ValueError):  # somebody else's
                 some.append(UUID(name))
             if len(some) >= AT_ONCE:
                 yield some
@@ -49,17 +49,9 @@ class Caches:
         await self.redis.delete(key)
 
     async def _states(self, ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
-        newest = {row.document_id: row for row in await self._rows(_NEWEST, ids)}
-        found = []
-        for document_id, said in zip(ids, await self.redis.mget([state_key(each) for each in ids]), strict=True):
-            if said is None:
-                continue
-            job, told = newest.get(document_id), orjson.loads(said)
-            if job is None:
-                found.append((document_id, "its document is gone"))
-            elif (told.get("job_id"), told.get("number")) != (str(job.id), job.last_event_number):
-                found.append((document_id, "it is of what the document was before"))
-        return found
+        """One that is only older than its document is no defect: it is never told, and renewed when it is asked for."""
+        there = {row.document_id for row in await self._rows(_NEWEST, ids)}
+        return [(each, "its document is gone") for each in ids if each not in there]
 
     async def _texts(self, ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
         newest = {row.document_id for row in await self._rows(_NEWEST, ids)}
@@ -92,7 +84,7 @@ def _prefix(of: Any) -> str:
 
 _NEWEST = text("""
     SELECT newest.* FROM unnest(:ids) AS wanted (id) CROSS JOIN LATERAL (
-        SELECT document_id, id, last_event_number FROM jobs WHERE document_id = wanted.id ORDER BY created_at DESC LIMIT 1
+        SELECT document_id FROM jobs WHERE document_id = wanted.id ORDER BY created_at DESC LIMIT 1
     ) AS newest
 """).bindparams(bindparam("ids", type_=ARRAY(Uuid())))
 _JOBS = text("SELECT id FROM jobs WHERE id = ANY(:ids)").bindparams(bindparam("ids", type_=ARRAY(Uuid())))

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.config import Settings
+from app.documents.state_cache import KeptState, kept_state, renew_state, state_key
 from app.documents.text_cache import text_key
 from app.queue import QueueName
 from tests.api.running import client_with, problem_of, until
@@ -208,6 +209,25 @@ async def test_the_stream_of_a_batch(told: Settings) -> None:
         late = await stream_of(client, path)
         assert [event.type for event in late] == ["snapshot", "done"]
         problem_of(await client.get(f"{path}/events", headers={"Last-Event-ID": "x"}), 422, "request_invalid")
+
+
+async def test_states_come_out_of_a_warm_cache(bench: Bench, client: Client) -> None:
+    """As long as nothing has happened since; then what is kept is renewed, and Redis that is broken is no matter."""
+    redis = bench.tools.redis
+    made = await client.submit(letter("A letter"))
+    document_id, path = UUID(made["document"]["id"]), f"/v1/documents/{made['document']['id']}"
+    job = await bench.rows.find(UUID(made["job"]["id"]))
+    state = (await client.get(path)).json()["state"]
+    assert await kept_state(redis, document_id) is None
+    await renew_state(redis, document_id, KeptState.of(job, state | {"ocr": {"status": "from the cache"}}))
+    assert (await client.get(path)).json()["state"]["ocr"] == {"status": "from the cache"}
+    await client.post(f"/v1/jobs/{job.id}/cancel")
+    assert (await client.get(path)).json()["state"]["ocr"]["status"] == "cancelled"
+    kept = await kept_state(redis, document_id)
+    assert kept is not None
+    assert kept.state["ocr"]["status"] == "cancelled"
+    await redis.set(state_key(document_id), b"[]")
+    assert (await client.get(path)).json()["state"]["ocr"]["status"] == "cancelled"
 
 
 async def test_texts_come_out_of_a_warm_cache(told: Settings) -> None:

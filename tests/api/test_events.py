@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 from redis.asyncio import Redis
 
+from app.alerts.models import AlertCode
+from app.alerts.repository import raise_alert
 from app.api.bell import Bell
 from app.api.feeds import KEPT_PIECES, LOOK_SECONDS, LOOKS_AT_ONCE, Feeds, Kind, Piece
 from app.api.streams import Following, Streams
@@ -181,12 +183,32 @@ async def test_the_project_s_stream_tells_nothing_of_others(quick: Settings, add
         assert len((await other.get("/v1/events")).json()["items"]) == 2
 
 
+async def test_alerts_of_the_whole_service_are_told_to_every_project(bench: Bench, client: Client) -> None:
+    """In the trail and in the stream, in their place among the project's own events."""
+    await client.submit(PAGES)
+    async with bench.tools.sessions.begin() as session:
+        await raise_alert(session, AlertCode.QUEUE_UNSERVED, "batch.high", {"message": "Nobody serves it."})
+    async with bench.tools.sessions.begin() as session:
+        await raise_alert(session, AlertCode.BUDGET_SPENT, "theirs", project_id=await bench.rows.project("other"))
+    await cancelled_job(client)
+    alerts = (await client.get("/v1/events", params={"type": "alert"})).json()["items"]
+    assert [(each["code"], each["payload"]["subject"]) for each in alerts] == [("queue_unserved", "batch.high")]
+    types = [each["type"] for each in (await client.get("/v1/events")).json()["items"]]
+    assert types.index("alert") not in {0, len(types) - 1}
+    assert (await client.get("/v1/events", params={"type": "alert", "job_id": str(uuid4())})).json()["items"] == []
+    async with project_stream(client, "1-0") as events:
+        heard = await told(events, 1 + len(types))
+    assert [event.type for event in heard[1:]] == types[::-1]
+
+
 async def test_a_position_from_the_future_does_not_hang(client: Client) -> None:
     """A Last-Event-ID that the log hasn't come to leads to what happens next; one that is none is a 422."""
     async with project_stream(client, "9223372036854775807-1") as events:
         await told(events, 1)
         await cancelled_job(client)
         assert len(await told(events, 2)) == 2
+    answer = await client.get("/v1/events/stream", params={"type": "page"})
+    problem_of(answer, 422, "request_invalid")
     for wrong in ("5", "a-b", "9223372036854775808-1"):
         answer = await client.get("/v1/events/stream", headers={"Last-Event-ID": wrong})
         problem_of(answer, 422, "request_invalid")

@@ -9,7 +9,7 @@ from app.config import Settings
 from app.errors import KeyNotFound, RequestInvalid
 from app.events import Event, EventType
 from app.projects.keys import Keys, KeyTerms
-from tests.api.running import client_with
+from tests.api.running import client_with, problem_of
 from tests.bench import Bench
 from tests.documents import letter
 from tests.service import Client, client_of
@@ -121,3 +121,21 @@ async def test_a_project_may_have_limits_of_its_own(bench: Bench, settings: Sett
     await keys.limit_project("default", weight=2, max_open_documents=0)
     async with client_with(settings) as client:
         assert (await client.post("/v1/documents", content=letter("One"))).status_code == 429
+
+
+async def test_documents_of_a_batch_count_before_they_are_taken(quick: Settings, bench: Bench) -> None:
+    """Against the project's limit and the queue's depth, also where nobody takes them; a batch that can never fit is told so."""
+    few = quick.model_copy(update={"max_open_documents": 2})
+    made = [await bench.rows.document(letter(f"Letter {number}")) for number in range(5)]
+    items = [{"document_id": str(document.id)} for document in made]
+    async with client_with(few) as client:
+        said = {"documents": items[:3], "preflight": "warn"}
+        problem_of(await client.post("/v1/batches", json=said), 422, "batch_over_limit")
+        said = {"documents": items[:2], "preflight": "warn", "priority": "high"}
+        assert (await client.post("/v1/batches", json=said)).status_code == 202
+    async with client_with(few) as client:  # which has counted nothing yet
+        said = {"documents": items[2:4], "preflight": "warn"}
+        problem_of(await client.post("/v1/batches", json=said), 429, "too_many_open_documents")
+    async with client_with(quick.model_copy(update={"max_queue_depth": 2})) as client:
+        problem = problem_of(await client.post("/v1/documents", content=letter("Two")), 503, "queue_full")
+        assert "batch.high" in problem["detail"]

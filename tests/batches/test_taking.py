@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from app.batches.drafts import BatchDraft, ItemDraft, Strictness
 from app.batches.models import BatchState, ItemStatus
-from app.batches.warming import state_key
+from app.documents.state_cache import kept_state
 from app.documents.text_cache import kept_text
 from app.errors import RequestInvalid
 from app.jobs.states import JobState, Priority, Stage
@@ -112,5 +112,8 @@ async def test_caches_are_warm_before_work_starts(batching: BatchBench) -> None:
     job = await rows.job(state=JobState.DONE)
     batch = (await batching.submit(job.document_id, options={"warm_cache": True})).batch
     await batching.taking().take(batch.id)
-    assert b'"finalized"' in (await redis.get(state_key(job.document_id)) or b"")
+    kept = await kept_state(redis, job.document_id)
+    assert kept is not None
+    assert kept.is_of(job)
+    assert kept.state["last_update"]["stage"] == "finalized"
     assert await kept_text(redis, job.document_id, uuid4()) is None

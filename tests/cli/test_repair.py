@@ -56,7 +56,7 @@ async def test_what_is_wrong_is_found_and_mended(bench: Bench, quick: Settings, 
     bare = await rows.document(b"gone")
     await rows.bucket.delete(bare.s3_key)
     cached = f"doc:state:{new_id()}"
-    await bench.tools.redis.set(cached, b'{"job_id": null}')
+    await bench.tools.redis.set(cached, b"{}")
     planted = {
         ("stuck", f"job {stuck.id}"),
         ("stuck", f"job {left.id}"),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.errors import QueueFull, TooManyOpenDocuments
+from app.errors import BatchOverLimit, QueueFull, TooManyOpenDocuments
 from app.jobs.states import JobState
 from app.limits.intake import Intake
 from app.pipeline.stages import QUEUES, ROUTES
@@ -34,7 +34,7 @@ async def test_a_batch_counts_as_many_as_it_has(bench: Bench) -> None:
     """It is taken in whole or not at all."""
     project_id = await bench.rows.project()
     intake = intake_of(bench, documents=10)
-    with pytest.raises(TooManyOpenDocuments):
+    with pytest.raises(BatchOverLimit):
         await intake.admit(project_id, documents=11)
     await intake.admit(project_id, documents=10)
 
