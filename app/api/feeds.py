@@ -145,13 +145,15 @@ class Feeds:
             self.feeds[feed.key] = self.feeds.pop(feed.key)
         try:
             portions = await self.kind.read({feed.key: feed.position for feed in feeds})
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("feeds_unread", error=str(error))
+            for feed in feeds:
+                self._take(feed, portions[feed.key])
+        except Exception as error:  # a defect must not end all streams
+            if isinstance(error, SQLAlchemyError | OSError):
+                log.warning("feeds_unread", error=str(error))
+            else:
+                log.exception("feeds_crashed")
             self.rung.update(dict.fromkeys(feed for feed in feeds if feed.followers))
             await asyncio.sleep(LOOK_ANYWAY_SECONDS)
-            return
-        for feed in feeds:
-            self._take(feed, portions[feed.key])
 
     def _take(self, feed: Feed, portion: Portion) -> None:
         feed.add(self.rendered(portion), portion.position)

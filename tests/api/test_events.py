@@ -227,10 +227,13 @@ class Counted:
     def __init__(self) -> None:
         self.length, self.reads = 0, 0
         self.read_at_once: list[list[UUID]] = []
+        self.failing: list[Exception] = []
 
     async def read(self, positions: Mapping[UUID, Position]) -> Mapping[UUID, Portion]:
         """Up to 500 events after each position."""
         self.reads += 1
+        if self.failing:
+            raise self.failing.pop()
         self.read_at_once.append(list(positions))
         await asyncio.sleep(0)
         return {key: self._after(position) for key, position in positions.items()}
@@ -283,6 +286,23 @@ async def test_many_clients_of_one_thing_share_each_read(settings: Settings) -> 
         running.cancel()
     assert seen == [list(range(1, total + 1))] * 101
     assert feeds.feeds == {}
+
+
+async def test_a_read_that_fails_is_made_again(settings: Settings) -> None:
+    """Whether Postgres was away or it is a defect of ours: nobody's stream ends or stands still."""
+    log, key = Counted(), uuid4()
+    log.failing = [RuntimeError("a defect"), OSError("away")]
+    log.length = 3
+    async with Redis.from_url(settings.redis_url) as redis:
+        bell = Bell(redis, hearing=True)
+        feeds = Feeds(Kind(log.read, log.render), bell)
+        running = asyncio.create_task(feeds.run())
+        with feeds.following(key, Position()) as feed:
+            async with asyncio.timeout(10):
+                await feed.news.wait()
+            assert [piece.text for piece in feed.pieces] == [b"1 ", b"2 ", b"3 "]
+        running.cancel()
+    assert log.reads == 3
 
 
 async def test_who_rings_does_not_wait_for_those_who_are_only_looked_at(settings: Settings) -> None:
