@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pypdfium2  # type: ignore[import-untyped]  # it ships no types
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pypdfium2 import raw as pdfium
 
 from app.textract_server.failures import DocumentError, FailureCode, PageError
@@ -110,8 +110,7 @@ class PictureDocument:
                 raise PageError(FailureCode.PAGE_TOO_LARGE, f"A side is longer than {IMAGE_SIDE_PIXELS} pixels.")
             dpi = _resolution(self._picture)
             self._picture.load()
-            upright = ImageOps.exif_transpose(self._picture)
-            grey = _on_white(upright if upright is not None else self._picture)
+            grey = _on_white(_upright(self._picture))
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
             raise PageError(FailureCode.BAD_PAGE, "The image is damaged.") from error
         scale = _affordable(min(1.0, limits.dpi / dpi), *grey.size, limits.max_page_pixels)
@@ -146,6 +145,13 @@ def _frames(picture: Image.Image) -> int:
     except EOFError:
         pass
     return count
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """The picture by its EXIF orientation; itself where that is the usual one, for Pillow would copy all its pixels."""
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        return picture
+    return ImageOps.exif_transpose(picture)
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

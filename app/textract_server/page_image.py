@@ -25,6 +25,8 @@ SMEAR_PIXELS = 16
 INK_TONES = 30
 SIDEWAYS_SHARE = 1.1
 """Upright pages have a share of 0.2 to 1.0, and pages on their sides of 0.9 to 5."""
+CELL_GAP_PIXELS = 32
+"""A gap wider than this in a row is no space: print of the size that reads well has spaces of ten pixels."""
 LEVEL_DEGREES = 1.0
 """Lines tilted by less are read as they are: Tesseract follows them by itself."""
 STEEPEST_DEGREES = 6.0
@@ -39,7 +41,10 @@ def is_blank(image: Image.Image) -> bool:
 
 def evened(image: Image.Image) -> Image.Image:
     """Take shading and stains out of the paper, where there are any."""
-    paper = image.reduce(8).filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.MedianFilter(5))
+    paper = image.reduce(8).filter(ImageFilter.MaxFilter(3))
+    if _spread(paper) < EVEN_TONES:
+        return image
+    paper = paper.filter(ImageFilter.MedianFilter(5))
     if _spread(paper) < EVEN_TONES:
         return image
     smooth = paper.filter(ImageFilter.GaussianBlur(5)).resize(image.size, Image.Resampling.BILINEAR)
@@ -101,6 +106,17 @@ def lies_on_its_side(image: Image.Image) -> bool:
         return False
     changes = [float(np.abs(np.diff(each)).mean() / each.mean()) for each in (rows, columns)]
     return changes[1] > SIDEWAYS_SHARE * changes[0]
+
+
+def cells_across(image: Image.Image) -> int:
+    """How many pieces, wide gaps apart, a page's rows of ink have in the median: 1 on a page of text, 27 on a table of so many columns."""
+    small = np.asarray(image.reduce(4), dtype=np.int16)[::2]
+    down, across = np.nonzero(small < _paper_tone(small) - INK_TONES)
+    if len(down) < FEW_RUNS:
+        return 1
+    is_gap = (np.diff(down) == 0) & (np.diff(across) > CELL_GAP_PIXELS // 4)
+    gaps = np.bincount(down[1:][is_gap], minlength=len(small))[np.unique(down)]
+    return int(np.median(gaps)) + 1
 
 
 def levelled(image: Image.Image, degrees: float) -> Image.Image:

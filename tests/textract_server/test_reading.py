@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from rapidfuzz.distance import Levenshtein
 from reportlab.lib.utils import ImageReader  # type: ignore[import-untyped]  # it ships no types
 from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]  # it ships no types
@@ -21,8 +21,16 @@ from app.textract_server.formats import PdfDocument, Raster
 from app.textract_server.geometry import Box, Tilt
 from app.textract_server.languages import language_data, packaged_data
 from app.textract_server.limits import ReadingLimits
-from app.textract_server.page_image import is_blank, levelled, lies_on_its_side, print_height, sized, tilt
-from app.textract_server.reader import PageReader
+from app.textract_server.page_image import (
+    cells_across,
+    is_blank,
+    levelled,
+    lies_on_its_side,
+    print_height,
+    sized,
+    tilt,
+)
+from app.textract_server.reader import MANY_CELLS, PageReader
 from app.textract_server.readings import PageReading
 from tests.textract_server import sheets
 from tests.textract_server.running import TextractServer, text_of
@@ -103,6 +111,27 @@ def test_level_pages_and_pictures_without_lines_are_left_alone() -> None:
 def test_a_page_on_its_side_is_told_from_one_that_stands() -> None:
     assert not lies_on_its_side(scan())
     assert lies_on_its_side(sheets.turned(scan(), 90))
+
+
+def wide_table(rows: int, columns: int) -> tuple[Image.Image, list[str]]:
+    """Draw a table of figures, and tell its rows."""
+    image = Image.new("L", (140 * columns + 200, 60 * rows + 200), 255)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(28)
+    cells = [[str(1000 + 37 * row + 411 * column) for column in range(columns)] for row in range(rows)]
+    for row, column in ((row, column) for row in range(rows) for column in range(columns)):
+        draw.text((100 + 140 * column, 100 + 60 * row), cells[row][column], fill=0, font=font)
+    return image, [" ".join(row) for row in cells]
+
+
+def test_a_table_of_many_columns_is_told_from_text_and_read_row_by_row(reader: PageReader) -> None:
+    image, rows = wide_table(12, 16)
+    assert cells_across(image) == 16
+    assert cells_across(scan()) < MANY_CELLS
+    assert cells_across(Image.new("L", (800, 800), 255)) == 1
+    read = text(reader.read(Raster(image, 200))).split()
+    assert read == " ".join(rows).split()
+    # The pages after it are read as pages are.
+    assert text(reader.read(Raster(scan(), 200))) == "\n".join(sheets.SENTENCES * 2)
 
 
 def test_levelling_keeps_the_whole_page() -> None:
