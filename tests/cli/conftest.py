@@ -16,8 +16,9 @@ import pytest
 from pydantic import SecretStr
 
 from app.config import Settings
+from tests.databases import ROOT
 from tests.service import make_key
-from tests.stack import ROOT, Stack
+from tests.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)
