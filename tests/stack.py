@@ -76,16 +76,19 @@ class Stack:
         self.environment = environment
         self._databases = Databases(environment["DATABASE_URL"])
         self._redis = RedisDatabases(environment["REDIS_URL"])
+        values: dict[str, Any] = {name.lower(): value for name, value in environment.items()}
+        # Read and checked once: that takes longer than many a test.
+        self._settings = Settings(_env_file=None, **values)
 
     @contextmanager
     def fresh_settings(self, data_dir: Path) -> Iterator[Settings]:
         """Lend a database and a Redis database of their own, with the bucket and the Textract server of all."""
-        values: dict[str, Any] = {name.lower(): value for name, value in self.environment.items()}
-        values |= {"quire_data_dir": data_dir, "redis_url": self._redis.take(), "database_url": self._databases.take()}
+        own: dict[str, Any] = {"quire_data_dir": data_dir, "redis_url": self._redis.take()}
+        own["database_url"] = self._databases.take()
         try:
-            yield Settings(_env_file=None, **values)
+            yield self._settings.model_copy(update=own)
         finally:
-            self._databases.give_back(values["database_url"])
+            self._databases.give_back(own["database_url"])
 
     def close(self) -> None:
         """Give everything back."""
