@@ -19,20 +19,8 @@ from app import __version__, event_log
 from app.alerts.service import Alerts
 from app.api import (
     batches,
-    direct_uploads,
-    docs,
-    document_lists,
-    documents,
-    entities,
     events,
-    fleet,
-    formats,
-    job_lists,
     jobs,
-    knowledge,
-    operations,
-    reference,
-    search,
     webhooks,
 )
 from app.api.batch_streams import BatchStreams, batch_piece
@@ -48,6 +36,7 @@ from app.api.middleware import RequestContext
 from app.api.openapi import openapi_document
 from app.api.problems import add_error_handlers
 from app.api.readiness import Readiness
+from app.api.routes import all_routes
 from app.api.streams import Streams, job_piece
 from app.api.uploads import UploadSlots
 from app.audit import Audit
@@ -118,26 +107,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lambda app: _lifespan(app, settings),
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in (
-        documents.router,
-        document_lists.router,
-        direct_uploads.router,
-        knowledge.router,
-        formats.router,
-        jobs.router,
-        job_lists.router,
-        batches.router,
-        events.router,
-        webhooks.router,
-        webhooks.callback_router,
-        entities.router,
-        search.router,
-        fleet.router,
-        operations.router,
-        reference.router,
-        docs.router,
-    ):
-        app.include_router(router)
+    app.router.routes.extend(all_routes())
     add_error_handlers(app)
     app.add_middleware(LimitedBodies, most_bytes=settings.json_request_bytes, besides=LIMIT_THEIR_OWN)
     app.add_middleware(RequestContext)

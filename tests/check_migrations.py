@@ -19,7 +19,8 @@ from sqlalchemy import Table
 from app.config import Settings
 from app.db import EnumText
 from app.models import Base
-from tests.stack import ROOT, Databases, Servers
+from tests.databases import ROOT, Databases
+from tests.stack import Servers
 
 CHECKS = """
     SELECT conrelid::regclass::text AS table, pg_get_constraintdef(oid) AS definition FROM pg_constraint

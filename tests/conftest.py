@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,24 @@ from app.entities.local_extractor import LocalExtractor
 from app.entities.mentions import EntityExtractor
 from tests.bench import Bench, open_bench
 from tests.embeddings.endpoint import Endpoint, running_endpoint
+from tests.order import Scheduling, place_of
 from tests.service import Client, client_of, hurried, make_key, running_api
 from tests.stack import Stack, running_stack
 from workers.main import serving
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the dear ones first."""
+    items.sort(key=lambda item: place_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    """Hand files out in that order."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False  # else those with the most tests would come first
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -1,30 +1,21 @@
 """The servers that the tests run on: the embedded ones, started once, with a database of its own for every test."""
 
-import asyncio
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Coroutine, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-import asyncpg
 import redis
-from alembic import command
-from alembic.config import Config
 
 from app.config import Settings
-
-ROOT = Path(__file__).parent.parent
-Result = TypeVar("Result")
+from tests.databases import ROOT, Databases
 
 
 class Servers:
@@ -57,73 +48,6 @@ class Servers:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-class Admin:
-    """A connection that runs one statement at a time, whoever sends it."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self.connection = connection
-        self._turn = asyncio.Lock()
-
-    async def execute(self, statement: str) -> None:
-        """Run a statement when those before it are done."""
-        async with self._turn:
-            await self.connection.execute(statement)
-
-
-class Databases:
-    """A migrated database for every test, copied from a template before it is asked for, dropped behind its back."""
-
-    def __init__(self, server_url: str, *, migrate: bool = True) -> None:
-        self._server_url = server_url
-        self._template = f"quire_template_{secrets.token_hex(4)}"
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="databases", daemon=True)
-        self._thread.start()
-        self._drops: list[Future[None]] = []
-        self._creating = Admin(self._call(asyncpg.connect(server_url)).result())
-        self._dropping = Admin(self._call(asyncpg.connect(server_url)).result())
-        self._call(self._creating.execute(f"CREATE DATABASE {self._template}")).result()
-        if migrate:
-            _migrate(self._url(self._template))
-        self._next = self._call(self._create())
-
-    def take(self) -> str:
-        """Return the URL of a fresh database."""
-        url = self._next.result()
-        self._next = self._call(self._create())
-        return url
-
-    def give_back(self, url: str) -> None:
-        """Drop the database, however many connections are still open."""
-        self._drops.append(self._call(self._drop(_name_of(url))))
-
-    def close(self) -> None:
-        """Leave the server as it was found."""
-        self.give_back(self._next.result())
-        for drop in self._drops:
-            drop.result()
-        self._call(self._drop(self._template)).result()
-        for admin in (self._creating, self._dropping):
-            self._call(admin.connection.close()).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _call(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-
-    async def _create(self) -> str:
-        name = f"t_{secrets.token_hex(6)}"
-        await self._creating.execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
-        return self._url(name)
-
-    async def _drop(self, name: str) -> None:
-        await self._dropping.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-    def _url(self, name: str) -> str:
-        return urlsplit(self._server_url)._replace(path=f"/{name}").geturl()
-
-
 class RedisDatabases:
     """An empty Redis database for every test, by turns; the first is left to whoever else uses the server."""
 
@@ -152,16 +76,19 @@ class Stack:
         self.environment = environment
         self._databases = Databases(environment["DATABASE_URL"])
         self._redis = RedisDatabases(environment["REDIS_URL"])
+        values: dict[str, Any] = {name.lower(): value for name, value in environment.items()}
+        # Read and checked once: that takes longer than many a test.
+        self._settings = Settings(_env_file=None, **values)
 
     @contextmanager
     def fresh_settings(self, data_dir: Path) -> Iterator[Settings]:
         """Lend a database and a Redis database of their own, with the bucket and the Textract server of all."""
-        values: dict[str, Any] = {name.lower(): value for name, value in self.environment.items()}
-        values |= {"quire_data_dir": data_dir, "redis_url": self._redis.take(), "database_url": self._databases.take()}
+        own: dict[str, Any] = {"quire_data_dir": data_dir, "redis_url": self._redis.take()}
+        own["database_url"] = self._databases.take()
         try:
-            yield Settings(_env_file=None, **values)
+            yield self._settings.model_copy(update=own)
         finally:
-            self._databases.give_back(values["database_url"])
+            self._databases.give_back(own["database_url"])
 
     def close(self) -> None:
         """Give everything back."""
@@ -186,17 +113,3 @@ def running_stack() -> Iterator[Stack]:
 def _parts() -> list[str]:
     textract = ["textract"] if (ROOT / "app" / "textract_server" / "main.py").exists() else []
     return ["postgres", "valkey", "s3", *textract]
-
-
-def _migrate(url: str) -> None:
-    if not (ROOT / "alembic.ini").exists():
-        return
-    config = Config(ROOT / "alembic.ini")
-    config.attributes["settings"] = Settings(_env_file=None, database_url=url)
-    # In a thread: Alembic runs an event loop of its own, and this one may have one already.
-    with ThreadPoolExecutor(1) as threads:
-        threads.submit(command.upgrade, config, "head").result()
-
-
-def _name_of(url: str) -> str:
-    return urlsplit(url).path.removeprefix("/")

@@ -160,7 +160,7 @@ def _free_port() -> int:
 
 
 async def _until_up(server: ServerProcess) -> None:
-    async with httpx.AsyncClient() as client, asyncio.timeout(30):
+    async with httpx.AsyncClient() as client, asyncio.timeout(90):
         while True:
             assert server.process.returncode is None, server.log.read_text()
             try:

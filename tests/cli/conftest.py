@@ -1,4 +1,4 @@
-"""The real command in a process of its own, on real servers: one API and one worker for each module that asks for them."""
+"""The real command in a process of its own, on real servers: one API and one worker for all tests that ask for them."""
 
 import asyncio
 import os
@@ -16,8 +16,10 @@ import pytest
 from pydantic import SecretStr
 
 from app.config import Settings
+from tests.cli.forks import Forks
+from tests.databases import ROOT
 from tests.service import make_key
-from tests.stack import ROOT, Stack
+from tests.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +28,12 @@ class Command:
 
     folder: Path
     environment: Mapping[str, str]
+    forks: Forks
 
     def __call__(self, *arguments: str | Path, **changed: str) -> subprocess.CompletedProcess[str]:
         """Call it, and return what it said once it has ended."""
-        return subprocess.run(
-            self.line(*arguments),
-            cwd=self.folder,
-            env={**self.environment, **changed},
-            capture_output=True,
-            text=True,
-            timeout=110,
-            check=False,
-        )
+        told = [str(argument) for argument in arguments]
+        return self.forks.call(told, folder=self.folder, environment={**self.environment, **changed})
 
     def line(self, *arguments: str | Path) -> list[str]:
         """The command's line."""
@@ -55,8 +51,16 @@ def environment_of(settings: Settings) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **said}
 
 
-@pytest.fixture(scope="module")
-def quire(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """What all calls of the command go through: to start Python and import it takes longer than most calls."""
+    forks = Forks(tmp_path_factory.mktemp("forks"))
+    yield forks
+    forks.close()
+
+
+@pytest.fixture(scope="session")
+def quire(stack: Stack, forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     """The command, with a key to a server that has a worker."""
     folder = tmp_path_factory.mktemp("cli")
     with stack.fresh_settings(folder / "quire") as lent, socket.socket() as free:
@@ -71,7 +75,7 @@ def quire(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Co
         with _child(environment, folder, "app.serve", "--port", str(port)), _child(environment, folder, "workers"):
             _wait_for(f"{address}/health/ready")
             key = asyncio.run(make_key(settings))
-            yield Command(folder, {**environment, "QUIRE_URL": address, "QUIRE_API_KEY": key})
+            yield Command(folder, {**environment, "QUIRE_URL": address, "QUIRE_API_KEY": key}, forks)
 
 
 @contextmanager

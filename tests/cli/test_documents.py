@@ -138,6 +138,8 @@ def test_ctrl_c_ends_it_with_130(quire: Command) -> None:
             env={**quire.environment, "QUIRE_URL": address},
             stderr=subprocess.PIPE,
             text=True,
+            # What is run in the background of a shell ignores it, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no locks are taken)
         )
         silent.settimeout(60)
         connection, _ = silent.accept()  # it asks, and never gets an answer

@@ -15,13 +15,16 @@ from app.jobs.states import JobState, Stage
 from app.repair.objects import Objects
 from tests.bench import Bench
 from tests.cli.conftest import Command, environment_of
+from tests.cli.forks import Forks
 
 LONG_AGO = -timedelta(hours=1)
 
 
-async def repaired(settings: Settings, folder: Path, *options: str) -> tuple[int, Sequence[dict[str, Any]]]:
+async def repaired(
+    forks: Forks, settings: Settings, folder: Path, *options: str
+) -> tuple[int, Sequence[dict[str, Any]]]:
     """What the command finds, and its exit code."""
-    command = Command(folder, environment_of(settings))
+    command = Command(folder, environment_of(settings), forks)
     ended: subprocess.CompletedProcess[str] = await asyncio.to_thread(command, "repair", "--json", *options)
     assert "Traceback" not in ended.stderr
     return ended.returncode, [json.loads(line) for line in ended.stdout.splitlines()]
@@ -36,13 +39,13 @@ async def done(bench: Bench, **columns: Any) -> Job:
     return job
 
 
-async def test_nothing_is_wrong_with_what_is_well(bench: Bench, quick: Settings, tmp_path: Path) -> None:
+async def test_nothing_is_wrong_with_what_is_well(bench: Bench, quick: Settings, tmp_path: Path, forks: Forks) -> None:
     await done(bench)
     await bench.rows.job(Stage.PARSING)
-    assert await repaired(quick, tmp_path) == (0, [])
+    assert await repaired(forks, quick, tmp_path) == (0, [])
 
 
-async def test_what_is_wrong_is_found_and_mended(bench: Bench, quick: Settings, tmp_path: Path) -> None:
+async def test_what_is_wrong_is_found_and_mended(bench: Bench, quick: Settings, tmp_path: Path, forks: Forks) -> None:
     rows = bench.rows
     stuck = await rows.job(Stage.PARSING)
     await rows.change(stuck.id, next_attempt_at_in=LONG_AGO)
@@ -67,13 +70,13 @@ async def test_what_is_wrong_is_found_and_mended(bench: Bench, quick: Settings, 
         ("stale_cache", cached),
     }
 
-    code, found = await repaired(quick, tmp_path)
+    code, found = await repaired(forks, quick, tmp_path)
     assert (code, {(each["kind"], each["subject"]) for each in found}) == (1, planted)
     assert all(each["mended"] is None and each["remedy"] for each in found)
     assert (await rows.find(failed.id)).state is JobState.DEADLETTER
     assert await bench.tools.redis.exists(cached)
 
-    code, found = await repaired(quick, tmp_path, "--apply")
+    code, found = await repaired(forks, quick, tmp_path, "--apply")
     assert code == 1  # nobody but a person can bring the document's bytes back
     assert {each["kind"] for each in found if not each["mended"]} == {"document_without_object"}
     assert (await rows.find(left.id)).state is JobState.QUEUED
@@ -82,15 +85,17 @@ async def test_what_is_wrong_is_found_and_mended(bench: Bench, quick: Settings, 
     assert (await rows.find(contradictory.id)).pages_done == 3
     assert not await bench.tools.redis.exists(cached)
 
-    _, found = await repaired(quick, tmp_path)
+    _, found = await repaired(forks, quick, tmp_path)
     assert [(each["kind"], each["subject"]) for each in found] == [("document_without_object", f"document {bare.id}")]
 
 
-async def test_which_of_the_failed_are_tried_again_can_be_said(bench: Bench, quick: Settings, tmp_path: Path) -> None:
+async def test_which_of_the_failed_are_tried_again_can_be_said(
+    bench: Bench, quick: Settings, tmp_path: Path, forks: Forks
+) -> None:
     hopeless = await bench.rows.job(Stage.QUEUED, JobState.DEADLETTER, error_retryable=False)
     await bench.rows.job(Stage.QUEUED, JobState.DEADLETTER, error_retryable=True)
-    assert await repaired(quick, tmp_path, "--failed", "none") == (0, [])
-    code, found = await repaired(quick, tmp_path, "--failed", "all", "--apply")
+    assert await repaired(forks, quick, tmp_path, "--failed", "none") == (0, [])
+    code, found = await repaired(forks, quick, tmp_path, "--failed", "all", "--apply")
     assert (code, len(found)) == (0, 2)
     assert (await bench.rows.find(hopeless.id)).state is JobState.QUEUED
 

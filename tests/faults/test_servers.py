@@ -18,10 +18,10 @@ from app.ocr.breaker import Position
 from app.ocr.engine import EngineName
 from app.turns import LEAST
 from tests.bench import Bench, eventually, open_bench
+from tests.databases import migrated
 from tests.embedded.running import POINTERS, ROOT
 from tests.faults.test_workers import each_ends_once, slow_starts, submitted, under_way
 from tests.ocr.textract import FakeTextract, document_of
-from tests.stack import _migrate
 from workers.main import serving
 
 
@@ -74,7 +74,7 @@ async def test_a_restart_of_postgres(
     fake.blocks = document_of(2)
     slow_starts(fake, 1.0)
     with own_postgres(tmp_path / "postgres") as postgres:
-        await asyncio.to_thread(_migrate, postgres.url)
+        await asyncio.to_thread(migrated, postgres.url)
         settings = told.model_copy(update={"database_url": postgres.url})
         async with serving(settings, extractor=extractor):
             async with open_bench(settings) as bench:

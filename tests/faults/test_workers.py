@@ -42,7 +42,7 @@ async def each_ends_once(bench: Bench, fake: FakeTextract, jobs: Sequence[Job]) 
 
 async def all_ended(bench: Bench, jobs: Sequence[Job]) -> list[Job]:
     """The jobs once all have ended; fails the test, and says where they are, where they don't."""
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 90
     while True:
         now = [await bench.rows.find(job.id) for job in jobs]
         if all(job.finished_at is not None for job in now):
