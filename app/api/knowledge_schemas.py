@@ -68,7 +68,11 @@ RELATIONSHIP_EXAMPLE: dict[str, Any] = {
     "document_id": DOCUMENT_ID,
     "type": "party_to",
     "source_id": ENTITY_ID,
+    "source_name": "Charles R. Goodwin",
+    "source_type": "person",
     "target_id": OTHER_ENTITY_ID,
+    "target_name": "8:16-cv-01261",
+    "target_type": "case_number",
     "role": "plaintiff",
     "weight": 0.93,
     "evidence": [EVIDENCE_EXAMPLE],
@@ -232,7 +236,11 @@ class RelationshipRead(BaseModel):
     document_id: UUID
     type: RelationType = Field(description="From the source to the target; `co_occurs` is the weakest.")
     source_id: UUID
+    source_name: str
+    source_type: EntityType
     target_id: UUID
+    target_name: str
+    target_type: EntityType
     role: str | None = Field(description="For `party_to`: `plaintiff`, `defendant`, `appellant` and so on.")
     weight: float = Field(ge=0, le=1, description="How likely it is that it holds, by all of its evidence.")
     evidence: list[EvidenceRead] = Field(description="The strongest first, at most 20 sentences.")

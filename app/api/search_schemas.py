@@ -82,12 +82,20 @@ class SearchRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [REQUEST_EXAMPLE]})
 
     query: SearchText = Field(
-        description='Words that are all to be there; `"a phrase"`, `one or other`, `-not` as search engines have them.'
+        description='Words that are all to be there; `"a phrase"`, `one or other`, `-not` as search engines have them. In every mode '
+        "`-not` leaves out what has the word; phrases, `or` and that all are there go by words alone, which meaning doesn't know."
     )
     mode: Mode = Field(
         Mode.HYBRID, description="By words (`text`), by meaning (`vector`), or by both, fused by rank (`hybrid`)."
     )
     filters: SearchFilters = Field(default_factory=SearchFilters)
+    min_similarity: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="What is found by meaning alone has at least this `similarity`; what the words find stays. Left out, the nearest are "
+        "found however far they are, for no bound fits all queries; 0.3 keeps out most of what is far by the model that comes with Quire.",
+    )
     limit: int = Field(10, ge=1, le=100, description="How many hits at most.")
     cursor: str | None = Field(None, max_length=200, description="`next` of the answer before, with the same search.")
 
@@ -104,6 +112,7 @@ class SearchRequest(BaseModel):
                 created_after=filters.created_after,
                 created_before=filters.created_before,
             ),
+            min_similarity=self.min_similarity,
             limit=self.limit,
             offset=offset,
         )
@@ -179,7 +188,8 @@ class SearchNote(BaseModel):
     model_config = example(NOTE_EXAMPLE)
 
     code: str = Field(
-        description="`matches_not_all_ranked`, or the code of the error that kept vectors from being searched."
+        description="`matches_not_all_ranked`, `words_not_found`, `stop_words_alone`, `negations_alone`, or the code of the error that "
+        "kept vectors from being searched."
     )
     detail: str
 
