@@ -31,6 +31,7 @@ CHUNK_EXAMPLE: dict[str, Any] = {
     "end": 444,
     "boxes": [BOX],
     "heading": "ORDER > I. Background",
+    "edges": "Case 8:16-cv-01261-DOC-KES Document 40 Filed 08/05/16 Page 1 of 4 Page ID #:365",
 }
 NAMED_EXAMPLE: dict[str, Any] = {
     "entity_id": ENTITY_ID,
@@ -143,6 +144,10 @@ class ChunkRead(Placed):
     first_page: int
     last_page: int
     heading: str | None = Field(description="The headings that it stands under, the outermost first.")
+    edges: str | None = Field(
+        description="Headers and footers of its pages that no chunk before it has, such as a court's stamp, a line each; the words find "
+        "them, though `text` and its vector are without."
+    )
 
     @classmethod
     def of(cls, row: Any) -> Self:

@@ -21,6 +21,7 @@ HIT_EXAMPLE: dict[str, Any] = {
     "external_id": "case-1234/17",
     "number": 14,
     "heading": "II. Jurisdiction",
+    "edges": None,
     "text": "The district court dismissed the complaint for lack of subject-matter jurisdiction.",
     "highlight": "The district court <mark>dismissed</mark> the complaint for lack of subject-matter <mark>jurisdiction</mark>.",
     "first_page": 3,
@@ -141,9 +142,13 @@ class SearchHit(BaseModel):
     external_id: str | None
     number: int = Field(description="Its place among the document's chunks, from 1.")
     heading: str | None = Field(description="The heading that it stands under.")
+    edges: str | None = Field(
+        description="Headers and footers of its pages that no chunk before it has, such as a court's stamp, a line each; the words find "
+        "them, though `text` and its vector are without."
+    )
     text: str
     highlight: str = Field(
-        description="The parts of the text that match, as HTML: escaped, with `<mark>` around the words searched for."
+        description="The parts of the text and edges that match, as HTML: escaped, with `<mark>` around the words searched for."
     )
     first_page: int
     last_page: int
@@ -168,6 +173,7 @@ class SearchHit(BaseModel):
             external_id=row.external_id,
             number=row.number,
             heading=row.heading,
+            edges=row.edges,
             text=row.text,
             highlight=marked(row.highlight),
             first_page=row.first_page,

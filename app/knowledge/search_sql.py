@@ -215,9 +215,9 @@ def _text(statement: str) -> TextClause:
 
 
 HITS = _text(f"""
-    SELECT c.id, c.document_id, c.job_id, c.number, c.text, c.heading, c.first_page, c.last_page, c.start_char,
+    SELECT c.id, c.document_id, c.job_id, c.number, c.text, c.heading, c.edges, c.first_page, c.last_page, c.start_char,
         c.end_char, c.boxes, d.filename, d.external_id,
-        ts_headline('english', translate(c.text, '{HIGHLIGHT_BEGINS}{HIGHLIGHT_ENDS}', ''),
+        ts_headline('english', translate(concat_ws(E'\n', c.text, c.edges), '{HIGHLIGHT_BEGINS}{HIGHLIGHT_ENDS}', ''),
             websearch_to_tsquery('english', :query), '{_OPTIONS}') AS highlight
     FROM unnest(:ids) WITH ORDINALITY AS hit (id, place)
     JOIN document_chunks AS c ON c.id = hit.id
