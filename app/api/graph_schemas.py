@@ -46,7 +46,10 @@ class NodeRead(BaseModel):
     id: UUID
     kind: NodeKind
     type: str | None = Field(description="An entity's type.")
-    name: str | None
+    name: str | None = Field(
+        description="An entity's or a project's name, a document's file name, a batch's `external_id` or when it came in; null for a "
+        "document that was sent in without any name."
+    )
     depth: int | None = Field(description="How many relationships an entity is away from the one that was asked about.")
     mention_count: int | None
     document_count: int | None
@@ -102,9 +105,9 @@ def _entity_nodes(found: GraphFound) -> list[NodeRead]:
 
 
 def _document_nodes(found: GraphFound) -> list[NodeRead]:
-    documents = {row.document_id: (NodeKind.DOCUMENT, row.filename) for row in found.documents}
-    batches = {row.batch_id: (NodeKind.BATCH, row.external_id) for row in found.batches}
-    projects = {row.project_id: (NodeKind.PROJECT, None) for row in found.documents}
+    documents = {row.document_id: (NodeKind.DOCUMENT, row.name) for row in found.documents}
+    batches = {row.batch_id: (NodeKind.BATCH, row.name) for row in found.batches}
+    projects = {row.project_id: (NodeKind.PROJECT, row.project_name) for row in found.documents}
     return [
         NodeRead(id=each, kind=kind, type=None, name=name, depth=None, mention_count=None, document_count=None)
         for each, (kind, name) in (documents | batches | projects).items()

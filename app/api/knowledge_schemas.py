@@ -31,6 +31,7 @@ CHUNK_EXAMPLE: dict[str, Any] = {
     "end": 444,
     "boxes": [BOX],
     "heading": "ORDER > I. Background",
+    "edges": "Case 8:16-cv-01261-DOC-KES Document 40 Filed 08/05/16 Page 1 of 4 Page ID #:365",
 }
 NAMED_EXAMPLE: dict[str, Any] = {
     "entity_id": ENTITY_ID,
@@ -68,7 +69,11 @@ RELATIONSHIP_EXAMPLE: dict[str, Any] = {
     "document_id": DOCUMENT_ID,
     "type": "party_to",
     "source_id": ENTITY_ID,
+    "source_name": "Charles R. Goodwin",
+    "source_type": "person",
     "target_id": OTHER_ENTITY_ID,
+    "target_name": "8:16-cv-01261",
+    "target_type": "case_number",
     "role": "plaintiff",
     "weight": 0.93,
     "evidence": [EVIDENCE_EXAMPLE],
@@ -139,6 +144,10 @@ class ChunkRead(Placed):
     first_page: int
     last_page: int
     heading: str | None = Field(description="The headings that it stands under, the outermost first.")
+    edges: str | None = Field(
+        description="Headers and footers of its pages that no chunk before it has, such as a court's stamp, a line each; the words find "
+        "them, though `text` and its vector are without."
+    )
 
     @classmethod
     def of(cls, row: Any) -> Self:
@@ -232,7 +241,11 @@ class RelationshipRead(BaseModel):
     document_id: UUID
     type: RelationType = Field(description="From the source to the target; `co_occurs` is the weakest.")
     source_id: UUID
+    source_name: str
+    source_type: EntityType
     target_id: UUID
+    target_name: str
+    target_type: EntityType
     role: str | None = Field(description="For `party_to`: `plaintiff`, `defendant`, `appellant` and so on.")
     weight: float = Field(ge=0, le=1, description="How likely it is that it holds, by all of its evidence.")
     evidence: list[EvidenceRead] = Field(description="The strongest first, at most 20 sentences.")

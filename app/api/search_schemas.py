@@ -21,6 +21,7 @@ HIT_EXAMPLE: dict[str, Any] = {
     "external_id": "case-1234/17",
     "number": 14,
     "heading": "II. Jurisdiction",
+    "edges": None,
     "text": "The district court dismissed the complaint for lack of subject-matter jurisdiction.",
     "highlight": "The district court <mark>dismissed</mark> the complaint for lack of subject-matter <mark>jurisdiction</mark>.",
     "first_page": 3,
@@ -82,12 +83,20 @@ class SearchRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [REQUEST_EXAMPLE]})
 
     query: SearchText = Field(
-        description='Words that are all to be there; `"a phrase"`, `one or other`, `-not` as search engines have them.'
+        description='Words that are all to be there; `"a phrase"`, `one or other`, `-not` as search engines have them. In every mode '
+        "`-not` leaves out what has the word; phrases, `or` and that all are there go by words alone, which meaning doesn't know."
     )
     mode: Mode = Field(
         Mode.HYBRID, description="By words (`text`), by meaning (`vector`), or by both, fused by rank (`hybrid`)."
     )
     filters: SearchFilters = Field(default_factory=SearchFilters)
+    min_similarity: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="What is found by meaning alone has at least this `similarity`; what the words find stays. Left out, the nearest are "
+        "found however far they are, for no bound fits all queries; 0.3 keeps out most of what is far by the model that comes with Quire.",
+    )
     limit: int = Field(10, ge=1, le=100, description="How many hits at most.")
     cursor: str | None = Field(None, max_length=200, description="`next` of the answer before, with the same search.")
 
@@ -104,6 +113,7 @@ class SearchRequest(BaseModel):
                 created_after=filters.created_after,
                 created_before=filters.created_before,
             ),
+            min_similarity=self.min_similarity,
             limit=self.limit,
             offset=offset,
         )
@@ -132,9 +142,13 @@ class SearchHit(BaseModel):
     external_id: str | None
     number: int = Field(description="Its place among the document's chunks, from 1.")
     heading: str | None = Field(description="The heading that it stands under.")
+    edges: str | None = Field(
+        description="Headers and footers of its pages that no chunk before it has, such as a court's stamp, a line each; the words find "
+        "them, though `text` and its vector are without."
+    )
     text: str
     highlight: str = Field(
-        description="The parts of the text that match, as HTML: escaped, with `<mark>` around the words searched for."
+        description="The parts of the text and edges that match, as HTML: escaped, with `<mark>` around the words searched for."
     )
     first_page: int
     last_page: int
@@ -159,6 +173,7 @@ class SearchHit(BaseModel):
             external_id=row.external_id,
             number=row.number,
             heading=row.heading,
+            edges=row.edges,
             text=row.text,
             highlight=marked(row.highlight),
             first_page=row.first_page,
@@ -179,7 +194,8 @@ class SearchNote(BaseModel):
     model_config = example(NOTE_EXAMPLE)
 
     code: str = Field(
-        description="`matches_not_all_ranked`, or the code of the error that kept vectors from being searched."
+        description="`matches_not_all_ranked`, `words_not_found`, `stop_words_alone`, `negations_alone`, or the code of the error that "
+        "kept vectors from being searched."
     )
     detail: str
 

@@ -1,6 +1,6 @@
 """Reading and writing chunks. Nothing here commits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -26,8 +26,15 @@ class ChunkCounts:
     last_page: int
 
 
-async def save(session: AsyncSession, job: Job, made: Sequence[Chunk], *, last_number: int | None = None) -> None:
-    """Write chunks of a run, over those of the same numbers that an earlier try wrote.
+async def save(
+    session: AsyncSession,
+    job: Job,
+    made: Sequence[Chunk],
+    *,
+    edges: Mapping[int, str] | None = None,
+    last_number: int | None = None,
+) -> None:
+    """Write chunks of a run, over those of the same numbers that an earlier try wrote; `edges` by the chunks' numbers.
 
     With the last of all, what such a try wrote after it is taken away.
     """
@@ -43,6 +50,7 @@ async def save(session: AsyncSession, job: Job, made: Sequence[Chunk], *, last_n
             "end_char": chunk.end,
             "boxes": chunk.boxes,
             "heading": chunk.heading,
+            "edges": (edges or {}).get(chunk.number),
         }
         for chunk in made
     ]
@@ -85,7 +93,7 @@ async def list_of_run(
 
 _SHOWN = (
     "id", "document_id", "number", "text", "token_count", "first_page", "last_page", "start_char", "end_char", "boxes",
-    "heading",
+    "heading", "edges",
 )  # fmt: skip
 
 _SAVE = text(
@@ -93,16 +101,16 @@ _SAVE = text(
     WITH trimmed AS (DELETE FROM document_chunks WHERE job_id = :job AND number > :last)
     INSERT INTO document_chunks (
         id, project_id, document_id, job_id, number, text, token_count, first_page, last_page, start_char, end_char,
-        boxes, heading)
+        boxes, heading, edges)
     SELECT id, :project, :document, :job, number, text, token_count, first_page, last_page, start_char, end_char,
-           boxes, heading
+           boxes, heading, edges
     FROM json_to_recordset(:rows) AS made (
         id uuid, number int, text text, token_count int, first_page int, last_page int, start_char int, end_char int,
-        boxes jsonb, heading text)
+        boxes jsonb, heading text, edges text)
     ON CONFLICT (job_id, number) DO UPDATE SET
         text = excluded.text, token_count = excluded.token_count, first_page = excluded.first_page,
         last_page = excluded.last_page, start_char = excluded.start_char, end_char = excluded.end_char,
-        boxes = excluded.boxes, heading = excluded.heading
+        boxes = excluded.boxes, heading = excluded.heading, edges = excluded.edges
     """
 ).bindparams(
     bindparam("rows", type_=JSON),
@@ -116,9 +124,9 @@ _COPY = text(
     """
     INSERT INTO document_chunks (
         id, project_id, document_id, job_id, number, text, token_count, first_page, last_page, start_char, end_char,
-        boxes, heading)
+        boxes, heading, edges)
     SELECT gen_random_uuid(), project_id, document_id, :job, number, text, token_count, first_page, last_page,
-           start_char, end_char, boxes, heading
+           start_char, end_char, boxes, heading, edges
     FROM document_chunks WHERE job_id = :earlier
     RETURNING number
     """

@@ -62,12 +62,18 @@ async def around(
 
 
 async def documents_of(session: AsyncSession, entity_ids: Sequence[UUID], *, limit: int) -> Sequence[Any]:
-    """The documents that mention entities: `root_id`, `document_id`, `filename`, `project_id`, `mentions`; most mentions first."""
+    """The documents that mention entities, most mentions first.
+
+    Each has `root_id`, `document_id`, `name`, `project_id`, `project_name` and `mentions`.
+    """
     return (await session.execute(_DOCUMENTS, {"entities": list(entity_ids), "most": limit})).all()
 
 
 async def batches_of(session: AsyncSession, document_ids: Sequence[UUID], *, limit: int) -> Sequence[Any]:
-    """The batches that documents were taken with: `document_id`, `batch_id`, `external_id`; the newest first."""
+    """The batches that documents were taken with: `document_id`, `batch_id`, `name`; the newest first.
+
+    One that its owner gave no id of their own is called by when it came in.
+    """
     return (await session.execute(_BATCHES, {"documents": list(document_ids), "most": limit})).all()
 
 
@@ -120,19 +126,23 @@ _EDGES = text(
 ).bindparams(bindparam("frontier", type_=ARRAY(Uuid())), bindparam("kinds", type_=ARRAY(Text())))
 _DOCUMENTS = text(
     """
-    SELECT coalesce(entities.merged_into, entities.id) AS root_id, documents.id AS document_id, documents.filename,
-           documents.project_id, count(*) AS mentions
+    SELECT coalesce(entities.merged_into, entities.id) AS root_id, documents.id AS document_id,
+           coalesce(documents.filename, documents.external_id) AS name, documents.project_id,
+           projects.name AS project_name, count(*) AS mentions
     FROM entities
     JOIN entity_mentions ON entity_mentions.entity_id = entities.id
     JOIN jobs ON jobs.id = entity_mentions.job_id AND jobs.published
     JOIN documents ON documents.id = entity_mentions.document_id
+    JOIN projects ON projects.id = documents.project_id
     WHERE entities.id = ANY(:entities) OR entities.merged_into = ANY(:entities)
-    GROUP BY 1, 2, 3, 4 ORDER BY mentions DESC, 1, 2 LIMIT :most
+    GROUP BY 1, 2, 3, 4, 5 ORDER BY mentions DESC, 1, 2 LIMIT :most
     """
 ).bindparams(bindparam("entities", type_=ARRAY(Uuid())))
 _BATCHES = text(
-    """
-    SELECT DISTINCT batch_items.document_id, batches.id AS batch_id, batches.external_id
+    r"""
+    SELECT DISTINCT batch_items.document_id, batches.id AS batch_id, coalesce(
+               batches.external_id,
+               to_char(batches.created_at AT TIME ZONE 'UTC', '"batch of "YYYY-MM-DD HH24\:MI "UTC"')) AS name
     FROM batch_items JOIN batches ON batches.id = batch_items.batch_id
     WHERE batch_items.document_id = ANY(:documents) AND batch_items.status = 'taken'
     ORDER BY batch_id DESC, document_id LIMIT :most

@@ -92,7 +92,7 @@ async def merge(session: AsyncSession, project_id: UUID, entity_id: UUID, others
         if other.id == root.id:
             continue
         if other.type != root.type:
-            raise EntitiesDiffer(f"A {root.type} and a {other.type} can't be one.")
+            raise EntitiesDiffer(f"One is of the type {root.type}, the other {other.type}; these can't be one.")
         made.append(new_id())
         await session.execute(
             insert(merges).values(

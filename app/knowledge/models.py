@@ -20,6 +20,7 @@ from app.graph.relations import RelationType
 SEARCH = (
     "setweight(to_tsvector('english'::regconfig, COALESCE(heading, ''::text)), 'A'::\"char\")"
     " || setweight(to_tsvector('english'::regconfig, text), 'B'::\"char\")"
+    " || setweight(to_tsvector('english'::regconfig, COALESCE(edges, ''::text)), 'D'::\"char\")"
 )
 NAME_SEARCH = "to_tsvector('simple'::regconfig, name)"
 
@@ -53,6 +54,8 @@ class DocumentChunk(Base):
     boxes: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
     """One for each line touched: `page`, and `left`, `top`, `width`, `height` in shares (0 to 1) of the page."""
     heading: Mapped[str | None]
+    edges: Mapped[str | None]
+    """Headers and footers of its pages that no chunk before it has, a line each: to be found by, for `text` is without."""
     search: Mapped[str] = mapped_column(TSVECTOR, Computed(SEARCH, persisted=True))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

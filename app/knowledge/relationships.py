@@ -82,19 +82,22 @@ async def list_of_run(
 ) -> Sequence[Any]:
     """Relationships of a run after one of them, each with the entities that stand for its two; in the order of their ids.
 
-    Those within what is one entity by now are left out.
+    These come as `source_id`, `source_name` and `source_type`, and so for `target`. Those within what is one entity by now are left out.
     """
     source, target = entities.alias("source"), entities.alias("target")
+    source_root, target_root = entities.alias("source_root"), entities.alias("target_root")
     source_id = func.coalesce(source.c.merged_into, source.c.id)
     target_id = func.coalesce(target.c.merged_into, target.c.id)
     query = (
         select(
             *(relationships.c[name] for name in ("id", "document_id", "type", "role", "weight", "evidence")),
-            source_id.label("source_id"),
-            target_id.label("target_id"),
+            *(source_root.c[name].label(f"source_{name}") for name in _SIDE),
+            *(target_root.c[name].label(f"target_{name}") for name in _SIDE),
         )
         .join(source, source.c.id == relationships.c.source_id)
         .join(target, target.c.id == relationships.c.target_id)
+        .join(source_root, source_root.c.id == source_id)
+        .join(target_root, target_root.c.id == target_id)
         .where(relationships.c.job_id == job_id, source_id != target_id)
     )
     if after is not None:
@@ -109,6 +112,7 @@ async def list_of_run(
     return (await session.execute(query.order_by(relationships.c.id).limit(limit))).all()
 
 
+_SIDE = ("id", "name", "type")
 _UUID = relationships.c.job_id.type
 
 

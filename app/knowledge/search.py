@@ -1,6 +1,7 @@
 """Searching a project's chunks: by words, by vectors, or by both, fused by rank."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from app.embeddings.embedder import Embedder
 from app.errors import EmbeddingError, EmbeddingUnavailable
 from app.knowledge import search_sql
 from app.knowledge.fusion import Fused, fuse
+from app.knowledge.negation import wanted
 from app.knowledge.search_sql import NARROW_CHUNKS, RANKED_MATCHES, RARE_MENTIONS, Shape
 from app.knowledge.searched_model import SearchedModel
 from app.knowledge.vectors import as_text
@@ -62,6 +64,8 @@ class Query:
     text: str
     mode: Mode = Mode.HYBRID
     filters: Filters = field(default_factory=Filters)
+    min_similarity: float | None = None
+    """By meaning, nothing is found that is less near than this (-1 to 1, by cosine)."""
     limit: int = 10
     offset: int = 0
 
@@ -78,6 +82,19 @@ NOT_ALL_RANKED = Note(
     "matches_not_all_ranked",
     f"The words are in so many chunks that only {RANKED_MATCHES} of them were ranked, and those that are near in meaning; "
     "use rarer words too.",
+)
+
+STOP_WORDS_ALONE = Note(
+    "stop_words_alone",
+    'The query has none of the words that are searched for: such as "the" are passed over, for they are everywhere.',
+)
+WORDS_NOT_FOUND = Note(
+    "words_not_found",
+    "No chunk has all of the words; what was found is the nearest in meaning, be it far.",
+)
+NEGATIONS_ALONE = Note(
+    "negations_alone",
+    "The query says only what is not to be there, so that nothing can be near to it in meaning.",
 )
 
 
@@ -123,6 +140,8 @@ class Search:
         )
         if NOT_ALL_RANKED in notes and distances:
             ranks = await self._with_near(told, ranks, distances)
+        elif distances and not ranks and query.mode is Mode.HYBRID and STOP_WORDS_ALONE not in notes:
+            notes.append(WORDS_NOT_FOUND)
         fused = fuse({"text": list(ranks), "vector": list(distances)})
         shown = fused[query.offset : query.offset + query.limit]
         async with one_statement(self.sessions) as session:
@@ -146,6 +165,8 @@ class Search:
             return {}
         async with self._searching() as session:
             rows = (await session.execute(search_sql.by_text(shape), told)).all()
+            if not rows and not await session.scalar(search_sql.HAS_WORDS, told):
+                notes.append(STOP_WORDS_ALONE)
         if rows and rows[0].matches == RANKED_MATCHES:
             notes.append(NOT_ALL_RANKED)
         return {row.id: row.rank for row in rows}
@@ -164,15 +185,21 @@ class Search:
         if asked is None:
             return {}
         async with self._searching() as session:
-            return await _by_vector(session, shape, told, asked)
+            near = await _by_vector(session, shape, told, asked)
+        furthest = math.inf if query.min_similarity is None else 1 - query.min_similarity
+        return {chunk_id: distance for chunk_id, distance in near.items() if distance <= furthest}
 
     async def _asked(self, query: Query, notes: list[Note]) -> tuple[Embedder, list[float]] | None:
         """The model that is searched and the query's vector; None where there is none to search by."""
         if query.mode is Mode.TEXT:
             return None
+        sought = wanted(query.text).sought
+        if not sought:
+            notes.append(NEGATIONS_ALONE)
+            return None
         try:
             embedder = await self.model.get()
-            return None if embedder is None else (embedder, await self._vector(embedder, query.text))
+            return None if embedder is None else (embedder, await self._vector(embedder, sought))
         except EmbeddingError as error:
             if query.mode is Mode.VECTOR:
                 raise
@@ -192,6 +219,7 @@ def _parameters(project_id: UUID, query: Query) -> dict[str, Any]:
     return {
         "project": project_id,
         "query": query.text,
+        "unwanted": wanted(query.text).unwanted,
         "documents": list(filters.document_ids or ()),
         "batches": list(filters.batch_ids or ()),
         "entities": list(filters.entity_ids or ()),
@@ -208,6 +236,7 @@ async def _shape(session: AsyncSession, filters: Filters, told: dict[str, Any]) 
         "batches": filters.batch_ids is not None,
         "dates": filters.dated,
         "entities": filters.entity_ids is not None,
+        "unwanted": told["unwanted"] is not None,
     }
     if flags["entities"]:
         told["entities"] = list(await session.scalars(search_sql.FAMILY, told))

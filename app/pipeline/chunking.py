@@ -1,6 +1,6 @@
 """`chunk_document`: a document's text is cut into chunks along its own structure, which are written as they come."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.config import Settings
@@ -11,8 +11,10 @@ from app.knowledge import chunks
 from app.knowledge.pages import page_batches
 from app.pipeline.off_loop import off_loop_if_long
 from app.pipeline.outcome import Outcome, Tools
+from app.pipeline.page_edges import PageEdges
 from app.pipeline.progress import tell_progress
 from app.text.chunking import Chunk, Chunker, ChunkLimits
+from app.text.elements import Element
 from app.text.lines import PageContent
 from app.text.structure import StructureReader
 from app.text.tokens import count_tokens
@@ -24,16 +26,17 @@ class Cutting:
 
     chunker: Chunker
     reader: StructureReader = field(default_factory=StructureReader)
+    edges: PageEdges = field(default_factory=PageEdges)
 
 
 async def chunk_document(job: Job, tools: Tools) -> Outcome:
     """Cut the pages, a batch at a time, and write the chunks over those that an earlier try wrote."""
     cutting, count, tokens = Cutting(Chunker(chunk_limits(tools.settings))), 0, 0
     async for batch in page_batches(tools.sessions, job.id, job.pages_done):
-        cutting, made = await off_loop_if_long(batch.pages, cut, cutting, batch.pages, is_last=batch.is_last)
+        cutting, made, edges = await off_loop_if_long(batch.pages, cut, cutting, batch.pages, is_last=batch.is_last)
         count, tokens = count + len(made), tokens + sum(chunk.token_count for chunk in made)
         async with one_statement(tools.sessions) as session:
-            await chunks.save(session, job, made, last_number=count if batch.is_last else None)
+            await chunks.save(session, job, made, edges=edges, last_number=count if batch.is_last else None)
         if not batch.is_last:
             await tell_progress(job, tools, Step.CHUNKING, pages_done=batch.pages[-1].number, chunks=count)
     return Outcome(details={"chunks": count, "tokens": tokens})
@@ -48,15 +51,21 @@ def chunk_limits(settings: Settings) -> ChunkLimits:
     )
 
 
-def cut(cutting: Cutting, pages: Sequence[PageContent], *, is_last: bool) -> tuple[Cutting, list[Chunk]]:
-    """The chunks that are whole once these pages are read."""
-    reader, chunker = cutting.reader, cutting.chunker
+def cut(
+    cutting: Cutting, pages: Sequence[PageContent], *, is_last: bool
+) -> tuple[Cutting, list[Chunk], dict[int, str]]:
+    """The chunks that are whole once these pages are read, and what stands at the edges of their pages, by their numbers."""
     made: list[Chunk] = []
-    for page in pages:
-        for element in reader.add(page):
-            made += chunker.add(element, count_tokens)
+    for element in _elements(cutting.reader, pages, is_last=is_last):
+        cutting.edges.add(element)
+        made += cutting.chunker.add(element, count_tokens)
     if is_last:
-        for element in reader.finish():
-            made += chunker.add(element, count_tokens)
-        made += chunker.finish(count_tokens)
-    return cutting, made
+        made += cutting.chunker.finish(count_tokens)
+    return cutting, made, cutting.edges.beside(made, is_last=is_last)
+
+
+def _elements(reader: StructureReader, pages: Sequence[PageContent], *, is_last: bool) -> Iterator[Element]:
+    for page in pages:
+        yield from reader.add(page)
+    if is_last:
+        yield from reader.finish()

@@ -1,5 +1,6 @@
 """What documents say, over HTTP: chunks, names, relationships, the project's entities and their graph, and doing it anew."""
 
+import re
 from typing import Any
 
 from app.config import Settings
@@ -18,6 +19,7 @@ MADE_FROM = {
     "resolution": "entities_extracted",
 }
 """Where a run begins that is told to begin there."""
+SIDES = ("source", "target")
 SECOND = ("Charles R. Goodwin asks for $25,000.\nAcme Widgets, Inc. denies it.",)
 
 
@@ -83,6 +85,10 @@ async def test_a_document_tells_what_it_says(client: Client, worker: str) -> Non
     edges = await listed(client, f"{path}/relationships")
     ids = {each["entity_id"] for each in named}
     assert all({edge["source_id"], edge["target_id"]} <= ids and edge["evidence"] for edge in edges)
+    sides = {(edge[f"{side}_id"], edge[f"{side}_type"], edge[f"{side}_name"]) for edge in edges for side in SIDES}
+    for entity_id, kind, name in sides:
+        entity = (await client.get(f"/v1/entities/{entity_id}")).json()
+        assert (entity["type"], entity["name"]) == (kind, name)
     assert await listed(client, f"{path}/relationships", type="cites", entity_id=citation["entity_id"])
     assert not await listed(client, f"{path}/relationships", min_weight=1.0)
 
@@ -128,15 +134,25 @@ async def test_the_graph_around_an_entity(client: Client, worker: str) -> None:
     assert (kinds["document"], set(kinds)) == (document_id, {"entity", "document", "project"})
     belongs = [edge for edge in told["edges"] if edge["type"] == "belongs_to"]
     assert [(edge["source_id"], edge["target_id"]) for edge in belongs] == [(document_id, kinds["project"])]
-    batch = {"documents": [{"document_id": document_id}], "external_id": "case-7", "options": {"stages": ["ocr"]}}
-    batch_id = (await client.post("/v1/batches", json=batch)).json()["batch"]["id"]
-    while (await client.get(f"/v1/batches/{batch_id}", params={"wait": 5})).json()["state"] != "done":
-        pass
+    assert {node["name"] for node in told["nodes"] if node["kind"] == "project"} == {"default"}
+    made = [await batch_with(client, document_id, **said) for said in ({"external_id": "case-7"}, {})]
     told = (await client.get("/v1/graph", params={"entity_id": goodwin["id"], "documents": 10})).json()
-    assert [(node["id"], node["name"]) for node in told["nodes"] if node["kind"] == "batch"] == [(batch_id, "case-7")]
-    assert (document_id, batch_id, "belongs_to") in {
+    names = {node["id"]: node["name"] for node in told["nodes"] if node["kind"] == "batch"}
+    assert set(names) == set(made)
+    assert names[made[0]] == "case-7"
+    assert re.fullmatch(r"batch of \d{4}-\d\d-\d\d \d\d:\d\d UTC", names[made[1]])
+    assert {(document_id, each, "belongs_to") for each in made} <= {
         (edge["source_id"], edge["target_id"], edge["type"]) for edge in told["edges"]
     }
+
+
+async def batch_with(client: Client, document_id: str, **said: str) -> str:
+    """Have a document read with a batch; returns the batch's id once it is done."""
+    asked = {"documents": [{"document_id": document_id}], "options": {"stages": ["ocr"]}, **said}
+    batch_id = str((await client.post("/v1/batches", json=asked)).json()["batch"]["id"])
+    while (await client.get(f"/v1/batches/{batch_id}", params={"wait": 5})).json()["state"] != "done":
+        pass
+    return batch_id
 
 
 async def test_entities_are_merged_and_parted_again(client: Client, worker: str) -> None:
@@ -167,6 +183,8 @@ async def test_entities_are_merged_and_parted_again(client: Client, worker: str)
     person = await entity_named(client, "person", "goodw")
     wrong = {"entity_ids": [person["id"]]}
     assert await problem(client, "POST", f"/v1/entities/{acme['id']}/merge", json=wrong) == (422, "entities_differ")
+    refused = await client.post(f"/v1/entities/{acme['id']}/merge", json=wrong)
+    assert "the type organization, the other person" in refused.json()["detail"]
 
 
 async def test_a_name_is_parted_and_stays_so(client: Client, worker: str) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
 
 from app.api.search_schemas import marked
 from app.batches.models import Batch
@@ -16,30 +15,12 @@ from app.knowledge import search_sql
 from app.knowledge.search_sql import Shape
 from app.knowledge.vectors import as_text
 from tests.api.running import problem_of
+from tests.api.searching import FILING, search, texts
 from tests.batches.batching import BatchBench
 from tests.bench import Bench, open_bench
 from tests.embeddings.endpoint import DIMENSIONS, running_endpoint
-from tests.knowledge.filed import Filed, file_document, name_entity
+from tests.knowledge.filed import file_document, name_entity
 from tests.service import Client, client_of, make_key, running_api
-
-FILING = (
-    "The district court dismissed the complaint for lack of subject-matter jurisdiction.",
-    "The plaintiff appeals, and argues that the dismissal of its suit was an error.",
-    "Quarterly revenue grew by nine percent, <b>mostly</b> in the northern region.",
-)
-
-
-async def search(client: Client, query: str, **said: Any) -> dict[str, Any]:
-    """The answer to a search; fails the test where it is refused."""
-    answer = await client.post("/v1/search", json={"query": query, **said})
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-async def texts(client: Client, query: str, **said: Any) -> list[str]:
-    """What a search finds, as texts."""
-    return [hit["text"] for hit in (await search(client, query, **said))["items"]]
 
 
 async def test_a_hit_says_what_it_is_and_where(client: Client, bench: Bench) -> None:
@@ -137,7 +118,7 @@ async def test_many_chunks_are_found_by_the_same_rules_as_few(bench: Bench) -> N
         "entities": [await name_entity(bench, old, 2)],
         "after": None,
         "before": datetime.now(UTC) - timedelta(days=365),
-        "query": "motion",
+        "unwanted": "three",
         "vector": as_text((await embedder.embed(["motion"]))[0]),
         "most": 10,
     }
@@ -147,14 +128,16 @@ async def test_many_chunks_are_found_by_the_same_rules_as_few(bench: Bench) -> N
         ({"batches": True}, 2),
         ({"dates": True}, 2),
         ({"entities": True}, 1),
+        ({"unwanted": True}, 2),
     ]
     for flags, count in filters:
         found: list[set[Any]] = []
         for shape in shapes_of(flags):
             async with bench.tools.sessions.begin() as session:
                 await session.execute(search_sql.SETTINGS)
-                by_text = await session.execute(search_sql.by_text(shape), told)
                 by_vector = await session.execute(search_sql.by_vector(shape, embedder.name, embedder.dimensions), told)
+                told["query"] = "motion -three" if shape.unwanted else "motion"
+                by_text = await session.execute(search_sql.by_text(shape), told)
                 found += [{row.id for row in by_text}, {row.id for row in by_vector}]
         assert [len(each) for each in found] == [count] * len(found), flags
         assert all(each == found[0] for each in found), flags
@@ -205,6 +188,7 @@ async def test_nothing_has_been_filed_yet(client: Client) -> None:
         ({"query": "a", "limit": 0}, "/body/limit"),
         ({"query": "a", "limit": 101}, "/body/limit"),
         ({"query": "a", "more": 1}, "/body/more"),
+        ({"query": "a", "min_similarity": 1.5}, "/body/min_similarity"),
         ({"query": "a", "filters": {"document_ids": ["x"]}}, "/body/filters/document_ids/0"),
         ({"query": "a", "filters": {"document_ids": []}}, "/body/filters/document_ids"),
         ({"query": "a", "filters": {"entity_ids": [str(uuid4())] * 101}}, "/body/filters/entity_ids"),
@@ -260,58 +244,6 @@ async def test_words_answer_while_the_model_is_away(quick: Settings) -> None:
                 problem_of(answer, 503, "embedding_unavailable")
                 assert int(answer.headers["retry-after"]) > 0
                 assert len(await texts(client, "revenue", mode="vector")) == 3
-
-
-MANY = 2600
-"""More chunks than are ranked."""
-
-
-async def file_many(bench: Bench, first: str, text_of: str) -> Filed:
-    """A document of a chunk that has its vector, and of very many after it that have none; `text_of` is SQL, of number `n`."""
-    filed = await file_document(bench, [first])
-    async with bench.tools.sessions.begin() as session:
-        await session.execute(
-            text(f"""
-                INSERT INTO document_chunks (id, project_id, document_id, job_id, number, text, token_count,
-                    first_page, last_page, start_char, end_char)
-                SELECT gen_random_uuid(), project_id, document_id, job_id, n, {text_of}, 3, 1, 1, n, n + 1
-                FROM document_chunks, generate_series(2, {MANY}) AS n WHERE job_id = :job
-            """),
-            {"job": filed.job.id},
-        )
-    return filed
-
-
-async def test_words_that_are_everywhere_are_ranked_in_part(client: Client, bench: Bench) -> None:
-    """More matches than are ranked are noted, and what is found still matches."""
-    await file_many(bench, "text", "'a motion ' || n")
-    found = await search(client, "motion", mode="text", limit=100)
-    assert [note["code"] for note in found["notes"]] == ["matches_not_all_ranked"]
-    assert all("motion" in hit["text"] for hit in found["items"])
-    assert len(found["items"]) == 100
-
-
-async def test_what_is_near_in_meaning_is_ranked_by_words_however_many_match(client: Client, bench: Bench) -> None:
-    """The best of both is not lost among matches that are not ranked: it is the last that was filed."""
-    await file_many(bench, "the weather in the north", "'a motion ' || n")
-    best = await file_document(bench, ["motion to dismiss, motion to strike: a motion"])
-    found = await search(client, "motion")
-    assert [note["code"] for note in found["notes"]] == ["matches_not_all_ranked"]
-    first = found["items"][0]
-    assert (first["document_id"], first["text_rank"], first["vector_rank"]) == (str(best.document_id), 1, 1)
-
-
-async def test_a_rare_word_beside_one_that_is_everywhere_has_all_its_matches_ranked(
-    client: Client, bench: Bench
-) -> None:
-    """The best of them is the last of the table, and comes first; nothing is noted."""
-    await file_many(
-        bench, "text", "'a motion ' || CASE WHEN n % 50 = 0 THEN 'to all who are there to quash ' ELSE '' END || n"
-    )
-    best = await file_document(bench, ["motion to quash"])
-    found = await search(client, "motion quash", mode="text", limit=100)
-    assert (found["notes"], len(found["items"])) == ([], MANY // 50 + 1)
-    assert found["items"][0]["document_id"] == str(best.document_id)
 
 
 async def test_searches_go_on_side_by_side(client: Client, bench: Bench) -> None:

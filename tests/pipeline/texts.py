@@ -28,14 +28,16 @@ FILING = (
 """Two pages that name something of most types."""
 
 
-def page_of(number: int, text: str) -> PageText:
-    """A page with its lines and words in their places, one below the other, away from where headers stand."""
-    lines = [_line(at, line) for at, line in enumerate(text.split("\n"))] if text else []
+def page_of(number: int, text: str, header: str = "") -> PageText:
+    """A page with its lines and words in their places, one below the other, away from where its header stands."""
+    lines = [_line(0.3 + 0.025 * at, line) for at, line in enumerate(text.split("\n"))] if text else []
+    if header:
+        text, lines = f"{header}\n{text}", [_line(0.03, header), *lines]
     return PageText(number, text, lines, sum(len(line["words"]) for line in lines), 99.0 if lines else None, 0)
 
 
-def _line(at: int, text: str) -> dict[str, Any]:
-    top, words, left = 0.3 + 0.025 * at, [], 0.12
+def _line(top: float, text: str) -> dict[str, Any]:
+    words, left = [], 0.12
     for word in text.split(" "):
         words.append({"text": word, "confidence": 99.0, "box": _box(left, top, 0.008 * len(word))})
         left += 0.008 * (len(word) + 1)
@@ -50,12 +52,16 @@ async def read_job(
     bench: Bench,
     texts: Sequence[str] = FILING,
     *,
+    header: str = "",
     project: str = "default",
     document: Document | None = None,
     stage: Stage = Stage.PARSE_VALIDATED,
     **columns: Any,
 ) -> Job:
-    """A job that waits for its text to be cut, or checked, with the pages that it was read as and a raw result."""
+    """A job that waits for its text to be cut, or checked, with the pages that it was read as and a raw result.
+
+    A header stands on every page, with the page's number for its braces.
+    """
     document = document or await bench.rows.document(project=project)
     count = len(texts)
     told: dict[str, Any] = {
@@ -66,7 +72,7 @@ async def read_job(
     }
     told |= {"textract_job_status": "SUCCEEDED", "engine": "local", **columns}
     job = await bench.rows.job(stage, JobState.WORKING, document=document, **told)
-    pages = [page_of(number, text) for number, text in enumerate(texts, start=1)]
+    pages = [page_of(number, text, header.format(number)) for number, text in enumerate(texts, start=1)]
     for first in range(0, count, 50):
         async with bench.tools.sessions.begin() as session:
             await save_pages(session, job, pages[first : first + 50], pages_done=count)
