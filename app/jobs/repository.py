@@ -4,7 +4,7 @@ Each change is one statement: a compare-and-set `UPDATE … RETURNING` and the i
 statements are built once per shape. Nothing here commits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -13,9 +13,12 @@ from uuid import UUID
 from sqlalchemy import (
     CTE,
     Boolean,
+    ColumnElement,
     Executable,
     Interval,
     Select,
+    Text,
+    any_,
     bindparam,
     case,
     cast,
@@ -25,7 +28,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import table_of
@@ -180,6 +183,11 @@ def _create(columns: frozenset[str], beside: CTE | None) -> Executable:
     return created if beside is None else created.add_cte(beside)
 
 
+def _is_in(states: Iterable[JobState]) -> ColumnElement[bool]:
+    """Not by `in_`, whose list SQLAlchemy writes out anew at each execution."""
+    return jobs.c.state == any_(literal(sorted(states), ARRAY(Text)))
+
+
 def _common_values() -> dict[str, Any]:
     return {"last_event_number": jobs.c.last_event_number + 1, "updated_at": func.now(), "rung_at": None}
 
@@ -200,7 +208,7 @@ def _move(
     if state is not JobState.WORKING:
         values |= {"claimed_by": None, "lease_until": None}
     values |= {name: bindparam(f"to_{name}", type_=jobs.c[name].type) for name in columns}
-    allowed = (jobs.c.id == bindparam("job_id")) & jobs.c.state.in_(sources)
+    allowed = (jobs.c.id == bindparam("job_id")) & _is_in(sources)
     if fenced:
         allowed &= jobs.c.fence == bindparam("fence_held")
     if staged:
@@ -296,7 +304,7 @@ _STOPPING = select(jobs.c.id, jobs.c.fence, jobs.c.cancel_requested_at).where(
 _CLAIM = _with_event(
     update(jobs)
     .where(jobs.c.id == bindparam("job_id"), jobs.c.stage == bindparam("at_stage"))
-    .where(jobs.c.state.in_(WAITING_STATES), jobs.c.next_attempt_at <= func.now(), jobs.c.cancel_requested_at.is_(None))
+    .where(_is_in(WAITING_STATES), jobs.c.next_attempt_at <= func.now(), jobs.c.cancel_requested_at.is_(None))
     # While its OCR job runs there is nothing to work on, whoever rang: the polls move it on.
     .where((jobs.c.stage != Stage.PARSING) | jobs.c.textract_job_status.is_distinct_from(OcrStatus.IN_PROGRESS))
     .values(
