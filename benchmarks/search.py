@@ -47,9 +47,7 @@ def _dated(rows: Rows, days: int) -> dict[str, Any]:
 KINDS = (
     Kind("hybrid", lambda words, _: {"query": words.query()}),
     Kind("hybrid, a word that is everywhere", lambda words, _: {"query": words.query(common=True)}),
-    Kind(
-        "hybrid, without a common word", lambda words, _: {"query": f"{words.query()} -{words.everywhere}"}
-    ),
+    Kind("hybrid, without a common word", lambda words, _: {"query": f"{words.query()} -{words.everywhere}"}),
     Kind("text", lambda words, _: {"query": words.query(), "mode": "text"}),
     Kind("text, one word that is everywhere", lambda words, _: {"query": words.everywhere, "mode": "text"}),
     Kind("vector", lambda words, _: {"query": words.query(), "mode": "vector"}),

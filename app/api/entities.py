@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.dependencies import ProjectDep, ServicesDep
+from app.api.entity_schemas import EntityDetail, EntityList, EntityRead, MentioningList, MentioningRead
 from app.api.graph_schemas import GraphRead, MergeRequest, SplitRequest
 from app.api.knowledge import Cursor, Limit, OfType
-from app.api.knowledge_schemas import EntityDetail, EntityList, EntityRead, MentioningList, MentioningRead
 from app.api.paging import decode_id_cursor, encode_id_cursor, one_page
 from app.api.problems import problems
 from app.errors import EntitiesDiffer, EntityNotFound, MergeNotFound, NameNotMerged, RequestInvalid

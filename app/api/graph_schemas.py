@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.api.knowledge_schemas import ENTITY_ID, MERGE_ID, OTHER_ENTITY_ID
+from app.api.entity_schemas import MERGE_ID
+from app.api.knowledge_schemas import ENTITY_ID, OTHER_ENTITY_ID
 from app.api.schemas import DOCUMENT_ID, example
 from app.knowledge.service import GraphFound
 
