@@ -81,6 +81,14 @@ class BatchWarning(BaseModel):
     queues: list[str] = Field(description="With `no_workers`: the queues that no live worker serves.")
 
 
+class BatchChecked(BaseModel):
+    """What a batch would meet with if it were submitted now."""
+
+    model_config = example({"warnings": [WARNING_EXAMPLE]})
+
+    warnings: list[BatchWarning] = Field(description="What its pre-flight has to say; empty where all is well.")
+
+
 class BatchProgress(BaseModel):
     """How far a batch has come, as it was counted within the last seconds."""
 

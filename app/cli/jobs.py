@@ -75,10 +75,9 @@ async def show_job(job_id: str, *, as_json: bool) -> None:
     timings = {f"  {stage}": f"{spent['seconds']:.2f} s" for stage, spent in job["stage_timings"].items()}
     rest = {
         "document": job["document_id"],
-        "batch": job.get("batch_id"),
-        "priority": job.get("priority"),
-        "textract job": job.get("textract_job_id"),
-        "textract status": job.get("textract_job_status"),
+        "priority": job["priority"],
+        "textract job": job["textract"]["job_id"],
+        "textract status": job["textract"]["status"],
         "created": job["created_at"],
         "finished": job.get("finished_at"),
     }

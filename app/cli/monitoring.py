@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from app.cli.connection import AWAY, CommandError, Server, connected
-from app.cli.monitor_view import drawn
+from app.cli.monitor_view import begun_at, drawn
 from app.cli.output import say
 
 MOST_TEXTRACT_JOBS = 200
@@ -64,7 +64,7 @@ class Lens:
             queues=queues["items"],
             workers=workers["items"],
             alerts=alerts["items"],
-            textract_jobs=sorted(parsing["items"], key=lambda job: job["textract_start_time"] or job["created_at"]),
+            textract_jobs=sorted(parsing["items"], key=begun_at),
             failures=failures["items"],
             jobs=_summed(metrics, "quire_jobs", "state"),
             engines=_engines(metrics),

@@ -16,6 +16,7 @@ from app.cli.connection import AWAY, FAILED, CommandError, Server, connected
 from app.cli.following import ENDED, follow
 from app.cli.journal import size_of
 from app.cli.output import problem_line, say
+from app.cli.preflight import check_documents, parsed_options
 
 UPLOADS_AT_ONCE = 4
 STREAMS_AT_ONCE = 50
@@ -83,17 +84,27 @@ class Board:
 
 async def submit(paths: Sequence[Path], wishes: Wishes) -> int:
     """Submit files; returns the exit code: 0 where all is well, `FAILED` where a file was refused or its job failed."""
-    missing = [str(path) for path in paths if not path.is_file()]
-    if missing:
-        raise CommandError(f"There is no such file: {', '.join(missing)}.")
+    _check_paths(paths)
+    options = parsed_options(wishes.options)
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"), TimeElapsedColumn()
     console = Console(stderr=True)
     async with connected() as server:
+        await check_documents(server, wishes.priority, options)
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             outcomes = await _all(server, paths, wishes, Board(progress))
     for outcome in outcomes:
         _report(outcome, wishes)
     return 0 if all(each.is_well(waited=wishes.wait) for each in outcomes) else FAILED
+
+
+def _check_paths(paths: Sequence[Path]) -> None:
+    """That each names a file. Raises `CommandError`."""
+    folders = [path for path in paths if path.is_dir()]
+    if folders:
+        raise CommandError(f"{folders[0]} is a folder; use `quire batch submit {folders[0]}`.")
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise CommandError(f"There is no such file: {', '.join(missing)}.")
 
 
 async def _all(server: Server, paths: Sequence[Path], wishes: Wishes, board: Board) -> list[Outcome]:
