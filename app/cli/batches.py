@@ -1,6 +1,7 @@
 """`quire batch list`, `status`, `cancel`, `retry`, `report`: batches that were submitted."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ async def show_batch(batch_id: str, *, wait: bool, as_json: bool) -> int:
         batch = await server.get(f"/v1/batches/{batch_id}")
         _say(batch, as_json=as_json)
         if wait and batch["state"] not in ENDED:
-            async for batch in follow_batch(server, batch_id):
-                _say(batch, as_json=as_json)
+            async with aclosing(follow_batch(server, batch_id)) as changes:
+                async for batch in changes:
+                    _say(batch, as_json=as_json)
     return FAILED if wait and (batch["progress"]["errors"] or batch["state"] != "done") else 0
 
 

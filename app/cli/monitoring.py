@@ -13,7 +13,7 @@ from rich.live import Live
 
 from app.cli.connection import AWAY, CommandError, Server, connected
 from app.cli.monitor_view import begun_at, drawn
-from app.cli.output import say
+from app.cli.output import Screen, say
 
 MOST_TEXTRACT_JOBS = 200
 
@@ -142,6 +142,6 @@ async def _print(picture: Picture, *, as_json: bool) -> None:
     if as_json:
         say(asdict(picture))
         return
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=PRINTED_WIDTH)
+    terminal = Screen()
+    console = terminal if terminal.is_terminal else Screen(width=PRINTED_WIDTH)
     console.print(drawn(picture, None, None))

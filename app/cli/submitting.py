@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,8 @@ class Board:
 
     def show(self, path: Path, job: dict[str, Any]) -> None:
         """How the job is doing."""
-        told: dict[str, Any] = {"what": f"{job.get('stage', '')} {job.get('state', '')}"}
-        if "progress" in job:
-            told["completed"] = 100 * job["progress"]["fraction"]
-        self.progress.update(self.tasks[path], **told)
+        what = f"{job['stage']} {job['state']}"
+        self.progress.update(self.tasks[path], what=what, completed=100 * job["progress"]["fraction"])
 
     def end(self, path: Path, what: str) -> None:
         """The last word on a file."""
@@ -174,10 +172,11 @@ async def pieces(path: Path, moved: Callable[[int], None]) -> AsyncIterator[byte
 
 async def to_the_end(server: Server, job_id: str, show: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Follow a job until it has ended; returns it as it is then."""
-    async for job in follow(server, job_id):
-        show(job)
-        if job.get("state") in ENDED:
-            break
+    async with aclosing(follow(server, job_id)) as changes:
+        async for job in changes:
+            show(job)
+            if job["state"] in ENDED:
+                break
     with suppress(httpx.TransportError):
         ended: dict[str, Any] = await server.get(f"/v1/jobs/{job_id}")
         return ended
