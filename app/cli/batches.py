@@ -8,6 +8,7 @@ from typing import Any
 from app.cli.batching import describe
 from app.cli.connection import FAILED, connected
 from app.cli.following import ENDED, follow_batch
+from app.cli.ids import check_ids
 from app.cli.output import age, say, table
 from app.cli.reading import copied, opened
 
@@ -26,6 +27,7 @@ async def list_batches(states: Sequence[str], most: int, *, as_json: bool) -> No
 
 async def show_batch(batch_id: str, *, wait: bool, as_json: bool) -> int:
     """Print how a batch does, once or whenever that changes until it has ended; `FAILED` where something of it failed."""
+    check_ids("batch", batch_id)
     async with connected() as server:
         batch = await server.get(f"/v1/batches/{batch_id}")
         _say(batch, as_json=as_json)
@@ -38,6 +40,7 @@ async def show_batch(batch_id: str, *, wait: bool, as_json: bool) -> int:
 
 async def cancel_batch(batch_id: str, *, as_json: bool) -> None:
     """Cancel the rest of a batch."""
+    check_ids("batch", batch_id)
     async with connected() as server:
         batch = await server.post(f"/v1/batches/{batch_id}/cancel")
     if as_json:
@@ -50,6 +53,7 @@ async def cancel_batch(batch_id: str, *, as_json: bool) -> None:
 
 async def retry_batch(batch_id: str, *, as_json: bool) -> None:
     """Try again all that failed of a batch."""
+    check_ids("batch", batch_id)
     async with connected() as server:
         answer = await server.post(f"/v1/batches/{batch_id}/retry")
     if as_json:
@@ -60,6 +64,7 @@ async def retry_batch(batch_id: str, *, as_json: bool) -> None:
 
 async def report_batch(batch_id: str, to: Path | None) -> None:
     """Print every item of a batch as a line of JSON, or write them to a file."""
+    check_ids("batch", batch_id)
     async with connected() as server:
         with opened(to) as out:
             await copied(server, f"/v1/batches/{batch_id}/report.ndjson", out)
