@@ -21,7 +21,7 @@ async def list_batches(states: Sequence[str], most: int, *, as_json: bool) -> No
         for batch in batches:
             say(batch)
         return
-    columns = ("id", "name", "state", "priority", "documents", "done", "age")
+    columns = ("id", "name", "state", "priority", "documents", "done", "refused", "failed", "age")
     table(columns, (_row(batch) for batch in batches))
 
 
@@ -72,7 +72,8 @@ async def report_batch(batch_id: str, to: Path | None) -> None:
 
 def _row(batch: Mapping[str, Any]) -> tuple[object, ...]:
     names = ("id", "external_id", "state", "priority", "item_count")
-    return (*(batch[name] for name in names), f"{batch['percent']:.0f}%", age(batch["created_at"]))
+    counts = (batch["documents_refused"], batch["documents_failed"])
+    return (*(batch[name] for name in names), f"{batch['percent']:.0f}%", *counts, age(batch["created_at"]))
 
 
 def _say(batch: Mapping[str, Any], *, as_json: bool) -> None:
