@@ -5,7 +5,7 @@ QuireError
 ├── Unauthorized                      no key, or not one of ours
 ├── NotFound                          not there, or of another project
 │   ├── DocumentNotFound, JobNotFound, BatchNotFound, PageNotFound, EntityNotFound, MergeNotFound, KeyNotFound,
-│   ├── WebhookNotFound, DeliveryNotFound,
+│   ├── ProjectNotFound, WebhookNotFound, DeliveryNotFound,
 │   └── UploadNotFound
 ├── Conflict                          right request, wrong moment
 │   ├── ResultNotReady, ResultUnavailable, FormatNotReady, StateConflict, LeaseLost, IdempotencyInProgress,
@@ -118,6 +118,11 @@ class UploadNotFound(NotFound):
 class KeyNotFound(NotFound):
     code, title = "key_not_found", "Key not found"
     message = "There is no API key of that id or beginning; `quire keys list` shows those that there are."
+
+
+class ProjectNotFound(NotFound):
+    code, title = "project_not_found", "Project not found"
+    message = "There is no project of that name; `quire keys list` shows those that have keys."
 
 
 class WebhookNotFound(NotFound):

@@ -1,5 +1,6 @@
 """What the API is asked of batches. An item that is wrong is refused in place, and fails nothing else."""
 
+from dataclasses import replace
 from typing import Any, Self
 from uuid import UUID
 
@@ -30,11 +31,14 @@ ITEM_EXAMPLE: dict[str, Any] = {
     "external_id": "case-1234/17",
     "metadata": {"court": "ca10"},
 }
-REQUEST_EXAMPLE: dict[str, Any] = {
+CHECK_EXAMPLE: dict[str, Any] = {
     "priority": "high",
     "options": {"warm_cache": True, "entity_resolution": True},
-    "documents": [ITEM_EXAMPLE, {"source": "s3://filings/2026/brief.pdf", "external_id": "case-1234/18"}],
     "preflight": "require",
+}
+REQUEST_EXAMPLE: dict[str, Any] = {
+    **CHECK_EXAMPLE,
+    "documents": [ITEM_EXAMPLE, {"source": "s3://filings/2026/brief.pdf", "external_id": "case-1234/18"}],
 }
 
 
@@ -84,14 +88,11 @@ class BatchOptions(ProcessingOptions):
     )
 
 
-class BatchCreate(BaseModel):
-    """Documents that are to be read as one."""
+class BatchCheck(BaseModel):
+    """What is said of a batch as a whole, and of all its jobs."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [REQUEST_EXAMPLE]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [CHECK_EXAMPLE]})
 
-    documents: list[Any] = Field(
-        min_length=1, max_length=MOST_ITEMS, description="Its items, numbered from 1 in this order."
-    )
     priority: Priority = Field(Priority.NORMAL, description="That of all its jobs.")
     options: BatchOptions = Field(default_factory=BatchOptions, description="Those of all its jobs.")
     external_id: str | None = Field(None, max_length=256, description="Your own id of it.")
@@ -105,6 +106,28 @@ class BatchCreate(BaseModel):
 
     _no_nul = field_validator("external_id", "metadata")(without_nul)
 
+    def draft(self) -> BatchDraft:
+        """In the core's words, as yet without items."""
+        return BatchDraft(
+            items=[],
+            priority=self.priority,
+            options=self.options.said(),
+            external_id=self.external_id,
+            metadata=self.metadata,
+            callback_url=str(self.callback_url) if self.callback_url else None,
+            preflight=self.preflight,
+        )
+
+
+class BatchCreate(BatchCheck):
+    """Documents that are to be read as one."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [REQUEST_EXAMPLE]})
+
+    documents: list[Any] = Field(
+        min_length=1, max_length=MOST_ITEMS, description="Its items, numbered from 1 in this order."
+    )
+
     @classmethod
     def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
         """Its schema, in which items have theirs: they are looked at one by one, so that one that is wrong fails no other."""
@@ -114,15 +137,8 @@ class BatchCreate(BaseModel):
 
     def draft(self) -> BatchDraft:
         """In the core's words."""
-        return BatchDraft(
-            items=each_once(_item(number, said) for number, said in enumerate(self.documents, start=1)),
-            priority=self.priority,
-            options=self.options.said(),
-            external_id=self.external_id,
-            metadata=self.metadata,
-            callback_url=str(self.callback_url) if self.callback_url else None,
-            preflight=self.preflight,
-        )
+        items = each_once(_item(number, said) for number, said in enumerate(self.documents, start=1))
+        return replace(super().draft(), items=items)
 
 
 def _item(number: int, said: Any) -> ItemDraft:

@@ -51,6 +51,8 @@ SUMMARY_EXAMPLE: dict[str, Any] = {
     "options": {"warm_cache": True},
     "item_count": 10000,
     "percent": 42.5,
+    "documents_refused": 2,
+    "documents_failed": 10,
     "cancel_requested": False,
     "warnings": [WARNING_EXAMPLE],
     "created_at": NOW,
@@ -79,6 +81,14 @@ class BatchWarning(BaseModel):
     code: str = Field(description="Stable, as listed in the docs.")
     message: str
     queues: list[str] = Field(description="With `no_workers`: the queues that no live worker serves.")
+
+
+class BatchChecked(BaseModel):
+    """What a batch would meet with if it were submitted now."""
+
+    model_config = example({"warnings": [WARNING_EXAMPLE]})
+
+    warnings: list[BatchWarning] = Field(description="What its pre-flight has to say; empty where all is well.")
 
 
 class BatchProgress(BaseModel):
@@ -119,7 +129,7 @@ class BatchProgress(BaseModel):
 
 
 class BatchSummary(BaseModel):
-    """A batch, without its counts."""
+    """A batch, with no more of its counts than says whether all went well."""
 
     model_config = example(SUMMARY_EXAMPLE)
 
@@ -131,6 +141,8 @@ class BatchSummary(BaseModel):
     options: dict[str, Any]
     item_count: int
     percent: float = Field(description="As it was told last.")
+    documents_refused: int = Field(description="Items that could not be taken; as told last, and exact at its end.")
+    documents_failed: int = Field(description="Documents whose jobs were given up; likewise.")
     cancel_requested: bool
     warnings: list[BatchWarning] = Field(description="What its pre-flight had to say.")
     created_at: datetime
@@ -155,7 +167,9 @@ class BatchRead(BatchSummary):
     def read(cls, batch: Batch, progress: Progress) -> Self:
         """From a batch's row, and what was counted."""
         counted = BatchProgress.of(progress, batch.item_count)
-        return cls(**_fields(batch) | {"percent": counted.percent}, progress=counted)
+        names = ("documents_refused", "documents_failed")
+        told = {"percent": counted.percent} | {name: getattr(progress.counts, name) for name in names}
+        return cls(**_fields(batch) | told, progress=counted)
 
 
 class RefusedItemRead(BaseModel):

@@ -9,15 +9,17 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.batch_reading import BATCH_READS, current
-from app.api.batch_requests import BatchCreate, BatchItemCreate, BatchOptions
+from app.api.batch_requests import BatchCheck, BatchCreate, BatchItemCreate, BatchOptions
 from app.api.batch_schemas import (
     BatchAccepted,
+    BatchChecked,
     BatchItemList,
     BatchItemRead,
     BatchList,
     BatchRead,
     BatchRetried,
     BatchSummary,
+    BatchWarning,
     refusals,
 )
 from app.api.conditional import seen_versions
@@ -105,6 +107,21 @@ async def submit_batch(request: Request, services: ServicesDep, caller: CallerDe
         return await services.batches.submit(caller.project_id, draft, keep=keep)
 
     return await once.answer(submit, _accepted, of=asked)
+
+
+@router.post(
+    "/check",
+    responses=problems(RequestInvalid, WebhookUrlRefused, NoWorkers, StorageUnavailable, OcrEnginesAway),
+)
+async def check_batch(services: ServicesDep, project_id: ProjectDep, asked: BatchCheck) -> BatchChecked:
+    """Ask whether a batch would be accepted, before its documents are sent: the same pre-flight, and nothing is made.
+
+    With `require`, what would refuse the batch is the answer; with `warn`, the warnings are.
+    """
+    draft = asked.draft()
+    services.webhooks.check_url(draft.callback_url)
+    warnings = await services.batches.check(project_id, draft)
+    return BatchChecked(warnings=[BatchWarning(**each) for each in warnings])
 
 
 @router.get("", responses=problems(RequestInvalid))

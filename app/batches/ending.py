@@ -55,8 +55,9 @@ async def end_batch(sessions: Sessions, redis: Redis, batch_id: UUID) -> Batch |
 async def end(session: AsyncSession, batch: Batch) -> Batch:
     """Write down that a batch is over; the caller holds its row, and has seen that nothing of it is left."""
     state = BatchState.DONE if batch.cancel_requested_at is None else BatchState.CANCELLED
-    ended = await repository.change(session, batch.id, state=state, finished_at=func.now(), percent=100)
     counts = await counts_of(session, batch)
+    counted = {"documents_refused": counts.documents_refused, "documents_failed": counts.documents_failed}
+    ended = await repository.change(session, batch.id, state=state, finished_at=func.now(), percent=100, **counted)
     told = {"items": counts.items, "jobs": counts.jobs, "errors": counts.errors}
     await repository.note(session, batch, f"batch_{state}", EventType.DONE, **told)
     log.info("batch_ended", batch_id=str(batch.id), state=state, **told)

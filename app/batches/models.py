@@ -67,6 +67,10 @@ class Batch(Base):
     """What the pre-flight had to say when the batch was accepted all the same."""
     percent: Mapped[float] = mapped_column(server_default=sql("0"))
     """How much of it is done, as last told: it only grows."""
+    documents_refused: Mapped[int] = mapped_column(server_default=sql("0"))
+    """Items that could not be taken, as last told; exact once it has ended."""
+    documents_failed: Mapped[int] = mapped_column(server_default=sql("0"))
+    """Jobs that were given up, likewise."""
     cancel_requested_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -73,11 +73,11 @@ class Preflight:
     daily_cap: int | None
     """Micro-dollars that a project may spend on a day."""
 
-    async def check(self, project_id: UUID, draft: BatchDraft) -> list[dict[str, Any]]:
+    async def check(self, project_id: UUID, draft: BatchDraft, *, rehearsed: bool = False) -> list[dict[str, Any]]:
         """What a batch would meet with, as its warnings.
 
         With `require`, raises `NoWorkers`, `StorageUnavailable` or `OcrEnginesAway`. Either way, an alert is raised for each
-        queue that nobody serves.
+        queue that nobody serves, but where it is only rehearsed and nothing is refused: nothing waits there then.
         """
         found = await asyncio.gather(
             self._workers(draft),
@@ -87,11 +87,12 @@ class Preflight:
             self._doorbell(),
         )
         findings = [finding for finding in found if finding is not None]
-        for finding in findings:
+        required = draft.preflight is Strictness.REQUIRE
+        hopeless = [finding.error for finding in findings if required and finding.is_hopeless]
+        for finding in findings if hopeless or not rehearsed else ():
             await self._alert(finding)
             log.warning("batch_preflight_failed", code=finding.error.code, queues=list(finding.queues))
-        hopeless = [finding.error for finding in findings if finding.is_hopeless]
-        if hopeless and draft.preflight is Strictness.REQUIRE:
+        if hopeless:
             raise hopeless[0]
         return [finding.said() for finding in findings]
 

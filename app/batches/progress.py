@@ -64,6 +64,16 @@ class Counts:
         """Jobs that have ended well."""
         return self.jobs.get(JobState.DONE, 0)
 
+    @property
+    def documents_refused(self) -> int:
+        """Items that could not be taken."""
+        return self.items.get(ItemStatus.REFUSED, 0)
+
+    @property
+    def documents_failed(self) -> int:
+        """Jobs that were given up."""
+        return self.jobs.get(JobState.DEADLETTER, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -136,8 +146,10 @@ async def counts_of(session: AsyncSession, batch: Batch) -> Counts:
 async def _measure(session: AsyncSession, batch: Batch) -> Progress:
     counts = await counts_of(session, batch)
     percent = 100.0 if batch.state in ENDED_STATES else _percent(batch, counts)
-    if percent > batch.percent:
-        percent = await session.scalar(_RAISE_PERCENT, {"batch": batch.id, "percent": percent}) or percent
+    told = (batch.documents_refused, batch.documents_failed)
+    if percent > batch.percent or told != (counts.documents_refused, counts.documents_failed):
+        now_told = {"refused": counts.documents_refused, "failed": counts.documents_failed}
+        percent = await session.scalar(_TELL, {"batch": batch.id, "percent": percent, **now_told}) or percent
     now = datetime.now(UTC)
     seconds = min(WINDOW, now - (batch.started_at or now)).total_seconds()
     minutes = max(seconds, 1.0) / 60
@@ -237,7 +249,7 @@ _JOBS = text("""
     FROM jobs WHERE batch_id = :batch GROUP BY 1, 2, 3
 """).bindparams(bindparam("window", type_=Interval))
 
-_RAISE_PERCENT = text("""
-    UPDATE batches SET percent = greatest(percent, :percent)
+_TELL = text("""
+    UPDATE batches SET percent = greatest(percent, :percent), documents_refused = :refused, documents_failed = :failed
     WHERE id = :batch AND state IN ('queued', 'working') RETURNING percent
 """)

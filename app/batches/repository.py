@@ -54,7 +54,10 @@ async def add(
     }
     row = (await session.execute(insert(batches).values(values).returning(batches))).one()
     batch = _batch(row)
-    return batch, await _add_items(session, batch, draft.items)
+    refused = await _add_items(session, batch, draft.items)
+    if refused:
+        batch = await change(session, batch.id, documents_refused=len(refused))
+    return batch, refused
 
 
 async def find(session: AsyncSession, project_id: UUID, batch_id: UUID, *, lock: bool = False) -> Batch:

@@ -1,7 +1,8 @@
 """What a caller can ask about batches."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -85,6 +86,10 @@ class Batches:
         if batch.finished_at is None:
             await self.queue.take_batch(batch.id, batch.priority, repository.chance_of(batch))
         return accepted
+
+    async def check(self, project_id: UUID, draft: BatchDraft) -> Sequence[Mapping[str, Any]]:
+        """What a batch would meet with if it were submitted now, as its warnings; raises what `submit` would."""
+        return await self.preflight.check(project_id, draft, rehearsed=True)
 
     async def find(self, project_id: UUID, batch_id: UUID) -> Batch:
         """One batch of a project. Raises `BatchNotFound`."""

@@ -23,9 +23,10 @@ from rich.progress import (
 from app.batches.drafts import Strictness
 from app.cli.connection import FAILED, CommandError, Server, connected, first_of, patiently
 from app.cli.following import follow_batch
-from app.cli.journal import Journal, default_journal, open_journal, size_of
+from app.cli.journal import Journal, default_journal, open_journal
 from app.cli.manifest import Entry, read_entries
 from app.cli.output import problem_line, say
+from app.cli.preflight import OF_THE_FILE, Refusal, check_batch, look_at, parsed_options, unreadable
 from app.cli.sending import STORE_TIMEOUT, Sender
 from app.jobs.states import Priority
 
@@ -59,31 +60,50 @@ class Slice:
 async def submit_batch(place: Path, wishes: BatchWishes) -> int:
     """Submit a folder or a manifest; returns `FAILED` where a document was refused or, with `wait`, failed."""
     entries = read_entries(place)
-    _check_files(entries)
-    options = _options(wishes.options)
+    options = parsed_options(wishes.options)
     slices = list(_slices(entries, wishes.priority))
     async with connected() as server:
-        if wishes.preflight is Strictness.REQUIRE:
-            await _check_workers(server, {each.priority for each in slices})
         with open_journal(wishes.journal or default_journal(place), str(server.client.base_url)) as journal:
             if journal.resumed:
                 problem_line(f"Going on from where an earlier call was ended ({journal.path}).")
-            accepted = [
-                (each, await _submit_slice(server, journal, each, options, wishes.preflight)) for each in slices
-            ]
+            left = dict.fromkeys(part.priority for part in slices if part.number not in journal.batches)
+            await _check_first(server, journal, list(left), options, wishes.preflight)
+            accepted = [await _submit_slice(server, journal, part, options, wishes.preflight) for part in slices]
             journal.remove()
         return await _tell(server, accepted, wishes)
+
+
+async def _check_first(
+    server: Server, journal: Journal, priorities: Sequence[Priority], options: Mapping[str, Any], preflight: Strictness
+) -> None:
+    """Before anything is sent: that the batches would be accepted. Raises `CommandError`."""
+    try:
+        for priority in priorities:
+            await check_batch(server, priority, options, preflight)
+    except CommandError:
+        if not journal.resumed:
+            journal.remove()
+        raise
 
 
 async def _submit_slice(
     server: Server, journal: Journal, part: Slice, options: Mapping[str, Any], preflight: Strictness
 ) -> dict[str, Any]:
-    """The batch of a slice, made where no earlier call has made it."""
+    """The batch of a slice, made where no earlier call has made it, and what of the slice was refused.
+
+    There is no batch where all of it was.
+    """
     if part.number in journal.batches:
-        return {"batch": await server.get(f"/v1/batches/{journal.batches[part.number]}"), "refused": []}
-    uploads = await _send_files(server, journal, [entry.path for entry in part.entries if entry.path is not None])
+        batch_id = journal.batches[part.number]
+        return {"batch": await server.get(f"/v1/batches/{batch_id}"), "refused": journal.refused[part.number]}
+    paths = [entry.path for entry in part.entries if entry.path is not None]
+    uploads, refused = await _send_files(server, journal, paths)
+    told = [refused[path].said(path) for path in paths if path in refused]
+    sound = [entry for entry in part.entries if entry.path not in refused]
+    if not sound:
+        return {"batch": None, "refused": told}
     body = {
-        "documents": [entry.item(uploads.get(entry.path) if entry.path else None) for entry in part.entries],
+        "documents": [entry.item(uploads.get(entry.path) if entry.path else None) for entry in sound],
         "priority": part.priority,
         "options": options,
         "preflight": preflight,
@@ -91,14 +111,20 @@ async def _submit_slice(
     # Under the same name for the same documents of this submission, so that a lost answer makes no second batch.
     name = f"{journal.run}-{hashlib.sha256(orjson.dumps(body)).hexdigest()[:32]}"
     accepted: dict[str, Any] = await patiently(lambda: server.post("/v1/batches", body, **{"Idempotency-Key": name}))
-    journal.accepted(part.number, accepted["batch"]["id"])
-    return accepted
+    told += [{**each, "document": sound[each["number"] - 1].title} for each in accepted["refused"]]
+    journal.accepted(part.number, accepted["batch"]["id"], told)
+    return {"batch": accepted["batch"], "refused": told}
 
 
-async def _send_files(server: Server, journal: Journal, paths: Sequence[Path]) -> dict[Path, str]:
-    """Have files in the storage; returns the upload of each."""
-    if not paths:
-        return {}
+async def _send_files(
+    server: Server, journal: Journal, paths: Sequence[Path]
+) -> tuple[dict[Path, str], dict[Path, Refusal]]:
+    """Have files in the storage; returns the upload of each, and why others have none."""
+    looked = {path: look_at(path) for path in dict.fromkeys(paths)}
+    refused = {path: found for path, found in looked.items() if isinstance(found, Refusal)}
+    sizes = {path: found for path, found in looked.items() if isinstance(found, int)}
+    if not sizes:
+        return {}, refused
     columns = (
         *(TextColumn("{task.description}"), BarColumn(), DownloadColumn()),
         *(TransferSpeedColumn(), TimeRemainingColumn()),
@@ -106,19 +132,40 @@ async def _send_files(server: Server, journal: Journal, paths: Sequence[Path]) -
     console = Console(stderr=True)
     files, uploads = asyncio.Semaphore(FILES_AT_ONCE), dict[Path, str]()
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        whole = progress.add_task(f"{len(paths)} files", total=sum(size_of(path) for path in paths))
+        whole = progress.add_task(f"{len(sizes)} files", total=sum(sizes.values()))
         async with httpx.AsyncClient(timeout=STORE_TIMEOUT) as store:
             sender = Sender(server, store, journal)
 
             async def one(path: Path) -> None:
                 async with files:
-                    bar = progress.add_task(path.name, total=size_of(path))
-                    uploads[path] = await sender.send(path, _both(progress, bar, whole))
+                    bar = progress.add_task(path.name, total=sizes[path])
+                    outcome = await _sent(sender, path, _both(progress, bar, whole))
+                    if isinstance(outcome, Refusal):
+                        refused[path] = outcome
+                    else:
+                        uploads[path] = outcome
                     progress.remove_task(bar)
-                    progress.update(whole, description=f"{len(uploads)} of {len(paths)} files")
+                    progress.update(whole, description=f"{len(uploads)} of {len(sizes)} files")
 
-            await _together(one(path) for path in dict.fromkeys(paths))
-    return uploads
+            await _together(one(path) for path in sizes)
+    return uploads, refused
+
+
+async def _sent(sender: Sender, path: Path, moved: Callable[[int], None]) -> str | Refusal:
+    """The upload of a file, or why it alone isn't taken. Raises `CommandError` for what keeps all of them back."""
+    refusal: Refusal | None = None
+    try:
+        return await sender.send(path, moved)
+    except* OSError as errors:
+        error = first_of(errors)
+        refusal = unreadable(error) if isinstance(error, OSError) else None
+    except* CommandError as errors:
+        error = first_of(errors)
+        if not isinstance(error, CommandError) or error.code not in OF_THE_FILE:
+            raise
+        refusal = Refusal(error.code, error.sentence)
+    assert refusal is not None  # noqa: S101 (what was raised is one of these, or goes on)
+    return refusal
 
 
 def _both(progress: Progress, bar: TaskID, whole: TaskID) -> Callable[[int], None]:
@@ -142,33 +189,33 @@ async def _together(work: Iterator[Awaitable[None]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _tell(server: Server, accepted: Sequence[tuple[Slice, dict[str, Any]]], wishes: BatchWishes) -> int:
+async def _tell(server: Server, accepted: Sequence[dict[str, Any]], wishes: BatchWishes) -> int:
     """Say what was accepted and refused and, where that is waited for, how it ended."""
     well = True
-    for part, answer in accepted:
-        batch = answer["batch"]
-        titled = [{**each, "document": part.entries[each["number"] - 1].title} for each in answer["refused"]]
+    for answer in accepted:
+        batch, refused = answer["batch"], answer["refused"]
         if not wishes.as_json:
-            _tell_accepted(batch, titled)
-        if wishes.wait:
+            _tell_accepted(batch, refused)
+        if wishes.wait and batch is not None:
             batch = await _to_the_end(server, batch)
             _tell_ended(batch, as_json=wishes.as_json)
             well &= not batch["progress"]["errors"] and batch["state"] == "done"
         if wishes.as_json:
-            say({"batch": batch, "refused": titled})
-        well &= not titled
+            say({"batch": batch, "refused": refused})
+        well &= not refused
     return 0 if well else FAILED
 
 
-def _tell_accepted(batch: Mapping[str, Any], refused: Sequence[Mapping[str, Any]]) -> None:
-    for warning in batch["warnings"]:
+def _tell_accepted(batch: Mapping[str, Any] | None, refused: Sequence[Mapping[str, Any]]) -> None:
+    for warning in batch["warnings"] if batch is not None else ():
         problem_line(f"{warning['message']} [{warning['code']}]")
     for each in refused:
         problem_line(f"{each['document']}: {each['message']} [{each['code']}]")
-    print(
-        f"{batch['id']}  {batch['priority']}  {batch['item_count']} documents, {len(refused)} of them refused",
-        flush=True,
-    )
+    if batch is None:
+        return
+    unsent = sum(each["number"] is None for each in refused)
+    said = f"{batch['item_count']} documents, {len(refused) - unsent} of them refused"
+    print(f"{batch['id']}  {batch['priority']}  {said}{f'; {unsent} were not sent' if unsent else ''}", flush=True)
 
 
 def _tell_ended(batch: Mapping[str, Any], *, as_json: bool) -> None:
@@ -217,36 +264,3 @@ def _slices(entries: Sequence[Entry], usual: Priority) -> Iterator[Slice]:
         for start in range(0, len(of_it), MOST_ITEMS):
             number += 1
             yield Slice(number, priority, of_it[start : start + MOST_ITEMS])
-
-
-def _check_files(entries: Sequence[Entry]) -> None:
-    paths = [entry.path for entry in entries if entry.path is not None]
-    missing = [str(path) for path in paths if not path.is_file()]
-    empty = [str(path) for path in paths if path.is_file() and not path.stat().st_size]
-    for names, what in ((missing, "There is no such file"), (empty, "These files are empty")):
-        if names:
-            more = f" and {len(names) - 10} more" if len(names) > 10 else ""  # noqa: PLR2004 (enough to see what is wrong)
-            raise CommandError(f"{what}: {', '.join(names[:10])}{more}.")
-
-
-def _options(said: str | None) -> Mapping[str, Any]:
-    try:
-        options = orjson.loads(said) if said else {}
-    except orjson.JSONDecodeError:
-        options = None
-    if not isinstance(options, dict):
-        raise CommandError("""--options must be a JSON object, such as '{"entity_resolution": false}'.""")
-    return options
-
-
-async def _check_workers(server: Server, priorities: set[Priority]) -> None:
-    """Before anything is sent: that the batches would be taken up. Raises `CommandError`."""
-    queues = (await server.get("/v1/queues"))["items"]
-    needed = {f"batch.{priority}" for priority in priorities} | {"ocr"}
-    missing = sorted(queue["name"] for queue in queues if queue["name"] in needed and not queue["workers"])
-    if missing:
-        names = ",".join(missing)
-        raise CommandError(
-            f"No live worker serves {names}, so nothing was sent. Start one with `quire worker --queues {names}`, "
-            "or submit with --preflight warn. [no_workers]"
-        )

@@ -1,7 +1,8 @@
 """`quire check`: every setting and dependency, what is missing, and how to mend it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import asdict
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from app.cli.check_stores import check_bucket, check_postgres, check_redis
 from app.cli.connection import FAILED
 from app.cli.finding import Finding, Grade, attempted
 from app.cli.operating import mistakes, operator_settings
-from app.cli.output import say
+from app.cli.output import Screen, say
 from app.config import Settings
 from app.resources import Resources, open_resources
 
@@ -34,17 +35,18 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 
 async def check(*, as_json: bool) -> int:
     """Print what is well and what isn't; returns `FAILED` where something is wrong."""
-    console, worst = Console(), Grade.OK
-    async for finding in _findings():
-        worst = max(worst, finding.grade, key=list(Grade).index)
-        if as_json:
-            say(asdict(finding))
-        else:
-            _show(console, finding)
+    console, worst = Screen(), Grade.OK
+    async with aclosing(_findings()) as findings:
+        async for finding in findings:
+            worst = max(worst, finding.grade, key=list(Grade).index)
+            if as_json:
+                say(asdict(finding))
+            else:
+                _show(console, finding)
     return FAILED if worst is Grade.WRONG else 0
 
 
-async def _findings() -> AsyncIterator[Finding]:
+async def _findings() -> AsyncGenerator[Finding, None]:
     for finding in check_names():
         yield finding
     try:

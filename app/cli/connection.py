@@ -1,6 +1,7 @@
 """Talking to a Quire server, wherever it runs: one address, one key, errors as one sentence that says what to do."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -23,6 +24,9 @@ AWAY = 3
 
 INTERRUPTED = 130
 """The exit code where somebody pressed Ctrl-C: 128 and the number of the signal."""
+
+OUTPUT_CLOSED = 141
+"""The exit code where whoever read the output went away: 128 and the number of SIGPIPE."""
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -65,6 +69,10 @@ class CommandError(Exception):
     def is_busy(self) -> bool:
         """Whether the server has too much to do for now."""
         return self.code in BUSY
+
+
+class OutputClosed(Exception):
+    """Whoever read what a command prints reads no more of it."""
 
 
 class Server:
@@ -211,8 +219,12 @@ def run(work: Coroutine[Any, Any, int | None]) -> NoReturn:
     """Run a command to its end, and end the process with its exit code."""
     try:
         code = asyncio.run(work)
+        sys.stdout.flush()
     except CommandError as error:
         end(error)
+    except (OutputClosed, BrokenPipeError):
+        _let_go_of_output()
+        sys.exit(OUTPUT_CLOSED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     sys.exit(code or 0)
@@ -222,3 +234,10 @@ def end(error: CommandError) -> NoReturn:
     """End the process with an error's sentence on standard error."""
     sys.stderr.write(f"{error.sentence}\n")
     sys.exit(error.exit_code)
+
+
+def _let_go_of_output() -> None:
+    """Have what is still in buffers go nowhere: the interpreter would try to write it as it ends, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.cli.connection import FAILED, CommandError, Server, connected, patiently
+from app.cli.ids import check_ids
 from app.cli.output import age, problem_line, say, table
 from app.cli.reading import of_job
 
@@ -27,7 +28,9 @@ class Wanted:
     until: str | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """As the API is asked."""
+        """As the API is asked. Raises `CommandError` for ids and moments that are none."""
+        check_ids("batch", *([self.batch_id] if self.batch_id else ()))
+        check_ids("document", *([self.document_id] if self.document_id else ()))
         return {
             "state": list(self.states) or None,
             "stage": list(self.stages) or None,
@@ -67,6 +70,7 @@ async def list_jobs(wanted: Wanted, most: int, *, as_json: bool) -> None:
 
 async def show_job(job_id: str, *, as_json: bool) -> None:
     """Print all that is known of a job."""
+    check_ids("job", job_id)
     async with connected() as server:
         job = await server.get(f"/v1/jobs/{job_id}")
     if as_json:
@@ -75,10 +79,9 @@ async def show_job(job_id: str, *, as_json: bool) -> None:
     timings = {f"  {stage}": f"{spent['seconds']:.2f} s" for stage, spent in job["stage_timings"].items()}
     rest = {
         "document": job["document_id"],
-        "batch": job.get("batch_id"),
-        "priority": job.get("priority"),
-        "textract job": job.get("textract_job_id"),
-        "textract status": job.get("textract_job_status"),
+        "priority": job["priority"],
+        "textract job": job["textract"]["job_id"],
+        "textract status": job["textract"]["status"],
         "created": job["created_at"],
         "finished": job.get("finished_at"),
     }
@@ -87,6 +90,7 @@ async def show_job(job_id: str, *, as_json: bool) -> None:
 
 async def retry_jobs(ids: Sequence[str], wanted: Wanted, most: int, *, everything: bool, as_json: bool) -> int:
     """Try jobs again: those that are named, or all that a filter finds."""
+    check_ids("job", *ids)
     async with connected() as server:
         if ids:
             return await _each(server, ids, "retry", as_json=as_json)
@@ -104,6 +108,7 @@ async def retry_jobs(ids: Sequence[str], wanted: Wanted, most: int, *, everythin
 
 async def cancel_jobs(ids: Sequence[str], *, as_json: bool) -> int:
     """Cancel the jobs that are named."""
+    check_ids("job", *ids)
     async with connected() as server:
         return await _each(server, ids, "cancel", as_json=as_json)
 

@@ -6,7 +6,7 @@ once all batches are accepted.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BufferedRandom
@@ -53,6 +53,8 @@ class Journal:
     files: dict[str, SentFile] = field(default_factory=dict)
     batches: dict[int, str] = field(default_factory=dict)
     """Those that were accepted, by the number of their slice."""
+    refused: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    """What of those slices was refused."""
     resumed: bool = False
 
     def known(self, path: Path) -> SentFile | None:
@@ -73,10 +75,9 @@ class Journal:
         sent.is_whole = True
         self._write({"whole": sent.upload_id})
 
-    def accepted(self, number: int, batch_id: str) -> None:
-        """Write down that a batch was accepted."""
-        self.batches[number] = batch_id
-        self._write({"slice": number, "batch_id": batch_id})
+    def accepted(self, number: int, batch_id: str, refused: Sequence[Mapping[str, Any]]) -> None:
+        """Write down that a batch was accepted, and what of its slice wasn't."""
+        self._write({"slice": number, "batch_id": batch_id, "refused": refused})
 
     def remove(self) -> None:
         """All is done: the next call is another submission."""
@@ -119,7 +120,7 @@ class Journal:
             case {"whole": upload_id} if upload_id in by_id:
                 by_id[upload_id].is_whole = True
             case {"slice": number, "batch_id": batch_id}:
-                self.batches[number] = batch_id
+                self.batches[number], self.refused[number] = batch_id, said.get("refused", [])
 
 
 @contextmanager

@@ -19,15 +19,15 @@ def create_key(
         float | None, typer.Option(help="How many requests it may make, where it isn't what the settings say.")
     ] = None,
     burst: Annotated[int | None, typer.Option(help="How many of them at once.")] = None,
-    days: Annotated[float | None, typer.Option(help="How long it holds; for ever if left out.")] = None,
+    days: Annotated[float | None, typer.Option(help="How long it holds, more than 0; for ever if left out.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a new key and print it, once: only its hash is kept."""
     from app.cli.connection import run
-    from app.cli.keys import create, ends_in
+    from app.cli.keys import create
     from app.projects.keys import KeyTerms
 
-    run(create(project, name, KeyTerms(requests_per_second, burst, ends_in(days)), as_json=as_json))
+    run(create(project, name, KeyTerms(requests_per_second, burst), days=days, as_json=as_json))
 
 
 @key_cli.command("list")
@@ -55,15 +55,16 @@ def revoke_key(
 
 @key_cli.command("limit")
 def limit_project(
-    project: Annotated[str, typer.Argument(help="The project's name; made where it isn't there.")],
+    project: Annotated[str, typer.Argument(help="The project's name.")],
     weight: Annotated[float | None, typer.Option(help="How many turns it has where others have one.")] = None,
     max_open_documents: Annotated[int | None, typer.Option(help="How many documents it may have under way.")] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Say what a project may have under way; what isn't said stays."""
+    """Say what a project may have under way, and show what holds then; what isn't said stays."""
     from app.cli.connection import run
     from app.cli.keys import limit
 
-    run(limit(project, weight=weight, max_open_documents=max_open_documents))
+    run(limit(project, weight=weight, max_open_documents=max_open_documents, as_json=as_json))
 
 
 @key_cli.command("ensure")

@@ -1,5 +1,6 @@
 """`quire keys`: API keys, made, listed and revoked in the database itself."""
 
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,9 +10,13 @@ from app.cli.output import age, say, table
 from app.projects.keys import KeyRead, Keys, KeyTerms
 from app.projects.service import Projects
 
+MOST_DAYS = 36_500
+"""A hundred years, in days."""
 
-async def create(project: str, name: str, terms: KeyTerms, *, as_json: bool) -> None:
-    """Make a key and print it, once: only its hash is kept."""
+
+async def create(project: str, name: str, terms: KeyTerms, *, days: float | None, as_json: bool) -> None:
+    """Make a key that holds for some days, or for ever, and print it, once: only its hash is kept."""
+    terms = replace(terms, expires_at=_ends_in(days))
     async with on_database() as sessions:
         key, made = await Keys(sessions).create(project=project, name=name, terms=terms)
     if as_json:
@@ -42,10 +47,16 @@ async def revoke(key: str, *, as_json: bool) -> None:
         print(f"{revoked.prefix}… of {revoked.project} opens nothing any more, within ten seconds.")
 
 
-async def limit(project: str, *, weight: float | None, max_open_documents: int | None) -> None:
-    """Say how much a project may have under way, and how many turns it has."""
+async def limit(project: str, *, weight: float | None, max_open_documents: int | None, as_json: bool) -> None:
+    """Say how much a project may have under way and how many turns it has, and print what holds now."""
     async with on_database() as sessions:
-        await Keys(sessions).limit_project(project, weight=weight, max_open_documents=max_open_documents)
+        limits = await Keys(sessions).limit_project(project, weight=weight, max_open_documents=max_open_documents)
+    if as_json:
+        say({"project": project, **asdict(limits)})
+        return
+    most = limits.max_open_documents
+    documents = f"{most} documents at most" if most is not None else "as many documents as MAX_OPEN_DOCUMENTS says"
+    print(f"{project}: weight {limits.weight:g}, {documents} under way.")
 
 
 async def ensure(project: str) -> None:
@@ -57,9 +68,15 @@ async def ensure(project: str) -> None:
         await Projects(sessions).ensure_key(key.get_secret_value(), project=project)
 
 
-def ends_in(days: float | None) -> datetime | None:
-    """When a key ends that is to hold for some days."""
-    return None if days is None else datetime.now(UTC) + timedelta(days=days)
+def _ends_in(days: float | None) -> datetime | None:
+    """When a key ends that is to hold for some days. Raises `CommandError`."""
+    if days is None:
+        return None
+    if not 0 < days <= MOST_DAYS:
+        raise CommandError(
+            f"--days must be more than 0 and at most {MOST_DAYS}; leave it out for a key without an end."
+        )
+    return datetime.now(UTC) + timedelta(days=days)
 
 
 def _said(key: KeyRead) -> dict[str, Any]:

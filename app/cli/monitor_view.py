@@ -54,6 +54,11 @@ def drawn(seen: Seen, problem: str | None, address: str | None) -> RenderableTyp
     return Group(*parts)
 
 
+def begun_at(job: Mapping[str, Any]) -> str:
+    """When a job's Textract job was begun, or the job itself where that is yet to come."""
+    return str(job["textract"]["started_at"] or job["created_at"])
+
+
 def _summary(seen: Seen) -> str:
     jobs = ", ".join(f"{count:,} {state}" for state, count in sorted(seen.jobs.items()))
     pages = f"; {seen.pages_per_minute:,.0f} pages a minute" if seen.pages_per_minute is not None else ""
@@ -107,10 +112,10 @@ def _engines(engines: Iterable[Mapping[str, Any]]) -> Table:
 def _textract_jobs(jobs: Sequence[Mapping[str, Any]]) -> Table:
     drawn = _table("TEXTRACT JOB", "age", "pages", "status", "document")
     for job in jobs[:SHOWN]:
-        pages = job["progress"]["pages_total"]
+        textract, pages = job["textract"], job["progress"]["pages_total"]
         drawn.add_row(
-            *(job["textract_job_id"], age(job["textract_start_time"] or job["created_at"])),
-            *(str(pages or "?"), job["textract_job_status"], job["document_id"]),
+            *(textract["job_id"] or "not begun yet", age(begun_at(job)), str(pages or "?")),
+            *(textract["status"] or job["state"], job["document_id"]),
         )
     return _more(drawn, len(jobs))
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.live import Live
 
 from app.cli.connection import AWAY, CommandError, Server, connected
-from app.cli.monitor_view import drawn
-from app.cli.output import say
+from app.cli.monitor_view import begun_at, drawn
+from app.cli.output import Screen, say
 
 MOST_TEXTRACT_JOBS = 200
 
@@ -64,7 +64,7 @@ class Lens:
             queues=queues["items"],
             workers=workers["items"],
             alerts=alerts["items"],
-            textract_jobs=sorted(parsing["items"], key=lambda job: job["textract_start_time"] or job["created_at"]),
+            textract_jobs=sorted(parsing["items"], key=begun_at),
             failures=failures["items"],
             jobs=_summed(metrics, "quire_jobs", "state"),
             engines=_engines(metrics),
@@ -142,6 +142,6 @@ async def _print(picture: Picture, *, as_json: bool) -> None:
     if as_json:
         say(asdict(picture))
         return
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=PRINTED_WIDTH)
+    terminal = Screen()
+    console = terminal if terminal.is_terminal else Screen(width=PRINTED_WIDTH)
     console.print(drawn(picture, None, None))

@@ -9,13 +9,32 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.connection import OutputClosed
+
 IDS = frozenset({"id", "document"})
 ID_WIDTH = 36
 
 
+class Screen(Console):
+    """Standard output, as rich writes to it."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to whoever runs the command."""
+        raise OutputClosed
+
+
 def say(value: Any) -> None:
     """A line of JSON."""
-    sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
+    line(orjson.dumps(value, default=str).decode())
+
+
+def line(text: str) -> None:
+    """A line, at once: a program may wait for it. Raises `OutputClosed`."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise OutputClosed from error
 
 
 def problem_line(sentence: str) -> None:
@@ -30,8 +49,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         drawn.add_column(column, min_width=ID_WIDTH if column in IDS else None)
     for row in rows:
         drawn.add_row(*("" if cell is None else str(cell) for cell in row))
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=10_000)
+    terminal = Screen()
+    console = terminal if terminal.is_terminal else Screen(width=10_000)
     console.print(drawn)
 
 

@@ -10,6 +10,7 @@ import httpx
 import orjson
 
 from app.cli.connection import CommandError, Server, check, connected, reaching
+from app.cli.ids import check_ids
 from app.cli.output import say, table
 
 FORMATS: Mapping[str, str] = {
@@ -46,6 +47,7 @@ async def result(document_id: str, *, wanted: str, to: Path | None) -> None:
     """Print what was read in a format, or write it to a file."""
     if wanted not in FORMATS:
         raise CommandError(f"There is no format {wanted!r}; there are: {', '.join(FORMATS)}.")
+    check_ids("document", document_id)
     if wanted == "pdf" and to is None and sys.stdout.isatty():
         raise CommandError("A PDF is nothing for a terminal; name a file with --output.")
     path = f"/v1/documents/{document_id}/{FORMATS[wanted]}"

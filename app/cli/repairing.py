@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import aclosing
 
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
@@ -9,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.connection import FAILED
 from app.cli.operating import operator_settings, told
-from app.cli.output import problem_line, say
+from app.cli.output import line, problem_line, say
 from app.errors import QuireError
 from app.repair.defect import Defect
 from app.repair.failed import Failed
@@ -22,8 +23,11 @@ async def repair(*, apply: bool, which: Failed, as_json: bool) -> int:
     counted: Counter[str] = Counter()
     left = 0
     with told():
-        async with open_resources(operator_settings(), redis_retries=1) as resources:
-            async for defect in survey(resources, which):
+        async with (
+            open_resources(operator_settings(), redis_retries=1) as resources,
+            aclosing(survey(resources, which)) as defects,
+        ):
+            async for defect in defects:
                 mended = await _mended(defect) if apply and defect.mend is not None else None
                 counted[defect.kind] += 1
                 left += mended is not True
@@ -50,7 +54,7 @@ def _show(defect: Defect, mended: bool | None, *, as_json: bool) -> None:
         say(said | {"mendable": defect.mend is not None, "mended": mended})
         return
     sign = "mended" if mended else "not mended" if mended is False else "found" if defect.mend else "look at it"
-    print(f"{sign:<10}  {defect.kind}: {defect.subject}: {defect.detail}; {defect.remedy}.", flush=True)
+    line(f"{sign:<10}  {defect.kind}: {defect.subject}: {defect.detail}; {defect.remedy}.")
 
 
 def _sum_up(counted: Counter[str], left: int, *, apply: bool) -> None:

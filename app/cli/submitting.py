@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from app.cli.connection import AWAY, FAILED, CommandError, Server, connected
 from app.cli.following import ENDED, follow
 from app.cli.journal import size_of
 from app.cli.output import problem_line, say
+from app.cli.preflight import check_documents, parsed_options
 
 UPLOADS_AT_ONCE = 4
 STREAMS_AT_ONCE = 50
@@ -70,10 +71,8 @@ class Board:
 
     def show(self, path: Path, job: dict[str, Any]) -> None:
         """How the job is doing."""
-        told: dict[str, Any] = {"what": f"{job.get('stage', '')} {job.get('state', '')}"}
-        if "progress" in job:
-            told["completed"] = 100 * job["progress"]["fraction"]
-        self.progress.update(self.tasks[path], **told)
+        what = f"{job['stage']} {job['state']}"
+        self.progress.update(self.tasks[path], what=what, completed=100 * job["progress"]["fraction"])
 
     def end(self, path: Path, what: str) -> None:
         """The last word on a file."""
@@ -83,17 +82,27 @@ class Board:
 
 async def submit(paths: Sequence[Path], wishes: Wishes) -> int:
     """Submit files; returns the exit code: 0 where all is well, `FAILED` where a file was refused or its job failed."""
-    missing = [str(path) for path in paths if not path.is_file()]
-    if missing:
-        raise CommandError(f"There is no such file: {', '.join(missing)}.")
+    _check_paths(paths)
+    options = parsed_options(wishes.options)
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"), TimeElapsedColumn()
     console = Console(stderr=True)
     async with connected() as server:
+        await check_documents(server, wishes.priority, options)
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             outcomes = await _all(server, paths, wishes, Board(progress))
     for outcome in outcomes:
         _report(outcome, wishes)
     return 0 if all(each.is_well(waited=wishes.wait) for each in outcomes) else FAILED
+
+
+def _check_paths(paths: Sequence[Path]) -> None:
+    """That each names a file. Raises `CommandError`."""
+    folders = [path for path in paths if path.is_dir()]
+    if folders:
+        raise CommandError(f"{folders[0]} is a folder; use `quire batch submit {folders[0]}`.")
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise CommandError(f"There is no such file: {', '.join(missing)}.")
 
 
 async def _all(server: Server, paths: Sequence[Path], wishes: Wishes, board: Board) -> list[Outcome]:
@@ -163,10 +172,11 @@ async def pieces(path: Path, moved: Callable[[int], None]) -> AsyncIterator[byte
 
 async def to_the_end(server: Server, job_id: str, show: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Follow a job until it has ended; returns it as it is then."""
-    async for job in follow(server, job_id):
-        show(job)
-        if job.get("state") in ENDED:
-            break
+    async with aclosing(follow(server, job_id)) as changes:
+        async for job in changes:
+            show(job)
+            if job["state"] in ENDED:
+                break
     with suppress(httpx.TransportError):
         ended: dict[str, Any] = await server.get(f"/v1/jobs/{job_id}")
         return ended

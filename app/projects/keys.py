@@ -1,8 +1,9 @@
 """Making, listing and revoking API keys, and what projects may have under way; each change is an event."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import events
 from app.db import Sessions, new_id, table_of
-from app.errors import KeyNotFound, RequestInvalid
+from app.errors import KeyNotFound, ProjectNotFound, RequestInvalid
 from app.events import EventDraft, EventType
 from app.projects.models import ApiKey, Project
 from app.projects.service import DEFAULT_PROJECT, SHOWN_CHARACTERS, ensure_project, hash_key, new_key
@@ -40,6 +41,15 @@ class KeyRead:
     terms: KeyTerms
     created_at: datetime
     revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectLimits:
+    """What a project may have under way."""
+
+    weight: float
+    max_open_documents: int | None
+    """None is what the settings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +104,25 @@ class Keys:
 
     async def limit_project(
         self, project: str, *, weight: float | None = None, max_open_documents: int | None = None
-    ) -> None:
+    ) -> ProjectLimits:
         """Say how many turns a project has where others have one, and how many documents it may have under way.
 
-        What isn't said stays. Raises `RequestInvalid`.
+        What isn't said stays; returns what holds then. Raises `RequestInvalid`, and `ProjectNotFound`.
         """
-        if (weight is not None and weight <= 0) or (max_open_documents is not None and max_open_documents < 0):
+        if (weight is not None and not 0 < weight < inf) or (max_open_documents is not None and max_open_documents < 0):
             raise RequestInvalid("A weight must be more than 0, and a number of documents no less than 0.")
         said = {"weight": weight, "max_open_documents": max_open_documents}
         changes = {name: value for name, value in said.items() if value is not None}
-        if not changes:
-            return
         async with self.sessions.begin() as session:
-            project_id = await ensure_project(session, project)
-            await session.execute(update(projects).where(projects.c.id == project_id).values(changes))
-            draft = EventDraft(EventType.ACTION, changes, code="project_limits_changed")
-            await events.note(session, draft, project_id=project_id)
+            if changes:
+                project_id = await _change_project(session, project, changes)
+                draft = EventDraft(EventType.ACTION, changes, code="project_limits_changed")
+                await events.note(session, draft, project_id=project_id)
+            held = select(projects.c.weight, projects.c.max_open_documents).where(projects.c.name == project)
+            row = (await session.execute(held)).one_or_none()
+        if row is None:
+            raise ProjectNotFound
+        return ProjectLimits(*row)
 
 
 _READ = select(keys, projects.c.name.label("project")).join(projects, projects.c.id == keys.c.project_id)
@@ -118,6 +131,14 @@ _READ = select(keys, projects.c.name.label("project")).join(projects, projects.c
 def _read(row: Any) -> KeyRead:
     terms = KeyTerms(row.requests_per_second, row.request_burst, row.expires_at)
     return KeyRead(row.id, row.project, row.name, row.prefix, terms, row.created_at, row.revoked_at)
+
+
+async def _change_project(session: AsyncSession, project: str, changes: Mapping[str, Any]) -> UUID:
+    change = update(projects).where(projects.c.name == project).values(changes).returning(projects.c.id)
+    project_id: UUID | None = await session.scalar(change)
+    if project_id is None:
+        raise ProjectNotFound
+    return project_id
 
 
 async def _find(session: AsyncSession, key: str) -> KeyRead:

@@ -1,6 +1,6 @@
 """All that is looked for, one thing after the other."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from app.knowledge.reprocessing import Reprocessing
@@ -18,7 +18,7 @@ WINDOW = 200
 """Jobs that are rung for at once; the sweep rings for the rest."""
 
 
-async def survey(resources: Resources, which: Failed) -> AsyncIterator[Defect]:
+async def survey(resources: Resources, which: Failed) -> AsyncGenerator[Defect, None]:
     """Every defect there is, as it is found; nothing is changed. Memory doesn't grow with how many there are."""
     for finder in _finders(resources, which):
         async with aclosing(finder):

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from app.config import Settings
-from app.errors import KeyNotFound, RequestInvalid
+from app.errors import KeyNotFound, ProjectNotFound, RequestInvalid
 from app.events import Event, EventType
 from app.projects.keys import Keys, KeyTerms
 from tests.api.running import client_with, problem_of
@@ -116,6 +116,9 @@ async def test_terms_that_no_key_can_have_are_refused(bench: Bench, terms: KeyTe
 async def test_a_project_may_have_limits_of_its_own(bench: Bench, settings: Settings) -> None:
     """They count from the next look at the key on."""
     keys = Keys(bench.tools.sessions)
+    with pytest.raises(ProjectNotFound):
+        await keys.limit_project("default", weight=2)
+    await bench.rows.project()
     with pytest.raises(RequestInvalid):
         await keys.limit_project("default", weight=0)
     await keys.limit_project("default", weight=2, max_open_documents=0)

@@ -46,7 +46,7 @@ def test_every_operation_is_named_and_told(document: Document) -> None:
     for path, method, operation in operations(document):
         assert method in METHODS, path
         assert re.fullmatch(
-            r"(submit|import|get|list|summarize|stream|search|cancel|retry|reprocess|merge|split|erase"
+            r"(submit|check|import|get|list|summarize|stream|search|cancel|retry|reprocess|merge|split|erase"
             r"|begin|complete|abort|create|change|delete|test|rotate|redeliver)(_[a-z]+)+",
             operation["operationId"],
         )
@@ -175,6 +175,7 @@ def said_to(operation: str, given: dict[str, Any]) -> dict[str, Any]:
         "complete_upload": {},
         "retry_jobs": {"code": ["nothing"]},
         "submit_batch": {"documents": [{"document_id": str(given["document_id"])}]},
+        "check_batch": {"priority": "high"},
         "create_webhook": {"url": "https://hooks.example.com/quire"},
         "change_webhook": {"enabled": True},
     }
