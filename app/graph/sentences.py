@@ -15,6 +15,9 @@ _END = re.compile(
     r"(?P<stop>[.?!][\"”’')\]]{0,2})\s+(?=[\"“‘'(\[]?[A-Z0-9§])|(?P<break>(?<![ \t])[ \t]*\n(?:[ \t]+\n)*\n?)|(?P<page>\f)"
 )
 _FOLLOWS = re.compile(r"[ \t]*(\S?)")
+_ITEM_ENDS = re.compile(r";(?: and| or)?$")
+_ITEM = re.compile(r"[ \t]*\((?:[a-z]{1,3}|\d{1,2})\)\s")
+"""Of a list in one sentence each item is told by itself."""
 _ABBREVIATED = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Hon|Prof|Rev|Sgt|Lt|Capt|Gov|Sen|Rep|Jr|Sr|Esq|St|No|Nos|Inc|Corp|Co|Ltd|Bros|Ass'n|Dep't|vs?|cf|"
     r"al|seq|Id|Ex|Exh|Dkt|Doc|Art|Sec|Ch|Cl|Para|Fed|Civ|Crim|App|Evid|Bankr|Supp|Cir|Dist|Div|Ct|Cl|Rptr|Rev|Stat|Ann|"
@@ -73,5 +76,7 @@ def _is_end(text: str, match: re.Match[str], begun: int) -> bool:
     if match.end() - begun > LONGEST or "\n\n" in match["break"]:
         return True
     line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()].strip()
+    if _ITEM_ENDS.search(line) and _ITEM.match(text, match.end()):
+        return True
     follows = _FOLLOWS.match(text, match.end())
     return not (len(line) >= FULL_LINE or _GOES_ON.search(line) or (follows and follows[1].islower()))

@@ -43,6 +43,10 @@ def split(text: str) -> list[str]:
             "a line of running text that is longer than most\n \n\nAnother begins.",
             ["a line of running text that is longer than most", "Another begins."],
         ),
+        (
+            "He must,\n(a)\nuse the keys that were given to him; and\n  (b)\nsell them.",
+            ["He must,\n(a)\nuse the keys that were given to him; and", "(b)\nsell them."],
+        ),
         ("one\ftwo", ["one", "two"]),
         ("", [""]),
     ],
