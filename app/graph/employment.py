@@ -87,6 +87,11 @@ _SHOWN = (
         rf"(?P<t>⟦o\d+⟧)(?:\s\([^()⟦⟧\n]{{1,20}}\))?[^\S\n]*\n\s*{_ONE},?\s+(?:[A-Z][\w-]+\s+){{0,3}}{_POSTS}[^\S\n]*$",
         0.75,
     ),
+    rule(
+        RelationType.EMPLOYED_BY,
+        rf"(?P<t>⟦o\d+⟧)(?:\s\([^()⟦⟧\n]{{1,20}}\))?,?\s+(?:Attn|ATTN|Attention|ATTENTION)\b[.:]*\s+{_ONE}",
+        0.6,
+    ),
 )
 
 EMPLOYMENT = (*_SAID, _IMPLIED, *_SHOWN)

@@ -133,6 +133,11 @@ def said(text: str, relation: RelationType) -> set[tuple[str, str]]:
             RelationType.EMPLOYED_BY,
             {("ann roe", "harbour board")},
         ),
+        (
+            "{organization:Harbour Board}\nAttn: {person:Ann Roe}\n{address:12 Main St, Troy, NY 12180}",
+            RelationType.EMPLOYED_BY,
+            {("ann roe", "harbour board")},
+        ),
         ("{organization:Acme} is headquartered in {place:Troy}.", RelationType.LOCATED_IN, {("acme", "troy")}),
         (
             "{organization:Acme Inc.}\n{address:12 Main St, Troy, NY 12180}",
