@@ -11,8 +11,13 @@ from itertools import combinations, pairwise
 
 from app.entities.mentions import EntityType, Mention, Passage
 from app.entities.neighbours import neighbourhoods
-from app.graph.rules import LETTERS, Match, RelationType, matches
+from app.graph.antecedents import Antecedent
+from app.graph.captions import caption
+from app.graph.masking import masked
+from app.graph.parties import caption_rules
+from app.graph.rules import RULES, Match, matches
 from app.graph.sentences import Sentences, sentences
+from app.graph.wording import RelationType, Rule
 
 __all__ = ["MOST_EVIDENCE", "Edge", "Evidence", "LinkedMention", "RelationReader", "RelationType", "joined"]
 
@@ -62,6 +67,8 @@ class Evidence:
     end: int
     page: int
     weight: float
+    text: str
+    """What it says, on one line: without what stands in that range and is kept apart (the numbers of pleading paper)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +101,24 @@ class RelationReader:
     """Reads a document's passages in order, a batch at a time; what it remembers is bounded.
 
     It remembers the document's own case number, which stands in the caption and is what later parties and citations
-    belong to.
+    belong to. The first passages that it is given are the document's first, unless it is given the case.
     """
 
     case: Hashable | None = None
     """The entity of the document's own case number: the first that is named. Give it to go on in a document's middle."""
     _waiting: list[Edge] = field(default_factory=list)
+    _has_begun: bool = False
+    _antecedent: Antecedent = field(default_factory=Antecedent)
 
     def read(self, passages: Sequence[Passage], mentions: Iterable[LinkedMention]) -> list[Edge]:
         """The edges of these passages, one for each pair of entities, type and role. `mentions` are those of the passages."""
         linked = sorted(mentions, key=lambda each: each.mention.start)
+        title = caption(passages) if self.case is None and not self._has_begun else None
+        self._has_begun = self._has_begun or bool(passages)
         if self.case is None:
             numbers = (each.entity for each in linked if each.mention.type is EntityType.CASE_NUMBER)
             self.case = next(numbers, None)
-        edges = [edge for passage, _ in neighbourhoods(passages) for edge in _edges(passage, _within(passage, linked))]
+        edges = list(self._edges(passages, linked, title))
         if self.case is None:
             waits = [edge for edge in edges if _CASE in (edge.source, edge.target)]
             self._waiting = [*self._waiting, *waits][:MOST_WAITING]
@@ -115,6 +126,24 @@ class RelationReader:
         else:
             edges, self._waiting = [_of_case(edge, self.case) for edge in [*self._waiting, *edges]], []
         return joined(edge for edge in edges if edge.source != edge.target)
+
+    def _edges(
+        self, passages: Sequence[Passage], linked: Sequence[LinkedMention], title: Passage | None
+    ) -> Iterator[Edge]:
+        """All edges of the passages; of the caption as a whole, the parties that no passage of it shows by itself."""
+        of_title = [] if title is None else list(_of_caption(title, _within(title, linked)))
+        known = set()
+        for edge in of_title:
+            self._antecedent.add(edge.source)
+        for passage, _ in neighbourhoods(passages):
+            within = _within(passage, linked)
+            people = [each.entity for each in within if each.mention.type is EntityType.PERSON]
+            for edge in _edges(passage, within, self._antecedent.of(people)):
+                if edge.type is RelationType.PARTY_TO:
+                    known.add(edge.source)
+                    self._antecedent.add(edge.source)
+                yield edge
+        yield from (edge for edge in of_title if edge.source not in known)
 
 
 def joined(edges: Iterable[Edge]) -> list[Edge]:
@@ -162,48 +191,64 @@ def _within(passage: Passage, linked: Sequence[LinkedMention]) -> list[LinkedMen
     ]
 
 
-def _edges(passage: Passage, linked: Sequence[LinkedMention]) -> Iterator[Edge]:
-    """All edges of a passage, one for each place that says so."""
-    ranges = [(each.mention.start - passage.start, each.mention.end - passage.start) for each in linked]
+def _edges(passage: Passage, linked: Sequence[LinkedMention], person: Hashable | None) -> Iterator[Edge]:
+    """All edges of a passage, one for each place that says so; `person` is whom it is speaking of."""
+    ranges = _ranges(passage, linked)
     told = sentences(passage.text, ranges)
     related = set()
-    for match in matches(_masked(passage, linked, ranges)):
-        for edge in _matched(match, passage, linked, ranges, told):
-            related.add(frozenset((edge.source, edge.target)))
-            yield edge
+    for edge in _ruled(passage, linked, told, RULES, person):
+        related.add(frozenset((edge.source, edge.target)))
+        yield edge
     for each, place in zip(linked, ranges, strict=True):
         if each.mention.type is EntityType.CITATION:
             yield _edge(RelationType.CITES, _CASE, each.entity, CITED, _evidence(passage, told, place, place, CITED))
     yield from _together(passage, linked, ranges, told, related)
 
 
-def _masked(passage: Passage, linked: Sequence[LinkedMention], ranges: Sequence[tuple[int, int]]) -> str:
-    """The passage with a sign for each mention; of mentions that overlap, the first."""
-    pieces, done = [], 0
-    for number, (each, (start, end)) in enumerate(zip(linked, ranges, strict=True)):
-        if start >= done:
-            pieces.append(f"{passage.text[done:start]}⟦{LETTERS[each.mention.type]}{number}⟧")
-            done = end
-    return "".join([*pieces, passage.text[done:]])
+def _of_caption(title: Passage, linked: Sequence[LinkedMention]) -> Iterator[Edge]:
+    """The parties in a caption; one that several rules find is told by the first of them."""
+    told = sentences(title.text, _ranges(title, linked))
+    known = set()
+    for edge in _ruled(title, linked, told, caption_rules(title.text)):
+        if edge.source not in known:
+            known.add(edge.source)
+            yield edge
+
+
+def _ruled(
+    passage: Passage,
+    linked: Sequence[LinkedMention],
+    told: Sentences,
+    rules: Sequence[Rule],
+    person: Hashable | None = None,
+) -> Iterator[Edge]:
+    """What some rules find in a passage, with the sentences that have the whole of it as evidence."""
+    names = [(each.mention.type, *place) for each, place in zip(linked, _ranges(passage, linked), strict=True)]
+    text = masked(passage.text, names)
+    for match in matches(text.text, [each.mention.text for each in linked], rules):
+        place = text.place(match.start), text.place(match.end)
+        yield from _matched(match, linked, _evidence(passage, told, place, place, match.weight), person)
+
+
+def _ranges(passage: Passage, linked: Sequence[LinkedMention]) -> list[tuple[int, int]]:
+    return [(each.mention.start - passage.start, each.mention.end - passage.start) for each in linked]
 
 
 def _matched(
-    match: Match,
-    passage: Passage,
-    linked: Sequence[LinkedMention],
-    ranges: Sequence[tuple[int, int]],
-    told: Sentences,
+    match: Match, linked: Sequence[LinkedMention], evidence: Evidence, person: Hashable | None
 ) -> Iterator[Edge]:
-    sides = [each for each in (match.sources, match.targets) if each is not None]
-    places = [ranges[number] for side in sides for number in side]
-    evidence = _evidence(passage, told, min(places), max(places), match.weight)
-    for source in _entities(match.sources, linked):
-        for target in _entities(match.targets, linked):
+    unnamed = person if match.type is RelationType.EMPLOYED_BY else _CASE
+    for source in _entities(match.sources, linked, unnamed):
+        for target in _entities(match.targets, linked, unnamed):
             yield _edge(match.type, source, target, match.weight, evidence, match.role)
 
 
-def _entities(numbers: Sequence[int] | None, linked: Sequence[LinkedMention]) -> list[Hashable]:
-    return [_CASE] if numbers is None else list(dict.fromkeys(linked[number].entity for number in numbers))
+def _entities(
+    numbers: Sequence[int] | None, linked: Sequence[LinkedMention], unnamed: Hashable | None
+) -> list[Hashable]:
+    if numbers is None:
+        return [] if unnamed is None else [unnamed]
+    return list(dict.fromkeys(linked[number].entity for number in numbers))
 
 
 def _together(
@@ -234,7 +279,7 @@ def _evidence(
     start, end = told.at(first[0], last[1])
     text = passage.text[start:end]
     start, end = start + len(text) - len(text.lstrip()), end - (len(text) - len(text.rstrip()))
-    return Evidence(passage.start + start, passage.start + end, passage.page, weight)
+    return Evidence(passage.start + start, passage.start + end, passage.page, weight, " ".join(text.split()))
 
 
 def _edge(

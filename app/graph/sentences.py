@@ -12,8 +12,12 @@ LONGEST = 2000
 """A longer sentence is none, but a table or a list without points, and is cut at a line's end."""
 
 _END = re.compile(
-    r"(?P<stop>[.?!][\"”’')\]]{0,2})\s+(?=[\"“‘'(\[]?[A-Z0-9§])|(?P<break>[ \t]*\n[ \t]*\n?)|(?P<page>\f)"
+    r"(?P<stop>[.?!][\"”’')\]]{0,2})\s+(?=[\"“‘'(\[]?[A-Z0-9§])|(?P<break>(?<![ \t])[ \t]*\n(?:[ \t]+\n)*\n?)|(?P<page>\f)"
 )
+_FOLLOWS = re.compile(r"[ \t]*(\S?)")
+_ITEM_ENDS = re.compile(r";(?: and| or)?$")
+_ITEM = re.compile(r"[ \t]*\((?:[a-z]{1,3}|\d{1,2})\)\s")
+"""Of a list in one sentence each item is told by itself."""
 _ABBREVIATED = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Hon|Prof|Rev|Sgt|Lt|Capt|Gov|Sen|Rep|Jr|Sr|Esq|St|No|Nos|Inc|Corp|Co|Ltd|Bros|Ass'n|Dep't|vs?|cf|"
     r"al|seq|Id|Ex|Exh|Dkt|Doc|Art|Sec|Ch|Cl|Para|Fed|Civ|Crim|App|Evid|Bankr|Supp|Cir|Dist|Div|Ct|Cl|Rptr|Rev|Stat|Ann|"
@@ -68,8 +72,11 @@ def _is_end(text: str, match: re.Match[str], begun: int) -> bool:
         return True
     if match["stop"]:
         return not (match["stop"] == "." and _ABBREVIATED.search(text[max(match.start() - 24, 0) : match.start() + 1]))
-    if match.end() - begun > LONGEST or match["break"].count("\n") > 1:
+    # A line of blanks is one whose number or other column is kept apart: only a line without anything ends a paragraph.
+    if match.end() - begun > LONGEST or "\n\n" in match["break"]:
         return True
     line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()].strip()
-    follows = text[match.end() : match.end() + 1]
-    return not (len(line) >= FULL_LINE or _GOES_ON.search(line) or follows.islower())
+    if _ITEM_ENDS.search(line) and _ITEM.match(text, match.end()):
+        return True
+    follows = _FOLLOWS.match(text, match.end())
+    return not (len(line) >= FULL_LINE or _GOES_ON.search(line) or (follows and follows[1].islower()))

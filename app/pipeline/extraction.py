@@ -49,11 +49,6 @@ class Places:
         touched = [(begins, page) for begins, ends, page in self._pages if begins < end and start < ends]
         return [box for begins, page in touched for box in boxes_of_parts(self._located(page, begins), start, end)]
 
-    def text(self, start: int, end: int) -> str:
-        """What stands in a range, as far as its pages are still here."""
-        touched = [(begins, page.text) for begins, ends, page in self._pages if begins < end and start < ends]
-        return " ".join(text[max(start - begins, 0) : end - begins] for begins, text in touched)
-
     def _located(self, page: PageContent, begins: int) -> list[Part]:
         if page.number not in self._parts:
             self._parts[page.number] = located(page, begins)

@@ -129,7 +129,7 @@ def _drafts(edges: Iterable[Edge], batch: PassageBatch) -> Iterable[EdgeDraft]:
             weight=edge.weight,
             evidence=[
                 {
-                    "sentence": _sentence(batch, each.start, each.end),
+                    "sentence": each.text,
                     "page": each.page,
                     "start": each.start,
                     "end": each.end,
@@ -139,16 +139,6 @@ def _drafts(edges: Iterable[Edge], batch: PassageBatch) -> Iterable[EdgeDraft]:
                 for each in edge.evidence
             ],
         )
-
-
-def _sentence(batch: PassageBatch, start: int, end: int) -> str:
-    """What the sentence says, on one line; of one on earlier pages, as the page has it."""
-    inside = (each for each in batch.passages if each.start <= start and end <= each.start + len(each.text))
-    passage = next(inside, None)
-    said = (
-        batch.places.text(start, end) if passage is None else passage.text[start - passage.start : end - passage.start]
-    )
-    return " ".join(said.split())
 
 
 def _stands_in(passage: Passage, linked: Linked) -> bool:

@@ -28,6 +28,25 @@ def split(text: str) -> list[str]:
             "a line of running text that is longer than most\ngoes on here. End.",
             ["a line of running text that is longer than most\ngoes on here.", "End."],
         ),
+        # Where the numbers of pleading paper stood, there are blanks; an empty line is one between paragraphs.
+        (
+            "The court finds that the carrier had notice\n  \n \nof the claim, and had it before May.\n \n  It erred.",
+            ["The court finds that the carrier had notice\n  \n \nof the claim, and had it before May.", "It erred."],
+        ),
+        ("It has met\n  \n   with him. End.", ["It has met\n  \n   with him.", "End."]),
+        ("ORDER\n \n \nThe motion is denied.", ["ORDER", "The motion is denied."]),
+        (
+            "a line of running text that is longer than most\n\nAnother begins. End.",
+            ["a line of running text that is longer than most", "Another begins.", "End."],
+        ),
+        (
+            "a line of running text that is longer than most\n \n\nAnother begins.",
+            ["a line of running text that is longer than most", "Another begins."],
+        ),
+        (
+            "He must,\n(a)\nuse the keys that were given to him; and\n  (b)\nsell them.",
+            ["He must,\n(a)\nuse the keys that were given to him; and", "(b)\nsell them."],
+        ),
         ("one\ftwo", ["one", "two"]),
         ("", [""]),
     ],

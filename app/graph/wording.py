@@ -1,0 +1,82 @@
+"""What a rule is: a pattern over a text in which each name is one sign, and what such patterns are made of.
+
+A masked text has `⟦p0⟧` for the first mention, if a person's; the letters are those of `LETTERS`. A rule's group `s` holds
+the edge's sources and `t` its targets, each one sign or a list of them; `role` is a party's.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.entities.mentions import EntityType
+
+
+class RelationType(StrEnum):
+    """How one entity stands to another, in the direction from source to target."""
+
+    PARTY_TO = "party_to"
+    """A person or organisation to a case number; the role says on which side."""
+    REPRESENTS = "represents"
+    """Counsel, or a law firm, to its client."""
+    EMPLOYED_BY = "employed_by"
+    LOCATED_IN = "located_in"
+    DATED = "dated"
+    """A case, or what happened to a person or an organisation, to a date."""
+    AMOUNT_OF = "amount_of"
+    """Money to whom or what it is owed, paid or insured for."""
+    CITES = "cites"
+    """A case number (the document's own) to a citation."""
+    CO_OCCURS = "co_occurs"
+    """Both are named in one sentence: the weakest."""
+
+
+LETTERS = {
+    EntityType.PERSON: "p",
+    EntityType.ORGANIZATION: "o",
+    EntityType.PLACE: "l",
+    EntityType.DATE: "d",
+    EntityType.MONEY: "m",
+    EntityType.CITATION: "c",
+    EntityType.CASE_NUMBER: "n",
+    EntityType.EMAIL: "e",
+    EntityType.PHONE: "t",
+    EntityType.ADDRESS: "a",
+}
+SIGN = re.compile(r"⟦[a-z](\d+)⟧")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A pattern that says that a relation holds, and how likely that is (by judgement, not by measurement)."""
+
+    type: RelationType
+    pattern: re.Pattern[str]
+    weight: float
+    role: str | None = None
+    """The side that a party is on wherever this holds; otherwise the pattern's group `role` says it."""
+    target: re.Pattern[str] | None = None
+    """What the names of the targets must have in them."""
+
+
+ONE = r"⟦[po]\d+⟧"
+"""One person or organisation."""
+LIST = rf"{ONE}(?:(?:\s*[,;]|\s+and|\s*[,;]\s+and|\s*&)\s*{ONE}){{0,40}}"
+PARTY = (
+    r"(?:[Cc]ross-|[Tt]hird-[Pp]arty |[Cc]ounter-?)?(?:[Pp]laintiff|[Dd]efendant|[Aa]ppellant|[Aa]ppellee|[Pp]etitioner|"
+    r"[Rr]espondent|[Cc]laimant|[Dd]ebtor|[Ii]ntervenor|[Mm]ovant)"
+)
+_SHOUTED = r"(?:PLAINTIFF|DEFENDANT|APPELLANT|APPELLEE|PETITIONER|RESPONDENT|CLAIMANT|DEBTOR|INTERVENOR|MOVANT)"
+SIDE = rf"(?:[\w-]+-)?(?:{PARTY}|{_SHOUTED})(?:s|S)?(?:\s?[—–/-]\s?(?:{PARTY}|{_SHOUTED})(?:s|S)?)?"
+"""Which side a party is on, as captions and counsel say it."""
+
+
+def rule(
+    relation: RelationType,
+    pattern: str,
+    weight: float,
+    *,
+    role: str | None = None,
+    target: re.Pattern[str] | None = None,
+) -> Rule:
+    """A rule of the pattern that is written so."""
+    return Rule(relation, re.compile(pattern, re.MULTILINE), weight, role, target)
