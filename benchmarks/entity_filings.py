@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 
 from app.entities.mentions import EntityType, Mention, Passage
-from app.ocr.blocks import PageAssembler
+from app.ocr.blocks import PageAssembler, PageText
 from app.text.lines import PageContent
 from app.text.passages import PassageReader
 from app.textract_server.kinds import DocumentKind
@@ -61,7 +61,8 @@ def pipeline_filings(corpus: Path) -> Iterator[Filing]:
 
 def _pages(path: Path) -> list[PageContent]:
     found = inspect_document(DocumentFile(path, DocumentKind.PDF))
-    assembler, pages = PageAssembler(), []
+    assembler = PageAssembler()
+    pages: list[PageText] = []
     for number in range(1, found.page_count + 1):
         packed = read_page(PageRequest(found.file, number, numbered=True, limits=ReadingLimits())).packed
         pages += assembler.add([orjson.loads(row) for row in zlib.decompress(packed).split(b"\n")])
