@@ -58,6 +58,7 @@ ALWAYS_CAPITAL = frozenset(
         "SR",
         "DBA",
         "DVA",
+        "LEXIS",
         "PA",
     ]
 )

@@ -66,6 +66,41 @@ def test_a_citation_ends_with_its_year() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("See FED. R. CIV. P. 12(b)(6); the motion", "Fed. R. Civ. P. 12(b)(6)"),
+        ("under Federal rules of civil procedure 26(a)", "Fed. R. Civ. P. 26(a)"),
+        ("an agent. TEX. INS. CODE § 4001.003(1)(B). It", "Tex. Ins. Code § 4001.003"),
+        ("an agent. Tex. Ins. Code Ann. § 4001.003(1)(B). It", "Tex. Ins. Code § 4001.003"),
+        ("by Cal. Lab. Code § 226(a) it", "Cal. Lab. Code § 226"),
+        ("TEX. BUS. & COM. CODE § 17.46 says", "Tex. Bus. & Com. Code § 17.46"),
+        ("MO. REV. STAT. § 565.021 says", "Mo. Rev. Stat. § 565.021"),
+    ],
+)
+def test_rules_and_codes_in_any_casing(text: str, form: str) -> None:
+    assert [normal for _, normal in said(text, EntityType.CITATION, names=False)] == [form]
+
+
+def test_a_short_citation_is_told_as_the_case_that_was_cited_in_full() -> None:
+    passages = [
+        Passage("Orrin v. Pell, 556 U.S. 662, 678 (2009), controls.", 0, 1),
+        Passage("Pell, 556 U.S. at 680, says so; Vane, 557 U.S. at 12, does not.", 4000, 2),
+    ]
+    found = [
+        [each.normal for each in those if each.type is EntityType.CITATION] for those in read(passages, names=False)
+    ]
+    assert found == [["556 U.S. 662"], ["556 U.S. 662", "557 U.S. at 12"]]
+
+
+@pytest.mark.parametrize("signal", ["See ", "See also ", "It held so. ", ""])
+def test_a_cases_name_goes_on_before_a_short_word(signal: str) -> None:
+    cited = "Marrow Hosp. Port Lavell, L.P. v. Gray Cross of Ga., Inc., 892 F.3d 719, 726 (5th Cir. 2018)"
+    text = f"{signal}{cited}. So it is."
+    assert said(text, EntityType.CITATION) == [(cited, "892 F.3d 719")]
+    assert said(text, EntityType.PERSON, EntityType.PLACE, EntityType.ORGANIZATION) == []
+
+
 def test_emails_phones_and_addresses() -> None:
     text = "815 Walnut Street, Floor 9\nPhiladelphia, PA 19107\nTel: (215) 922-4410\njo.roe@roelaw.example.com"
     assert [form for _, form in said(text, EntityType.ADDRESS, names=False)] == [
