@@ -3,6 +3,7 @@
 import pytest
 
 from app.entities.mentions import EntityType, Passage
+from app.entities.not_names import LONGEST_NAME
 from app.entities.reading import read
 
 Said = tuple[str, str]
@@ -156,3 +157,111 @@ def test_words_of_the_trade_name_nobody() -> None:
 def test_passages_without_words_mention_nothing() -> None:
     assert read([Passage("", 0, 1), Passage(" \n\f", 5, 2), Passage("____ 12", 20, 3)]) == [[], [], []]
     assert read([]) == []
+
+
+NAMES = (EntityType.PERSON, EntityType.ORGANIZATION, EntityType.PLACE)
+
+
+def test_a_form_to_fill_in_is_no_caption() -> None:
+    text = (
+        "Please enter my appearance (select one):\n_____Pro Se\n_____As counsel for:\n✔\nMarrow Contracting Group\n"
+        "_______________________________\nName of party\nI am, or the party I represent is (select one):\n"
+        "_____Petitioner _____Respondent _____Amicus curiae _____Cross Appellant\n_____Appellant _____Appellee\n✔\n"
+        "_____Intervenor\n"
+    )
+    assert said(text, *NAMES) == [("Marrow Contracting Group", "marrow contracting group")]
+
+
+def test_no_organization_is_as_long_as_several_lines() -> None:
+    text = f"{'Marrow Harbor Supply and Contracting ' * 3}of the Northern Counties Group,\nPlaintiff,\nv.\nAnn Roe,\nDefendant.\n"
+    assert all(len(name) <= LONGEST_NAME for name, _ in said(text, EntityType.ORGANIZATION))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("told Ms. St. Clair that she", "St. Clair"),
+        ("told Mr. van Dyke that he", "van Dyke"),
+        ("told Mr. de la Cruz that he", "de la Cruz"),
+        ("told Ms. Marrow that she", "Marrow"),
+        ("told Mr. Paul Marrow that he", "Paul Marrow"),
+    ],
+)
+def test_a_family_name_begins_with_its_particle(text: str, name: str) -> None:
+    assert [written for written, _ in said(text, EntityType.PERSON)] == [name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He did not ask for it. Id. Moreover, he was told of it.",
+        "Standard of Review\nThe standard is known to all.",
+        "B. Promissory Estoppel\nThe claim of promissory estoppel fails.",
+        "DC Docket #: 17-cv-6761\nDC Judge: unknown",
+        "ORDERED on this day.\nUNITED STATES DISTRICT JUDGE",
+        "She entered a Pellworth plea to one charge.",
+        "13. TAXES AND CONTRIBUTIONS. All taxes are paid by the seller, with all contributions that are due.",
+        "22. REBATES, KICKBACKS OR OTHER UNLAWFUL CONSIDERATION. The Seller warrants it.",
+        "IN WITNESS WHEREOF, the parties have signed it.",
+        "a limit of two million for each case (CSL), and retentions by the insured (SIR) required.",
+        "The Deceptive Trade Practices Act and the Labor Code apply.",
+        "See the Acknowledgment and Notice of Appearance Form, and the Guide for Pro Se Petitioners.",
+        "pursuant to 5th Circuit Rule 47.5, it holds.",
+        "the other case was Cole v. State, and so is this one.",
+    ],
+)
+def test_headings_laws_and_papers_name_nobody(text: str) -> None:
+    assert said(text, *NAMES) == []
+
+
+def test_a_case_by_one_partys_name_is_no_place() -> None:
+    text = (
+        "See Strickland v. Washington, 466 U.S. 668, 687 (1984). The claim fails either prong of Strickland, "
+        "and the court in Strickland said no more. The office is in Georgia."
+    )
+    assert said(text, *NAMES) == [("Georgia", "georgia")]
+
+
+def test_what_an_organization_owns_is_not_of_its_name() -> None:
+    text = "Tidewell Mutual, Inc. (“Tidewell”) wrote it. He copied Tidewell’s Ledger, and Driver’s Services, Inc. paid."
+    assert [form for _, form in said(text, EntityType.ORGANIZATION)] == [
+        "tidewell mutual",
+        "tidewell",
+        "tidewell",
+        "driver services",
+    ]
+
+
+def test_who_is_defined_at_once_is_somebody_whatever_the_words() -> None:
+    text = "The lease is with Common Harbor Supply (“Harbor”). There is a common supply of boats in every harbor."
+    assert ("Harbor", "harbor") in said(text, EntityType.ORGANIZATION)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (
+            "between the GREY\nHARBOR COUNTY REGIONAL TRANSPORT COMMISSION, and",
+            "grey harbor county regional transport commission",
+        ),
+        ("MARROW FREIGHT\nSERVICES,\nPlaintiff,\nv.\nAnn Roe,\nDefendant.", "marrow freight services"),
+        ("Appeal from the Court of Workers’\nCompensation Claims", "court of workers compensation claims"),
+        ("from the Circuit Court of Alder County, Missouri, to", "circuit court of alder county missouri"),
+        ("under U.S. General Service Administration rules", "united states general service administration"),
+        ("a judge of the SDNY held", "sdny"),
+    ],
+)
+def test_names_over_lines_and_with_their_places(text: str, form: str) -> None:
+    assert [normal for _, normal in said(text, EntityType.ORGANIZATION)] == [form]
+
+
+def test_a_courthouse_is_a_place_and_a_states_bar_is_none() -> None:
+    text = "held at the Edna Marrow U.S. Courthouse today. Georgia Bar No. 462110 is hers."
+    assert said(text, EntityType.PLACE) == [("Edna Marrow U.S. Courthouse", "edna marrow us courthouse")]
+
+
+def test_an_address_stands_where_it_is_however_many_blanks_are_before_it() -> None:
+    [mentions] = read(
+        [Passage("(ADDRESS)  ____  ____  Fiscal Officer  ,\n47 Orchard Lane,  Concord,  NH 03301", 0, 1)], names=False
+    )
+    assert [each.text for each in mentions if each.type is EntityType.ADDRESS] == ["47 Orchard Lane, Concord, NH 03301"]
