@@ -1,8 +1,9 @@
-"""Cases by one party's name: once `Orrin v. Pell` is cited, `Pell` is that case, and neither a place nor a person."""
+"""Cases by one party's name: where `Orrin v. Pell` or `Pell, 556 U.S. at 12` is cited, `Pell` is that case, and no person."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from app.entities.citations import SHORT
 from app.entities.finding import Found
 from app.entities.mentions import EntityType
 from app.entities.places import COUNTRIES, STATES
@@ -10,6 +11,8 @@ from app.entities.readable import Readable
 from app.entities.words_of_law import is_generic
 
 _PARTIES = re.compile(r"(?P<one>\w[\w'’-]+),? v\.? (?P<other>\w[\w'’-]+),? \d")
+_BEFORE_SHORT = re.compile(r"\b(?P<one>[A-Z][\w'’-]+),\s$")
+_REACH = 40
 _PLACES = frozenset([*STATES.values(), *COUNTRIES.values()])
 _NAMES = frozenset({EntityType.PERSON, EntityType.ORGANIZATION, EntityType.PLACE})
 
@@ -32,7 +35,12 @@ def _is_name(found: Found, source: str) -> bool:
 def _cases(text: str, found: Iterable[Found]) -> Iterator[str]:
     for each in found:
         if each.type is EntityType.CITATION:
-            parties = _PARTIES.match(text, each.start, each.end)
+            is_short = each.confidence == SHORT
+            parties = (
+                _BEFORE_SHORT.search(text, max(each.start - _REACH, 0), each.start)
+                if is_short
+                else _PARTIES.match(text, each.start, each.end)
+            )
             for name in parties.groups() if parties is not None else ():
                 if name.lower() not in _PLACES and not is_generic(name):
                     yield name

@@ -24,7 +24,8 @@ _PAPER = re.compile(
     r"Standards?|Types?|Points?|Table|Scope|Proofs?|Causes?)(?: (?:of|for|to|on|in|and) .*)?$"
 )
 _NOT_OF_A_NAME = re.compile(
-    r"\s(?:v|vs)\.?\s|^(?:Id|Ibid|Supra|Infra|Cf)\b|[✔✓☐☑☒□■]|\((?:select|check) |:\s", re.IGNORECASE
+    r"\s(?:v|vs)\.?\s|^(?:Id|Ibid|Supra|Infra|Cf)\b|\.\s(?:App|Ct|Cir|Crim|Supp|Rptr|Super)\b\.?$|[✔✓☐☑☒□■]|\((?:select|check) |:\s",
+    re.IGNORECASE,
 )
 _LISTED = re.compile(r"(?:[A-Z]|[IVX]{1,5}|\d{1,2})[.)]\s")
 _FOLLOWED = re.compile(

@@ -173,7 +173,8 @@ def test_a_form_to_fill_in_is_no_caption() -> None:
 
 
 def test_no_organization_is_as_long_as_several_lines() -> None:
-    text = f"{'Marrow Harbor Supply and Contracting ' * 3}of the Northern Counties Group,\nPlaintiff,\nv.\nAnn Roe,\nDefendant.\n"
+    columns = "Marrow Harbor Supply Contracting Northern Counties Grand Harbor Supply Contracting Northern Counties Fishing Group"
+    text = f"{columns},\nPlaintiff,\nv.\nAnn Roe,\nDefendant.\n"
     assert all(len(name) <= LONGEST_NAME for name, _ in said(text, EntityType.ORGANIZATION))
 
 
@@ -194,7 +195,7 @@ def test_a_family_name_begins_with_its_particle(text: str, name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "He did not ask for it. Id. Moreover, he was told of it.",
+        "Id. Moreover, the motion court found that Movant knew of it.",
         "Standard of Review\nThe standard is known to all.",
         "B. Promissory Estoppel\nThe claim of promissory estoppel fails.",
         "DC Docket #: 17-cv-6761\nDC Judge: unknown",
@@ -207,7 +208,8 @@ def test_a_family_name_begins_with_its_particle(text: str, name: str) -> None:
         "The Deceptive Trade Practices Act and the Labor Code apply.",
         "See the Acknowledgment and Notice of Appearance Form, and the Guide for Pro Se Petitioners.",
         "pursuant to 5th Circuit Rule 47.5, it holds.",
-        "the other case was Cole v. State, and so is this one.",
+        "with which a [movant] pled guilty.” Cole v. State, 859 8.W.2d 715, 717 (Mo. App.\nE.D. 1993).",
+        "Cole v. State, 859 S. W.Zd 715, 717 (Mo. App.",
     ],
 )
 def test_headings_laws_and_papers_name_nobody(text: str) -> None:
@@ -220,6 +222,7 @@ def test_a_case_by_one_partys_name_is_no_place() -> None:
         "and the court in Strickland said no more. The office is in Georgia."
     )
     assert said(text, *NAMES) == [("Georgia", "georgia")]
+    assert said("Wooden, 12 S.W.3d at 5, is another. The claim fails under Wooden too.", *NAMES) == []
 
 
 def test_what_an_organization_owns_is_not_of_its_name() -> None:
