@@ -56,7 +56,7 @@ class Filing:
 def pipeline_filings(corpus: Path) -> Iterator[Filing]:
     """The filings of the labelled set; those that are scanned are read by the engine."""
     for labelled in public_filings(corpus):
-        yield _filing(labelled, _pages(corpus / "documents" / "legal" / labelled.name))
+        yield filing_of(labelled, _pages(corpus / "documents" / "legal" / labelled.name))
 
 
 def _pages(path: Path) -> list[PageContent]:
@@ -72,7 +72,8 @@ def _pages(path: Path) -> list[PageContent]:
     ]
 
 
-def _filing(labelled: Labelled, pages: Sequence[PageContent]) -> Filing:
+def filing_of(labelled: Labelled, pages: Sequence[PageContent]) -> Filing:
+    """A labelled stretch, found again on the pages of its document."""
     text = "\n".join(page.text for page in pages)
     reader = PassageReader()
     stretches = [*(each for page in pages for each in reader.add(page)), *reader.finish()]
