@@ -1,6 +1,7 @@
 """(K4) Entities: precision and recall by type, on passages written for it and on public court filings labelled by hand.
 
-A mention counts as right where its type and its text are those of a label, spaces, articles and titles aside; as touching
+The filings are read twice: each labelled stretch as one passage, from the corpus's own text of it; and as the pipeline reads
+them, from the pages of the document in its own passages. A mention counts as right where its type and its text are those of a label, spaces, articles and titles aside; as touching
 where it has a label's type and a part of its range.
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from app.entities.local_extractor import LocalExtractor
 from app.entities.mentions import EntityExtractor, EntityType, Mention, Passage
+from benchmarks.entity_filings import Filing, pipeline_filings
 from benchmarks.entity_labels import Label, Labelled, our_passages, public_filings
 
 TELL_MISSES = "ENTITY_MISSES"
@@ -40,7 +42,7 @@ class Counts:
 
 
 async def run() -> None:
-    """Print both tables."""
+    """Print all tables."""
     print("\n(K4) entities: precision and recall by type")
     extractor = LocalExtractor()
     try:
@@ -49,7 +51,8 @@ async def run() -> None:
         if corpus is None:
             print("  public court filings: skipped, for they need QUIRE_CORPUS")
             return
-        await _tell("public court filings", public_filings(Path(corpus)), extractor)
+        await _tell("public court filings, a stretch as one passage", public_filings(Path(corpus)), extractor)
+        await _tell_pipeline(list(pipeline_filings(Path(corpus))), extractor)
     finally:
         await extractor.aclose()
 
@@ -61,6 +64,24 @@ async def _tell(title: str, texts: Sequence[Labelled], extractor: EntityExtracto
     seconds = time.perf_counter() - began
     characters = sum(len(text.text) for text in texts)
     print(f"  {title}: {len(texts)} texts, {characters:,} characters, {characters / seconds:,.0f} a second")
+    _tell_counts(texts, found)
+
+
+async def _tell_pipeline(filings: Sequence[Filing], extractor: EntityExtractor) -> None:
+    """The stretches of the filings, found in the whole documents as the pipeline reads them."""
+    found = [
+        filing.of_stretch([mention for those in await extractor.extract(filing.passages) for mention in those])
+        for filing in filings
+    ]
+    print(
+        f"  public court filings as the pipeline reads them: {len(filings)} documents; "
+        f"{sum(each.not_read for each in filings)} of the labels are in headers and footers, which are kept apart, and "
+        f"{sum(each.not_there for each in filings)} more are read otherwise than they are written"
+    )
+    _tell_counts([filing.labelled for filing in filings], found)
+
+
+def _tell_counts(texts: Sequence[Labelled], found: Sequence[Sequence[Mention]]) -> None:
     for kind, counts in counted(zip(texts, found, strict=True)).items():
         print(counts.line(kind))
     for source, share in _by_source(texts, found).items():

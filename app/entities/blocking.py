@@ -1,11 +1,13 @@
 """Blocking keys: two names are compared only if they share one.
 
 Made so that what the rules of `similarity` take for one thing shares a key: a family name, or how it sounds where a
-scanner may have misread it; an organisation's first or rarest words, or its initials; a place's first word.
+scanner may have misread it; an organisation's first or rarest words, or its initials; a court's circuit or
+district; a place's first word.
 """
 
 import re
 
+from app.entities.court_names import court_of
 from app.entities.mentions import EntityType
 from app.entities.organization_names import CUES, acronym
 from app.entities.person_names import parsed
@@ -70,6 +72,9 @@ def _organization_keys(normal: str) -> list[str]:
         keys.append(f"initials {short}")
     elif 1 < len(words) <= LONGEST_ACRONYM + 2:
         keys.append(f"initials {acronym(normal)}")
+    court = court_of(normal)
+    if court is not None:
+        keys.append(f"court {court.bench}")
     return keys
 
 

@@ -18,13 +18,20 @@ _NOT_PARTY = re.compile(
     r"index|usdc|file)\b|^\W*\d[\d:-]*\W*$",
     re.IGNORECASE,
 )
+_ROLE = r"(?:plaintiff|defendant|appellant|appellee|petitioner|respondent|claimant|intervenor|movant)s?"
+_FORM_LINE = re.compile(
+    rf"[✔✓☐☑☒□■]|\b(?:select|check|mark) (?:one|all|any)\b|\bname of party\b|\bcounsel for:|\b{_ROLE}\s+(?:cross[- ]|counter[- ])?{_ROLE}\b|"
+    rf"\b{_ROLE} (?:or|amicus)\b",
+    re.IGNORECASE,
+)
+"""A line of a form to fill in, where a role stands to be ticked."""
 
 
 def party_ranges(text: str) -> Iterator[tuple[int, int]]:
     """The ranges of the lines that name one side's parties, with all their commas and semicolons."""
     for role in ROLE_LINE.finditer(text):
         lines = list(_lines_above(text, role.start()))
-        if lines:
+        if lines and not _FORM_LINE.search(text, lines[-1][0], lines[0][1]):
             yield lines[-1][0], lines[0][1]
 
 

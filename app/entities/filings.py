@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from app.entities.captions import party_ranges
 from app.entities.finding import Found, trimmed
 from app.entities.mentions import EntityType
+from app.entities.not_names import LONGEST_NAME
 from app.entities.organization_names import looks_like_organization
 from app.entities.person_names import parsed
 from app.entities.places import SHORT_STATES, STATES
@@ -26,7 +27,7 @@ _FULL = rf"(?:{_N}|[A-Z]\.)(?: (?:[A-Z]\.(?= )|[A-Z](?= [A-Z])|(?:{_PARTICLE} )?
 _BEFORE = re.compile(
     rf"(?:/s/|(?<![\w/])s/|\b(?:Hon\.|Honorable|(?:Chief |Presiding |Magistrate |Senior |Circuit |District )*(?:Judge|Justice):?|"
     rf"Mr\.|Mrs\.|Ms\.|Dr\.|Prof\.|Professor|Detective|Officer|Sergeant|Sheriff|Warden))[ \n]{{1,2}}"
-    rf"(?P<name>{_FULL}|{_N})"
+    rf"(?P<name>{_PARTICLE} {_N}|{_FULL}|(?!St\.){_N})"
 )
 _AFTER = re.compile(
     rf"(?P<name>{_FULL}),?[ \n]{{1,2}}(?:Esq\b|Esquire\b|(?:Deputy )?Clerk\b|(?:Presiding |Chief |Circuit |District )?(?:Judge|Justice)\b|"
@@ -47,7 +48,9 @@ _APART = re.compile(
 _FORM = r"(?:Inc|Incorporated|Corp|Corporation|Co|Company|LLC|L\.L\.C|LLP|L\.L\.P|LP|L\.P|PLLC|P\.L\.L\.C|P\.C|P\.A|Ltd|Limited|N\.A|PLC|GmbH|AG)"
 _COMPANY = re.compile(rf"(?P<name>(?:{_W}|\d\w*)(?:,? (?:&|of|{_W})){{0,7}}?,? {_FORM}\b\.?)(?!\w)")
 _DIRECTION = r"(?:(?:Northern|Southern|Eastern|Western|Middle|Central) )?"
-_ORDINAL = r"First|Second|Third|Fourth|Fifth|Sixth|Seventh|Eighth|Ninth|Tenth|Eleventh|Federal|D\.C\."
+_ORDINAL = (
+    r"First|Second|Third|Fourth|Fifth|Sixth|Seventh|Eighth|Ninth|Tenth|Eleventh|Federal|D\.C\.|\d{1,2}(?:st|nd|rd|d|th)"
+)
 _BENCH = (
     rf"(?:(?:{_ORDINAL}) Circuit|{_DIRECTION}District of {_N}(?: {_N}){{0,2}}|"
     r"(?:Northern|Southern|Eastern|Western|Middle|Central) District)"
@@ -62,18 +65,19 @@ _COURTS = (
     ),
     re.compile(rf"\b(?:{_ORDINAL}) Circuit\b(?! Rule)"),
     re.compile(rf"\b{_DIRECTION}District of {_N}(?: {_N}){{0,2}}"),
+    re.compile(r"\b[NSEWMC]D(?:NY|CA|TX|PA|VA|IL|FL|GA|OH|MI|NC|WA|LA|TN|MO|WI|AL|MS|KY|OK|AR|WV)\b"),
+)
+_BANK = re.compile(
+    rf"(?P<name>(?:U\.S\. )?{_N}['’]?(?: (?:&|{_N}['’]?)){{0,5}} (?:Bank|University|College|Hospital|Association|Commission|Authority|Foundation|Institute|"
+    rf"Partners|Holdings|Group|Union|District|Services|Board|Agency|Committee|School|Church|Players|League|Department|Administration))\b(?!\s+(?:Judge|Justice|Magistrate|Attorney)s?\b)"
+)
+_STATE_NAMES = "|".join(
+    sorted((name.title().replace(" Of ", " of ") for name in STATES.values()), key=len, reverse=True)
 )
 _BODY = re.compile(
     rf"(?P<name>(?:{_N} ){{0,4}}(?:Court|Board|Bureau|Department|Commission|Office|Bank|University|College|Authority|Ministry|"
     rf"City|County|Town|Village|State|Commonwealth|People|Division|Secretary)\s(?:of|for)\s{{1,3}}(?:the\s)?(?:St\. )?{_N}['’]?"
-    rf"(?:(?: (?:&|and|of))? {_N}['’]?){{0,4}})"
-)
-_BANK = re.compile(
-    rf"(?P<name>{_N}['’]?(?: (?:&|{_N}['’]?)){{0,5}} (?:Bank|University|College|Hospital|Association|Commission|Authority|Foundation|Institute|"
-    rf"Partners|Holdings|Group|Union|District|Services|Board|Agency|Committee|School|Church|Players|League|Department))\b"
-)
-_STATE_NAMES = "|".join(
-    sorted((name.title().replace(" Of ", " of ") for name in STATES.values()), key=len, reverse=True)
+    rf"(?:(?: (?:&|and|of))? {_N}['’]?){{0,4}}(?:(?:(?<=County)|(?<=Parish)),\s(?:{_STATE_NAMES})\b)?)"
 )
 _SHORT = "|".join(
     [
@@ -85,9 +89,14 @@ _SHORT = "|".join(
     ]
 )
 _CITY = re.compile(rf"(?P<name>\b(?:St\. |Ft\. |Mt\. )?{_N}(?: {_N}){{0,2}},\s(?:{_STATE_NAMES}|(?:{_SHORT})(?![\w])))")
-_STATE = re.compile(rf"\b(?P<name>{_STATE_NAMES})\b(?!['’]?s? (?:Street|Avenue|Road|Boulevard|Law|Code))")
+_STATE = re.compile(
+    rf"\b(?P<name>{_STATE_NAMES})\b(?!['’]?s? (?:[A-Z][a-z]+ ){{0,3}}(?:Street|Avenue|Road|Boulevard|Law|Code|Act|Bar)\b)"
+)
 _COUNTY = re.compile(
     rf"(?P<name>\b(?:St\. )?{_N}(?: {_N})? (?:County|Parish))\b(?! (?:Court|Circuit|Sheriff|Board|Regional|Department))"
+)
+_COURTHOUSE = re.compile(
+    rf"(?P<name>(?:(?!Circuit|Court|District|Division|Appeals){_N} ){{1,4}}(?:(?:U\.S\.|United States|Federal) )?Courthouse)\b"
 )
 
 
@@ -104,7 +113,7 @@ RULES = (
     (_SIDE, EntityType.PERSON, ROLE),
     (_COMPANY, EntityType.ORGANIZATION, LEGAL_FORM),
     *((pattern, EntityType.ORGANIZATION, BODY) for pattern in (_BODY, _BANK)),
-    *((pattern, EntityType.PLACE, CITY) for pattern in (_CITY, _COUNTY)),
+    *((pattern, EntityType.PLACE, CITY) for pattern in (_CITY, _COUNTY, _COURTHOUSE)),
     (_STATE, EntityType.PLACE, STATE),
 )
 
@@ -135,6 +144,8 @@ def _name(text: str, start: int, end: int, kind: EntityType, confidence: float) 
     name = text[start:end]
     if end - start < 2 or is_generic(name):  # noqa: PLR2004 (a letter is no name)
         return
+    if kind is EntityType.ORGANIZATION and end - start > LONGEST_NAME:
+        return
     if kind is EntityType.PERSON and (looks_like_organization(name) or parsed(name) is None):
         return
     yield Found(kind, start, end, confidence, SOURCE)
@@ -150,7 +161,7 @@ def _parties(text: str, start: int, end: int) -> Iterator[Found]:
         place = apart.end() if apart else end
         if not name or is_generic(name) or not name[0].isupper():
             continue
-        if looks_like_organization(name):
+        if looks_like_organization(name) and len(name) <= LONGEST_NAME:
             yield Found(EntityType.ORGANIZATION, first, last, PARTY, SOURCE)
         elif re.fullmatch(_FULL, name.replace("\n", " ")):
             yield Found(EntityType.PERSON, first, last, PARTY, SOURCE)

@@ -20,6 +20,7 @@ _EMAIL = re.compile(
     r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}\s?@\s?(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}\b"
 )
 _ZIP = re.compile(r"\b\d{5}(?:-\d{4})?\b")
+_DASHES = r"[-\u2010-\u2015]"
 _ADDRESS_REACH = 160
 """How far before a ZIP an address begins at most, in characters."""
 _PHONE_MARKS = re.compile(r"\d{3}[)\s.-]{1,3}\d{3}[\s.-]\d{4}|\+\d")
@@ -79,15 +80,16 @@ def _addresses(text: str) -> Iterator[Found]:
     for code in _ZIP.finditer(text):
         first = max(done, code.start() - _ADDRESS_REACH)
         for address in pyap.parse(text[first : code.end()], country="US"):
-            start, end = first + address.match_start, first + address.match_end
-            if end >= code.start():
-                piece = text[start:end]
-                start, end = (
-                    start + len(piece) - len(piece.lstrip(" \n,;")),
-                    end - (len(piece) - len(piece.rstrip(" \n,;."))),
-                )
-                yield Found(EntityType.ADDRESS, start, end, ADDRESS, SOURCE, address_form(text[start:end]))
+            place = _as_written(address.full_address).search(text, first, code.end())
+            if place is not None and place.end() >= code.start():
+                yield Found(EntityType.ADDRESS, *place.span(), ADDRESS, SOURCE, address_form(place[0]))
         done = code.end()
+
+
+def _as_written(address: str) -> re.Pattern[str]:
+    """An address as it stands in the text, of which pyap makes several blanks one, and all dashes the same."""
+    words = (re.escape(word).replace(r"\-", _DASHES) for word in re.findall(r"[^\s,;]+", address.rstrip(". ")))
+    return re.compile(r"[\s,;]+".join(words))
 
 
 def _amounts(text: str) -> Iterator[Found]:

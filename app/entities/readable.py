@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from app.entities.captions import ROLE_LINE
 from app.entities.line_numbers import line_numbers
+from app.entities.organization_names import CUES
+from app.entities.words_of_law import GENERIC
 
 FULL_LINE = 40
 """A line of as many characters is taken for running text, which goes on in the next."""
@@ -28,6 +30,10 @@ _NOISE = re.compile(
 _CAPITALS = re.compile(r"(?:(?:[A-Z][A-Z'’.&-]*|&)[,;:]?(?:[ \n]+|$|\b)){2,}")
 _WORD = re.compile(r"[^\W\d_]+")
 _GOES_ON = re.compile(r"(?:[,&-]|\b(?:of|the|for|and|in|by|to|dba|a|an|at|v\.|vs\.|St\.))$", re.IGNORECASE)
+_NAME_GOES_ON = re.compile(r"[sS]['’]$|\bthe [A-Z]{2,}$")
+"""A plural's possessive, and a name in capitals that has but begun: `between the SANTA`."""
+LAST_WORDS = 2
+"""A line of so many words at most may be the rest of a name."""
 _VERSUS = re.compile(r"\W*(?:v|vs|versus|against)\W*$", re.IGNORECASE)
 
 ALWAYS_CAPITAL = frozenset(
@@ -58,6 +64,7 @@ ALWAYS_CAPITAL = frozenset(
         "SR",
         "DBA",
         "DVA",
+        "LEXIS",
         "PA",
     ]
 )
@@ -128,10 +135,19 @@ def _line_break(passage: str, start: int, end: int) -> str:
         return "\n"
     goes_on = (
         (len(line) >= FULL_LINE and not line.isupper())
-        or bool(_GOES_ON.search(line))
+        or bool(_GOES_ON.search(line) or _NAME_GOES_ON.search(line))
+        or _is_end_of_name(line, follows)
         or passage[end : end + 1].islower()
     )
     return " " if goes_on else "\n"
+
+
+def _is_end_of_name(line: str, follows: str) -> bool:
+    """Whether a line in capitals ends a name that the one before began: `BRIGHTWATER FREIGHT`, `SERVICES,`."""
+    words, before = _WORD.findall(follows), _WORD.findall(line)
+    if not (follows.isupper() and line.isupper() and before and 1 <= len(words) <= LAST_WORDS):
+        return False
+    return words[-1].lower() in CUES and (len(before) > 1 or before[0].lower() not in GENERIC)
 
 
 def toned_down(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 
+from app.entities.case_names import without_cases
 from app.entities.citations import CitationFinder
 from app.entities.echoes import with_echoes
 from app.entities.filings import FilingFinder
@@ -13,7 +14,7 @@ from app.entities.mentions import Mention, Passage
 from app.entities.neighbours import neighbourhoods
 from app.entities.patterns import PatternFinder
 from app.entities.readable import readable
-from app.entities.spacy_extractor import SpacyFinder
+from app.entities.spacy_extractor import SOURCE, SpacyFinder
 
 
 @cache
@@ -28,7 +29,8 @@ def read(passages: Sequence[Passage], *, names: bool = True) -> list[list[Mentio
     near = list(neighbourhoods(passages))
     texts = [readable(passage.text) for passage, _ in near]
     by_finder = [finder.find(texts) for finder in _finders(names)]
-    found = with_echoes(texts, [settled(chain(*those)) for those in zip(*by_finder, strict=True)])
+    settled_each = [settled(chain(*those)) for those in zip(*by_finder, strict=True)]
+    found = with_echoes(texts, without_cases(texts, settled_each, SOURCE))
     mentions: list[list[Mention]] = [[] for _ in passages]
     for those, text, (passage, numbers) in zip(found, texts, near, strict=True):
         starts = [passages[number].start for number in numbers]

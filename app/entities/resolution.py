@@ -51,7 +51,7 @@ class Joined:
     score: float
     """0 to 1; 1 where the normal forms are the same."""
     reason: str
-    """A stable word: `same_form`, `initials`, `surname_alone`, `similar_spelling`, `acronym`, …"""
+    """A stable word: `same_form`, `initials`, `surname_alone`, `similar_spelling`, `acronym`, `court`, …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +158,11 @@ def _distinct(names: Iterable[Named]) -> list[Named]:
     return list(merged.values())
 
 
-def _fullness(name: Named) -> tuple[EntityType, int, int, str]:
+def _fullness(name: Named) -> tuple[EntityType, bool, int, int, str]:
     """The order in which names are taken: those that say most first, so that the short ones find them all."""
+    pinned = name.type is EntityType.CITATION and " at " in name.normal
     words = [word for word in name.normal.replace(",", " ").split() if len(word) > 1]
-    return name.type, -len(words), -len(name.normal), name.normal
+    return name.type, pinned, -len(words), -len(name.normal), name.normal
 
 
 def _candidates(keys: Iterable[str], blocks: dict[str, list[_Cluster]]) -> list[_Cluster]:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
 
+from app.entities.court_names import Court, court_of
 from app.entities.mentions import EntityType
+from app.entities.normal_forms import normal_form
 from app.entities.organization_names import CUES, acronym
 from app.entities.person_names import PersonName, parsed
 from app.entities.places import STATES
@@ -41,11 +43,18 @@ _STATES = frozenset(STATES.values())
 
 
 def likeness(entity_type: EntityType, first: str, second: str) -> Likeness:
-    """How two normal forms of a type compare."""
+    """How two normal forms of a type compare; of names as they are written, their normal forms are."""
+    if entity_type in _SMALL:
+        first, second = _small(entity_type, first), _small(entity_type, second)
     if first == second:
         return ALIKE
     compare = _RULES.get(entity_type)
     return compare(first, second) if compare is not None else NONE
+
+
+def _small(entity_type: EntityType, name: str) -> str:
+    """A name's normal form, which is in small ASCII letters mostly: one that is takes no work."""
+    return name if name.isascii() and name == name.lower() else normal_form(entity_type, name) or name
 
 
 def _persons(one: str, other: str) -> Likeness:
@@ -142,6 +151,9 @@ def _read_alike(word: str) -> str:
 
 
 def _organizations(first: str, second: str) -> Likeness:
+    courts = court_of(first), court_of(second)
+    if courts[0] is not None and courts[1] is not None:
+        return _courts(courts[0], courts[1])
     if _numbers(first) != _numbers(second):
         return NONE
     short, full = sorted((first, second), key=len)
@@ -155,15 +167,27 @@ def _organizations(first: str, second: str) -> Likeness:
     return Likeness(0.86, "beginning", within_document=True) if _short_for(short, full) else NONE
 
 
+def _courts(first: Court, second: Court) -> Likeness:
+    """A circuit has one court; a district has two, and by itself means the one that a document names, or its district court."""
+    if first.bench != second.bench:
+        return NONE
+    if first.kind == second.kind:
+        return Likeness(0.97, "court")
+    if first.kind and second.kind:
+        return NONE
+    return Likeness(0.86 if "bankruptcy" in (first.kind, second.kind) else 0.9, "court", within_document=True)
+
+
 def _short_for(short: str, full: str) -> bool:
-    """Whether a name is the first word of another, or its first partners.
+    """Whether a name is the first word of another, or its first partners, or all but the state that it is in.
 
     More words than one say who is meant by themselves: a league is not its players' association.
     """
     if not full.startswith(f"{short} ") or len(short) <= 3:  # noqa: PLR2004 (so few letters say little)
         return False
     alone = " " not in short and short not in _STATES and short not in CUES and not is_generic(short)
-    return alone or full.startswith(f"{short} and ")
+    in_state = short.endswith((" county", " parish")) and full.removeprefix(f"{short} ") in _STATES
+    return alone or in_state or full.startswith(f"{short} and ")
 
 
 def _places(first: str, second: str) -> Likeness:
@@ -180,6 +204,21 @@ def _case_numbers(first: str, second: str) -> Likeness:
     if first.rsplit(":", 1)[-1] == second.rsplit(":", 1)[-1] and (":" in first) != (":" in second):
         return Likeness(0.9, "without_office", within_document=True)
     return NONE
+
+
+def _citations(first: str, second: str) -> Likeness:
+    """`556 U.S. at 678` is of the case that begins in that volume before that page, where a document cites but one."""
+    short, full = sorted((first, second), key=lambda form: " at " not in form)
+    source, pinned, page = short.rpartition(" at ")
+    reporter, _, begins = full.rpartition(" ")
+    if not pinned or source != reporter or not begins.isdigit() or int(begins) > _first_number(page):
+        return NONE
+    return Likeness(0.9, "short_citation", within_document=True)
+
+
+def _first_number(text: str) -> int:
+    number = re.match(r"\d+", text)
+    return int(number[0]) if number else 0
 
 
 def _spelling(first: str, second: str, *, least: float) -> Likeness:
@@ -207,5 +246,9 @@ _RULES: Mapping[EntityType, Callable[[str, str], Likeness]] = {
     EntityType.PLACE: _places,
     EntityType.CASE_NUMBER: _case_numbers,
     EntityType.ADDRESS: _addresses,
+    EntityType.CITATION: _citations,
 }
 """Of the other types, only the same normal form means the same."""
+
+_SMALL = frozenset({EntityType.PERSON, EntityType.ORGANIZATION, EntityType.PLACE, EntityType.ADDRESS})
+"""Types whose normal forms have no capitals."""

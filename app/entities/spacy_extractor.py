@@ -11,6 +11,7 @@ from thinc.api import use_ops
 
 from app.entities.finding import Found, trimmed
 from app.entities.mentions import EntityType
+from app.entities.not_names import common_words, is_no_name
 from app.entities.organization_names import has_legal_form, looks_like_organization
 from app.entities.readable import Readable
 from app.entities.words_of_law import is_generic, without_trade
@@ -37,6 +38,8 @@ CONFIDENCE = {
 
 BATCH = 32
 
+_POSSESSIVE = re.compile(r"['’][sS]\s")
+
 _NAME = re.compile(r"(?=[A-Z0-9])(?=.*[A-Za-z]{2})[^§()@]{2,}$", re.DOTALL)
 _LISTED = re.compile(r"[A-Z]\. \w+$")
 """A list's letter and its first word: `C. Transportation`."""
@@ -62,22 +65,30 @@ class SpacyFinder:
     def find(self, texts: Sequence[Readable]) -> list[list[Found]]:
         """What each text names."""
         documents = _model().pipe((text.cased for text in texts), batch_size=BATCH)
+        common = common_words(texts)
         return [
-            [found for span in document.ents for found in _found(span, text)]
+            [found for span in document.ents for found in _found(span, text, common)]
             for document, text in zip(documents, texts, strict=True)
         ]
 
 
-def _found(span: "Span", text: Readable) -> Iterator[Found]:
+def _found(span: "Span", text: Readable, common: frozenset[str]) -> Iterator[Found]:
     entity_type = LABELS.get(span.label_)
     if entity_type is None:
         return
     for start, end in _lines(text.cased, span.start_char, span.end_char):
         first, last = trimmed(text.cased, start, end)
-        first, last = without_trade(text.cased, first, last)
+        first, last = without_trade(text.cased, first, _owner(text.cased, first, last))
         kind = _type(entity_type, text.cased[first:last])
-        if kind is not None:
+        if kind is not None and not is_no_name(text, first, last, kind, common):
             yield Found(kind, first, last, CONFIDENCE[kind], SOURCE)
+
+
+def _owner(text: str, start: int, end: int) -> int:
+    """Where a name ends that has what it owns behind it: `Redwood’s Software`; in `Miller’s Bank` it is of the name."""
+    owner = _POSSESSIVE.search(text, start, end)
+    whole = text[start:end]
+    return owner.start() if owner is not None and not looks_like_organization(whole) else end
 
 
 def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

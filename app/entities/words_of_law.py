@@ -25,6 +25,10 @@ GENERIC = frozenset(
     short show signature state statement states statute stay stipulation submitted subpoena subsection suit
     summary summons superior supplemental supreme sworn system table tel telephone temporary tenant landlord term terms
     testimony third title town transcript trial tribunal tro trust trustee under union united university unknown venue vacated verdict verification
+    accordingly additionally administrative analysis consequently contributions definitions discussion estoppel executive finally furthermore governing herein hereof hereto
+    however indeed indemnification instead kickbacks likewise meanwhile moreover nevertheless nonassignment nonetheless
+    otherwise promissory rebates recitals severability similarly specifically taxes termination thereof therefore thus
+    whereof witnesseth
     versus village volume vs waiver warrant warranty whereas wherefore witness witnesses work writ yes no zip email e-mail
     """.split()  # noqa: SIM905 (a hundred quoted words are harder to read)
 )
@@ -59,7 +63,8 @@ SMALL = frozenset(
 )
 _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?")
 NAMED = (
-    re.compile(r"(?i)\bunited states\b(?! (?:code|dollars))"),
+    re.compile(r"(?i)\bunited states\b(?! (?:code|dollars)| (?:district|circuit|magistrate|bankruptcy)$)"),
+    re.compile(r"\bU\.S\. [A-Z].* (?:Administration|Department|Service|Bureau|Agency|Commission|Office)$"),
     re.compile(r"(?i)\b(?:supreme|superior|circuit|district|appeals|federal) court (?:of|for)\b.*[A-Z]"),
 )
 

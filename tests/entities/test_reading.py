@@ -3,6 +3,7 @@
 import pytest
 
 from app.entities.mentions import EntityType, Passage
+from app.entities.not_names import LONGEST_NAME
 from app.entities.reading import read
 
 Said = tuple[str, str]
@@ -66,6 +67,41 @@ def test_a_citation_ends_with_its_year() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("See FED. R. CIV. P. 12(b)(6); the motion", "Fed. R. Civ. P. 12(b)(6)"),
+        ("under Federal rules of civil procedure 26(a)", "Fed. R. Civ. P. 26(a)"),
+        ("an agent. TEX. INS. CODE § 4001.003(1)(B). It", "Tex. Ins. Code § 4001.003"),
+        ("an agent. Tex. Ins. Code Ann. § 4001.003(1)(B). It", "Tex. Ins. Code § 4001.003"),
+        ("by Cal. Lab. Code § 226(a) it", "Cal. Lab. Code § 226"),
+        ("TEX. BUS. & COM. CODE § 17.46 says", "Tex. Bus. & Com. Code § 17.46"),
+        ("MO. REV. STAT. § 565.021 says", "Mo. Rev. Stat. § 565.021"),
+    ],
+)
+def test_rules_and_codes_in_any_casing(text: str, form: str) -> None:
+    assert [normal for _, normal in said(text, EntityType.CITATION, names=False)] == [form]
+
+
+def test_a_short_citation_is_told_as_the_case_that_was_cited_in_full() -> None:
+    passages = [
+        Passage("Orrin v. Pell, 556 U.S. 662, 678 (2009), controls.", 0, 1),
+        Passage("Pell, 556 U.S. at 680, says so; Vane, 557 U.S. at 12, does not.", 4000, 2),
+    ]
+    found = [
+        [each.normal for each in those if each.type is EntityType.CITATION] for those in read(passages, names=False)
+    ]
+    assert found == [["556 U.S. 662"], ["556 U.S. 662", "557 U.S. at 12"]]
+
+
+@pytest.mark.parametrize("signal", ["See ", "See also ", "It held so. ", ""])
+def test_a_cases_name_goes_on_before_a_short_word(signal: str) -> None:
+    cited = "Marrow Hosp. Port Lavell, L.P. v. Gray Cross of Ga., Inc., 892 F.3d 719, 726 (5th Cir. 2018)"
+    text = f"{signal}{cited}. So it is."
+    assert said(text, EntityType.CITATION) == [(cited, "892 F.3d 719")]
+    assert said(text, EntityType.PERSON, EntityType.PLACE, EntityType.ORGANIZATION) == []
+
+
 def test_emails_phones_and_addresses() -> None:
     text = "815 Walnut Street, Floor 9\nPhiladelphia, PA 19107\nTel: (215) 922-4410\njo.roe@roelaw.example.com"
     assert [form for _, form in said(text, EntityType.ADDRESS, names=False)] == [
@@ -121,3 +157,114 @@ def test_words_of_the_trade_name_nobody() -> None:
 def test_passages_without_words_mention_nothing() -> None:
     assert read([Passage("", 0, 1), Passage(" \n\f", 5, 2), Passage("____ 12", 20, 3)]) == [[], [], []]
     assert read([]) == []
+
+
+NAMES = (EntityType.PERSON, EntityType.ORGANIZATION, EntityType.PLACE)
+
+
+def test_a_form_to_fill_in_is_no_caption() -> None:
+    text = (
+        "Please enter my appearance (select one):\n_____Pro Se\n_____As counsel for:\n✔\nMarrow Contracting Group\n"
+        "_______________________________\nName of party\nI am, or the party I represent is (select one):\n"
+        "_____Petitioner _____Respondent _____Amicus curiae _____Cross Appellant\n_____Appellant _____Appellee\n✔\n"
+        "_____Intervenor\n"
+    )
+    assert said(text, *NAMES) == [("Marrow Contracting Group", "marrow contracting group")]
+
+
+def test_no_organization_is_as_long_as_several_lines() -> None:
+    columns = "Marrow Harbor Supply Contracting Northern Counties Grand Harbor Supply Contracting Northern Counties Fishing Group"
+    text = f"{columns},\nPlaintiff,\nv.\nAnn Roe,\nDefendant.\n"
+    assert all(len(name) <= LONGEST_NAME for name, _ in said(text, EntityType.ORGANIZATION))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("told Ms. St. Clair that she", "St. Clair"),
+        ("told Mr. van Dyke that he", "van Dyke"),
+        ("told Mr. de la Cruz that he", "de la Cruz"),
+        ("told Ms. Marrow that she", "Marrow"),
+        ("told Mr. Paul Marrow that he", "Paul Marrow"),
+    ],
+)
+def test_a_family_name_begins_with_its_particle(text: str, name: str) -> None:
+    assert [written for written, _ in said(text, EntityType.PERSON)] == [name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Id. Moreover, the motion court found that Movant knew of it.",
+        "Standard of Review\nThe standard is known to all.",
+        "B. Promissory Estoppel\nThe claim of promissory estoppel fails.",
+        "DC Docket #: 17-cv-6761\nDC Judge: unknown",
+        "ORDERED on this day.\nUNITED STATES DISTRICT JUDGE",
+        "She entered a Pellworth plea to one charge.",
+        "13. TAXES AND CONTRIBUTIONS. All taxes are paid by the seller, with all contributions that are due.",
+        "22. REBATES, KICKBACKS OR OTHER UNLAWFUL CONSIDERATION. The Seller warrants it.",
+        "IN WITNESS WHEREOF, the parties have signed it.",
+        "a limit of two million for each case (CSL), and retentions by the insured (SIR) required.",
+        "The Deceptive Trade Practices Act and the Labor Code apply.",
+        "See the Acknowledgment and Notice of Appearance Form, and the Guide for Pro Se Petitioners.",
+        "pursuant to 5th Circuit Rule 47.5, it holds.",
+        "with which a [movant] pled guilty.” Cole v. State, 859 8.W.2d 715, 717 (Mo. App.\nE.D. 1993).",
+        "Cole v. State, 859 S. W.Zd 715, 717 (Mo. App.",
+    ],
+)
+def test_headings_laws_and_papers_name_nobody(text: str) -> None:
+    assert said(text, *NAMES) == []
+
+
+def test_a_case_by_one_partys_name_is_no_place() -> None:
+    text = (
+        "See Strickland v. Washington, 466 U.S. 668, 687 (1984). The claim fails either prong of Strickland, "
+        "and the court in Strickland said no more. The office is in Georgia."
+    )
+    assert said(text, *NAMES) == [("Georgia", "georgia")]
+    assert said("Wooden, 12 S.W.3d at 5, is another. The claim fails under Wooden too.", *NAMES) == []
+
+
+def test_what_an_organization_owns_is_not_of_its_name() -> None:
+    text = "Tidewell Mutual, Inc. (“Tidewell”) wrote it. He copied Tidewell’s Ledger, and Driver’s Services, Inc. paid."
+    assert [form for _, form in said(text, EntityType.ORGANIZATION)] == [
+        "tidewell mutual",
+        "tidewell",
+        "tidewell",
+        "driver services",
+    ]
+
+
+def test_who_is_defined_at_once_is_somebody_whatever_the_words() -> None:
+    text = "The lease is with Common Harbor Supply (“Harbor”). There is a common supply of boats in every harbor."
+    assert ("Harbor", "harbor") in said(text, EntityType.ORGANIZATION)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (
+            "between the GREY\nHARBOR COUNTY REGIONAL TRANSPORT COMMISSION, and",
+            "grey harbor county regional transport commission",
+        ),
+        ("MARROW FREIGHT\nSERVICES,\nPlaintiff,\nv.\nAnn Roe,\nDefendant.", "marrow freight services"),
+        ("Appeal from the Court of Workers’\nCompensation Claims", "court of workers compensation claims"),
+        ("from the Circuit Court of Alder County, Missouri, to", "circuit court of alder county missouri"),
+        ("under U.S. General Service Administration rules", "united states general service administration"),
+        ("a judge of the SDNY held", "sdny"),
+    ],
+)
+def test_names_over_lines_and_with_their_places(text: str, form: str) -> None:
+    assert [normal for _, normal in said(text, EntityType.ORGANIZATION)] == [form]
+
+
+def test_a_courthouse_is_a_place_and_a_states_bar_is_none() -> None:
+    text = "held at the Edna Marrow U.S. Courthouse today. Georgia Bar No. 462110 is hers."
+    assert said(text, EntityType.PLACE) == [("Edna Marrow U.S. Courthouse", "edna marrow us courthouse")]
+
+
+def test_an_address_stands_where_it_is_however_many_blanks_are_before_it() -> None:
+    [mentions] = read(
+        [Passage("(ADDRESS)  ____  ____  Fiscal Officer  ,\n47 Orchard Lane,  Concord,  NH 03301", 0, 1)], names=False
+    )
+    assert [each.text for each in mentions if each.type is EntityType.ADDRESS] == ["47 Orchard Lane, Concord, NH 03301"]

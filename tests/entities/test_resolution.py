@@ -45,7 +45,19 @@ def reason(resolved: list[Resolved], normal: str) -> str:
         (ORGANIZATION, "standard insurance", "standard", "beginning"),
         (ORGANIZATION, "bright water freight", "brightwater freight", "same_letters"),
         (ORGANIZATION, "consolidated foundries", "consolidated foundrles", "similar_spelling"),
+        (ORGANIZATION, "united states court of appeals for the tenth circuit", "tenth circuit", "court"),
+        (ORGANIZATION, "united states court of appeals for the fifth circuit", "5th circuit", "court"),
+        (ORGANIZATION, "united states court of appeals for the dc circuit", "court of appeals dc circuit", "court"),
+        (
+            ORGANIZATION,
+            "united states district court for the western district of texas",
+            "western district of texas",
+            "court",
+        ),
+        (ORGANIZATION, "circuit court of alder county missouri", "circuit court of alder county", "beginning"),
         (PLACE, "atlanta, georgia", "atlanta", "beginning"),
+        (EntityType.CITATION, "556 U.S. 662", "556 U.S. at 678", "short_citation"),
+        (EntityType.CITATION, "12 F. Supp. 2d 300", "12 F. Supp. 2d at 302-03", "short_citation"),
         (EntityType.CASE_NUMBER, "1:17-cv-06761", "17-cv-06761", "without_office"),
     ],
 )
@@ -69,6 +81,11 @@ def test_one_thing_under_two_names(kind: EntityType, one: str, other: str, why: 
         (ORGANIZATION, "georgia", "georgia pacific"),
         (ORGANIZATION, "united states", "united states district court"),
         (ORGANIZATION, "first bank", "first national bank"),
+        (ORGANIZATION, "fifth circuit", "united states court of appeals for the sixth circuit"),
+        (ORGANIZATION, "district court of maine", "bankruptcy court of maine"),
+        (ORGANIZATION, "louisiana fifth circuit court of appeal", "united states court of appeals fifth circuit"),
+        (EntityType.CITATION, "556 U.S. 662", "556 U.S. at 12"),
+        (EntityType.CITATION, "556 U.S. 662", "557 U.S. at 678"),
         (PLACE, "portland, oregon", "portland, maine"),
         (EntityType.DATE, "2021-01-11", "2021-01-12"),
         (EntityType.MONEY, "USD 200000.00", "USD 200000.01"),
@@ -139,6 +156,45 @@ def test_names_are_told_as_they_are_most_often_written() -> None:
     assert name == Named(PERSON, "ann roe", "Ann Roe", 3)
 
 
+def test_one_court_is_one_entity_whatever_it_is_called() -> None:
+    resolved = resolve(
+        names(
+            ORGANIZATION,
+            "tenth circuit",
+            "united states court of appeals tenth circuit",
+            "united states court of appeals for the tenth circuit",
+            "10th circuit",
+            "ninth circuit",
+        )
+    )
+    assert sorted(len(each.joined) for each in resolved) == [1, 4]
+
+
+def test_a_circuit_is_its_court_across_documents() -> None:
+    court = known(ORGANIZATION, "united states court of appeals for the tenth circuit")
+    [resolved] = resolve(names(ORGANIZATION, "tenth circuit"), [court])
+    assert resolved.entity_id == UUID(int=1)
+
+
+def test_a_short_citation_of_two_cases_in_one_volume_is_neither() -> None:
+    cited = names(EntityType.CITATION, "556 U.S. 662", "556 U.S. 600", "556 U.S. at 700")
+    assert len(resolve(cited)) == len(cited)
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        (PERSON, "Ann O’Hara", "Ann O'Hara"),
+        (ORGANIZATION, "Workers’ Compensation Board", "WORKERS' COMPENSATION BOARD"),
+        (ORGANIZATION, "Tenth Circuit", "United States Court of Appeals for the Tenth Circuit"),
+        (PLACE, "Atlanta, GA", "Atlanta, Georgia"),
+    ],
+)
+def test_names_as_they_are_written_are_compared_by_their_forms(kind: EntityType, one: str, other: str) -> None:
+    assert likeness(kind, one, other).score >= SAME
+    assert likeness(kind, one, other) == likeness(kind, other, one)
+
+
 WORDS = ["smith", "smlth", "smyth", "jones", "hall", "st pierre", "o'hara", "okonkwo-hale"]
 PEOPLE = st.builds(
     lambda given_names, family, suffix: " ".join([*given_names, family]) + suffix,
@@ -151,8 +207,15 @@ FIRMS = st.lists(
     min_size=1,
     max_size=4,
 ).map(" ".join)
+COURTS = st.builds(
+    "{}{}{} circuit".format,
+    st.sampled_from(["", "united states "]),
+    st.sampled_from(["", "court of appeals ", "court of appeals for the "]),
+    st.sampled_from(["fifth", "5th", "tenth", "federal"]),
+)
 NAMED = st.one_of(
-    PEOPLE.map(lambda each: Named(PERSON, each, each)), FIRMS.map(lambda each: Named(ORGANIZATION, each, each))
+    PEOPLE.map(lambda each: Named(PERSON, each, each)),
+    st.one_of(FIRMS, COURTS).map(lambda each: Named(ORGANIZATION, each, each)),
 )
 
 
