@@ -39,6 +39,8 @@ DENSE = ("rotated/cardinal.pdf", "low_quality/ca10_100dpi_q20.jpg")
 MOST_GROWTH = 1.2
 LEAST_FOUND = 0.97
 LEAST_FOUND_WHOLE = 0.99
+FIRST_WITHOUT_BLANKS = "\u2e80"
+"""From here on are the scripts of East Asia, which have no blanks between words: readers leave them out."""
 
 _WORD = re.compile(r'<word xMin="([\d.-]+)" yMin="([\d.-]+)" xMax="([\d.-]+)" yMax="([\d.-]+)">(.*?)</word>')
 _PAGE = re.compile(r"<page [^>]*>(.*?)</page>", re.DOTALL)
@@ -154,9 +156,8 @@ def words_not_found(lines: list[list[str]], text: str) -> tuple[int, list[str]]:
         if line and following and line[-1][-1] in "-\u2010"
         for half in (line[-1], following[0])
     }
-    run_together = [
-        first + second for line in lines for first, second in pairwise(line) if first + second in found.keys() - read
-    ]
+    pairs = {first + second for line in lines for first, second in pairwise(line)}
+    run_together = [pair for pair in pairs & (found.keys() - read) if pair[0] < FIRST_WITHOUT_BLANKS]
     return sum(count for word, count in (read - found).items() if word not in broken), run_together
 
 
