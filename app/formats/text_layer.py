@@ -1,15 +1,18 @@
 """A page's invisible text layer: the drawing operators that put each word where it stands, turned as it is turned.
 
-The words of a level line go on from where the last one ended, with a gap and a stretch of their own: to place each by a
-matrix takes half as many bytes again.
+The words of a level line go on from where the last one ended, with a gap and a stretch where they need it: to place each
+by a matrix takes twice as many bytes. Each is followed by a blank, and ends clear of the next one: readers that tell words
+by their distance find the same ones as those that tell them by blanks.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, zip_longest
 from math import hypot
 from statistics import median
 
 from app.formats.existing_text import ExistingText
-from app.formats.invisible_font import ADVANCE, InvisibleFont
+from app.formats.invisible_font import InvisibleFont
 from app.formats.lines import Box, Line, turn_of, words_of
 from app.formats.page_frame import PageFrame, Point
 from app.ocr.blocks import PageText
@@ -20,9 +23,17 @@ STRETCHES = (20.0, 1000.0)
 """Per cent of a letter's width that can be told in whole numbers without a word's end being off; and what readers bear."""
 UNSTRETCHED = 100
 NEARLY = 0.12
-"""Words keep the stretch that is set, where their letters' width differs from it by no more than this share."""
-GAP_STEP = 20
-"""Thousandths of the font's size that gaps are told in: two tenths of a point in print of ten points."""
+"""Words share a stretch where the width of each comes out wrong by no more than this share."""
+CLEAR = 0.1
+"""Words end so much of their height before the next one: Poppler takes what is nearer than 0.03 for one word."""
+NARROWEST = 0.5
+"""A word that stands into the next one is made no narrower than this share of its width."""
+OFF = 0.12
+"""Words start no further from their place than this share of their height: about a point in print of ten points."""
+GAP_STEP = 50
+"""Thousandths of the font's size that gaps are told in: half a point in print of ten points."""
+SPACING_STEP = 5
+"""Hundredths of the font's size that the width of a row's blanks is told in."""
 LEAST_POINTS = 1.0
 """Letters lower than this have no height in the decimals of the file that others could be counted in."""
 
@@ -32,6 +43,8 @@ class _Word:
     """A word in points of the page's own coordinates: where it starts, its way along, and its way up."""
 
     text: str
+    width: float
+    """In the font, by its size."""
     start: Point
     along: Point
     up: Point
@@ -40,7 +53,35 @@ class _Word:
     def stretch(self) -> float:
         """How wide its letters are, in per cent of those of the font at its height; 0 where it has none."""
         height = hypot(*self.up)
-        return 100 * hypot(*self.along) / (len(self.text) * ADVANCE * height) if height and self.text else 0.0
+        return 100 * hypot(*self.along) / (self.width * height) if height and self.width else 0.0
+
+    def before(self, following: "_Word") -> "_Word":
+        """The word, narrowed where it would not end clear of the one that follows on its line."""
+        length, height = hypot(*self.along), hypot(*self.up)
+        across, up = following.start[0] - self.start[0], following.start[1] - self.start[1]
+        room = (across * self.along[0] + up * self.along[1]) / length - CLEAR * height if length else 0.0
+        if not 0 < room < length:
+            return self
+        share = max(room / length, NARROWEST)
+        return replace(self, along=(self.along[0] * share, self.along[1] * share))
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """A word of a row: its place along it, and its width there and in the font; by the size of the row's letters."""
+
+    text: str
+    place: float
+    length: float
+    width: float
+
+    def stretches(self, following: "_Spot | None") -> tuple[float, float]:
+        """Between which stretches, in per cent, it has about its length, and ends clear of the word that follows."""
+        slack = max(NEARLY * self.length, OFF)
+        least, most = self.length - slack, self.length + slack
+        if following is not None and following.place > self.place:
+            most = max(min(most, following.place - CLEAR - self.place), self.length)
+        return UNSTRETCHED * least / self.width, UNSTRETCHED * most / self.width
 
 
 def text_layer(page: PageText, frame: PageFrame, font: InvisibleFont, font_name: str, existing: ExistingText) -> bytes:
@@ -52,7 +93,7 @@ def text_layer(page: PageText, frame: PageFrame, font: InvisibleFont, font_name:
         return b""
     writer = _Writer(font, font_name)
     for line in page.lines:
-        words = _words(line, page, frame, existing)
+        words = _words(line, page, frame, existing, font)
         if _is_one_row(words):
             writer.row(words)
         else:
@@ -74,6 +115,7 @@ class _Writer:
     def __init__(self, font: InvisibleFont, font_name: str) -> None:
         self._font, self._font_name = font, font_name
         self._stretch, self._face = UNSTRETCHED, 0
+        self._spacing = 0
         self._shown: list[bytes] = []
         self._parts: list[bytes] = []
 
@@ -84,7 +126,9 @@ class _Writer:
 
     def alone(self, word: _Word) -> None:
         """Write a word by a matrix that fits it into its box."""
-        size = 1 / (max(1, len(word.text)) * ADVANCE)
+        size = 1 / (word.width or 1)
+        if " " in word.text:
+            self._space(0.0, 0.0)
         self._matrix((word.along[0] * size, word.along[1] * size), word.up, word.start)
         self._show(word.text, UNSTRETCHED, 0)
 
@@ -94,20 +138,36 @@ class _Writer:
         scale = hypot(*first.up) / hypot(*first.along)
         # As the file will say it: what is rounded here would add up to points at the end of the line.
         unit = (float(_number(first.along[0] * scale)), float(_number(first.along[1] * scale)))
-        size = hypot(*unit)
         self._matrix(unit, first.up, first.start)
-        pen = 0.0
-        for word in words:
-            from_first = (word.start[0] - first.start[0], word.start[1] - first.start[1])
-            place = (from_first[0] * unit[0] + from_first[1] * unit[1]) / size**2
-            stretch = self._near(word.stretch * hypot(*word.up) / size)
-            gap = GAP_STEP * round((pen - place) * 1000 * UNSTRETCHED / stretch / GAP_STEP)
-            self._show(word.text, stretch, gap)
-            pen += ((len(word.text) + 1) * ADVANCE - gap / 1000) * stretch / UNSTRETCHED
+        spots = [_spot(word, first, unit) for word in words]
+        usual = round(UNSTRETCHED * sum(spot.length for spot in spots) / sum(spot.width for spot in spots))
+        if any(" " in spot.text for spot in spots):
+            self._space(0.0, 0.0)
+        else:
+            self._space(_blank_of(spots, usual / UNSTRETCHED) - self._font.width(" "), OFF / 2)
+        blank = self._font.width(" ") + self._spacing / 100
+        pen, end = 0.0, 0.0
+        for index, (spot, following) in enumerate(zip_longest(spots, spots[1:])):
+            stretch = self._fitting(usual, *spot.stretches(following))
+            place = max(spot.place, end + CLEAR) if spot.place > spots[index - 1].place else spot.place
+            is_near = abs(pen - place) <= OFF and pen >= end + CLEAR
+            gap = 0 if is_near else GAP_STEP * round((pen - place) * 1000 * UNSTRETCHED / stretch / GAP_STEP)
+            self._show(spot.text, stretch, gap)
+            end = pen + (spot.width - gap / 1000) * stretch / UNSTRETCHED
+            pen = end + blank * stretch / UNSTRETCHED
 
-    def _near(self, stretch: float) -> int:
-        """The stretch that is set, where it fits: words start where they should all the same."""
-        return self._stretch if abs(stretch - self._stretch) <= NEARLY * stretch else round(stretch)
+    def _fitting(self, usual: int, least: float, most: float) -> int:
+        """The usual stretch of a row where it fits, or that which is set."""
+        for stretch in (usual, self._stretch):
+            if least <= stretch <= most:
+                return stretch
+        return max(1, int((least + most) / 2))
+
+    def _space(self, wanted: float, slack: float) -> None:
+        """Set what is added to each blank, where what is set is too far from it."""
+        if abs(wanted - self._spacing / 100) > slack:
+            self._spacing = SPACING_STEP * round(wanted * 100 / SPACING_STEP)
+            self._set(f"{self._spacing / 100:g} Tw".encode("ascii"))
 
     def _matrix(self, along: Point, up: Point, start: Point) -> None:
         self._set(f"{' '.join(map(_number, (*along, *up, *start)))} Tm".encode("ascii"))
@@ -122,7 +182,10 @@ class _Writer:
             if face != self._face:
                 self._set(_face(self._font_name, face))
                 self._face = face
-            self._shown.append(b"(%b)" % codes)
+            if self._shown and self._shown[-1].endswith(b")"):
+                self._shown[-1] = b"%b%b)" % (self._shown[-1][:-1], codes)
+            else:
+                self._shown.append(b"(%b)" % codes)
 
     def _set(self, operator: bytes) -> None:
         """Change how text is shown, for what comes after that which is waiting."""
@@ -137,16 +200,29 @@ def _face(font_name: str, face: int) -> bytes:
     return f"{face_name(font_name, face)} 1 Tf".encode("ascii")
 
 
-def _words(line: Line, page: PageText, frame: PageFrame, existing: ExistingText) -> list[_Word]:
+def _blank_of(spots: Sequence[_Spot], stretch: float) -> float:
+    """How wide the blanks of a row are, by the size of its letters before they are stretched."""
+    blanks = [(following.place - spot.place) / stretch - spot.width for spot, following in pairwise(spots)]
+    return median(blanks) if blanks else 0.3
+
+
+def _spot(word: _Word, first: _Word, unit: Point) -> _Spot:
+    size = hypot(*unit)
+    across, up = word.start[0] - first.start[0], word.start[1] - first.start[1]
+    return _Spot(word.text, (across * unit[0] + up * unit[1]) / size**2, hypot(*word.along) / size, word.width)
+
+
+def _words(line: Line, page: PageText, frame: PageFrame, existing: ExistingText, font: InvisibleFont) -> list[_Word]:
     """A line's words that are to be written."""
     words = [word for word in words_of(line) if not existing.covers(word["box"])]
     if not words:
         return []
     turn = turn_of({**line, "words": words}, page)
-    return [
-        _placed(" ".join(word["text"].split()), box, turn, frame)
+    placed = [
+        _placed(" ".join(word["text"].split()), box, turn, frame, font)
         for word, box in zip(words, _aligned(line, words, turn), strict=True)
     ]
+    return [*(word.before(following) for word, following in pairwise(placed)), placed[-1]]
 
 
 def _is_one_row(words: list[_Word]) -> bool:
@@ -172,7 +248,7 @@ def _aligned(line: Line, words: list[Line], turn: int) -> list[Box]:
     return [{**box, start: line["box"][start], size: line["box"][size]} for box in boxes]
 
 
-def _placed(text: str, box: Box, turn: int, frame: PageFrame) -> _Word:
+def _placed(text: str, box: Box, turn: int, frame: PageFrame, font: InvisibleFont) -> _Word:
     """A word from the bottom left of its box, as it is turned."""
     left, top, width, height = (box[side] for side in ("left", "top", "width", "height"))
     start, along, up = {
@@ -181,7 +257,7 @@ def _placed(text: str, box: Box, turn: int, frame: PageFrame) -> _Word:
         180: ((left + width, top), (-width, 0.0), (0.0, height)),
         270: ((left + width, top + height), (0.0, -height), (-width, 0.0)),
     }[turn]
-    return _Word(text, frame.point(*start), frame.vector(*along), frame.vector(*up))
+    return _Word(text, font.width(text), frame.point(*start), frame.vector(*along), frame.vector(*up))
 
 
 def _number(value: float) -> str:

@@ -12,13 +12,15 @@ MOST_WORDS_KNOWN = 20_000
 """Words of a document that are kept to decide by: the first ones, which are most of those that come again."""
 LONGEST_WORD = 200
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
-_BROKEN = re.compile(rf"(?:^|\W)([^\W\d_]+)[{HYPHENS}]$")
-_BEGINS = re.compile(r"[^\W\d_]+")
+_BROKEN = re.compile(rf"(?:^|[^{HYPHENS}\w])((?:\w+[-\u2010])*[^\W\d_]+)[{HYPHENS}]$")
+_BEGINS = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
 _KEEPING = (
     "all anti bi co counter cross ex half high inter intra long low mid multi neo no non off one pan post pre pro pseudo "
     "quasi re self semi short so sub third three two ultra un under vice well year"
 )
 """First parts of words that keep their hyphen, where the document itself doesn't say."""
+_LINKING = frozenset("a and as at by for in of on or the to".split())  # noqa: SIM905 (words read as words)
+"""What stands between hyphens in `state-of-the-art`."""
 
 
 @dataclass(slots=True)
@@ -33,12 +35,19 @@ class Vocabulary:
         if len(self.words) < MOST_WORDS_KNOWN:
             self.words.update(word.replace("\u2010", "-") for word in _WORD.findall(text.casefold()))
 
-    def keeps_hyphen(self, first: str, second: str) -> bool:
-        """Whether a word that is broken after its hyphen has that hyphen within a line, too."""
-        first, second = first.casefold(), second.casefold()
-        if f"{first}-{second}" in self.words:
+    def keeps_hyphen(self, before: str, after: str) -> bool:
+        """Whether a word that is broken after its hyphen has that hyphen within a line, too.
+
+        What the document says elsewhere decides. Else one does whose second half has a hyphen itself: `breach-` and
+        `of-contract`.
+        """
+        before, after = (half.casefold().replace("\u2010", "-") for half in (before, after))
+        last, next_part = before.rpartition("-")[2], after.partition("-")[0]
+        if not self.words.isdisjoint({f"{before}-{after}", f"{last}-{after}", f"{last}-{next_part}"}):
             return True
-        return first + second not in self.words and first in self.keeping
+        if not self.words.isdisjoint({before + after, last + after, last + next_part}):
+            return False
+        return "-" in after or last in self.keeping or (last != before and last in _LINKING)
 
 
 @dataclass(slots=True)

@@ -137,6 +137,29 @@ def test_words_broken_at_a_line_end_are_whole() -> None:
     assert "\n".join(rows)[start:end] == "infor-\nmation"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "whole", "elsewhere"),
+    [
+        ("breach-", "of-contract", "breach-of-contract", "breach-of-contract"),
+        ("breach-", "of-contract", "breach-of-contract", ""),
+        ("state-", "of-the-art", "state-of-the-art", ""),
+        ("state-of-", "the-art", "state-of-the-art", ""),
+        ("state-of-the-", "art", "state-of-the-art", ""),
+        ("off-the-rec-", "ord", "off-the-record", ""),
+        ("two-stage-", "rocket", "two-stage-rocket", "two-stage-rocket"),
+        ("deci-", "sion-making", "decision-making", "decision"),
+        ("deci-", "sion-making", "decision-making", "decision-making"),
+        ("well-inten-", "tioned", "well-intentioned", "intentioned"),
+        ("counter-", "claim", "counterclaim", "counterclaim"),
+    ],
+)
+def test_a_broken_word_with_hyphens_of_its_own(before: str, after: str, whole: str, elsewhere: str) -> None:
+    """It keeps the one at the line's end, where it isn't known in one."""
+    rows = [f"This is {elsewhere}. It goes on with a", f"line that ends within the {before}", f"{after} matter."]
+    (element,) = read([page(1, [line(row, TOP + PITCH * n) for n, row in enumerate(rows)])])
+    assert f"the {whole} matter." in element.text
+
+
 def test_headings_and_their_levels() -> None:
     """Centred, in capitals, numbered or by themselves above a text; each kind of heading keeps its level."""
     sheet = Sheet()
