@@ -29,8 +29,8 @@ from app.errors import (
     Unavailable,
 )
 from app.jobs.presence import live_workers
-from app.ocr.breaker import Position
 from app.ocr.calls import Ocr
+from app.ocr.circuit import Position
 from app.ocr.engine import ReadRequest
 from app.ocr.pacing import Lane
 from app.queue import BATCH_QUEUES, QueueName
