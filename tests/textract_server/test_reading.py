@@ -171,17 +171,19 @@ def without_ids(result: dict[str, Any]) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_no_more_pages_are_in_hand_than_there_are_processes_however_many_documents(
-    own_server: Callable[..., TextractServer], tmp_path: Path
+@pytest.mark.parametrize(("opinions", "documents", "in_hand"), [("off", 12, 2), ("on", 4, 4)])
+def test_no_more_pages_are_in_hand_than_two_a_process_however_many_documents(
+    own_server: Callable[..., TextractServer], tmp_path: Path, opinions: str, documents: int, in_hand: int
 ) -> None:
-    """Twelve documents at once: by the trace, never more than two pages were with the page processes."""
+    """By the trace: one with each page process, and where each page gets a second opinion, one more that waits for it."""
     trace = tmp_path / "trace.jsonl"
-    server = own_server(OCR_WORKERS="2", OCR_SECOND_OPINION="off", TEXTRACT_SERVER_TRACE_FILE=str(trace))
-    jobs = [server.start_job(sheets.pdf(sheets.SENTENCES, [f"Document {number}"])) for number in range(12)]
+    told = {"OCR_SECOND_OPINION": opinions, "OCR_SECOND_OPINION_CONFIDENCE": "100"}
+    server = own_server(OCR_WORKERS="2", TEXTRACT_SERVER_TRACE_FILE=str(trace), **told)
+    jobs = [server.start_job(sheets.pdf(sheets.SENTENCES, [f"Document {number}"])) for number in range(documents)]
     for job in jobs:
         assert server.finished(job, seconds=110)["JobStatus"] == "SUCCEEDED"
     events = [json.loads(line) for line in trace.read_text().splitlines()]
-    assert len(events) == 24
+    assert len(events) == 2 * documents
     moments = sorted(
         (moment, step) for each in events for moment, step in ((each["started_at"], 1), (each["ended_at"], -1))
     )
@@ -189,7 +191,7 @@ def test_no_more_pages_are_in_hand_than_there_are_processes_however_many_documen
     for _, step in moments:
         running += step
         most = max(most, running)
-    assert most <= 2
+    assert most <= in_hand
 
 
 def test_nothing_is_left_behind(own_server: Callable[..., TextractServer]) -> None:
