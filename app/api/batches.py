@@ -36,6 +36,7 @@ from app.errors import (
     BatchNotFound,
     NoWorkers,
     OcrEnginesAway,
+    OcrRequestInvalid,
     Overloaded,
     RequestInvalid,
     RequestTooLarge,
@@ -59,6 +60,7 @@ SUBMIT_ERRORS = problems(
     RequestInvalid,
     RequestTooLarge,
     WebhookUrlRefused,
+    OcrRequestInvalid,
     NoWorkers,
     StorageUnavailable,
     OcrEnginesAway,
@@ -98,7 +100,7 @@ async def submit_batch(request: Request, services: ServicesDep, caller: CallerDe
     """
     asked = parse_body(BatchCreate, await read_body(request, most_bytes=services.batch_request_bytes))
     draft = asked.draft()
-    services.webhooks.check_url(draft.callback_url)
+    services.check(draft.callback_url, draft.options)
 
     async def submit(keep: Keep[Accepted]) -> Accepted:
         await services.limits.admit(caller, len(asked.documents))
