@@ -51,10 +51,10 @@ def test_what_cannot_be_meant_is_refused_with_a_sentence(values: dict[str, Any],
 
 def test_what_goes_together_is_taken() -> None:
     """Both engines, both halves, and a key for the results of a bucket."""
-    topic = {"textract_sns_topic_arn": "arn:topic", "textract_sns_role_arn": "arn:role"}
-    output = {"textract_output_bucket": "results", "textract_kms_key_id": "alias/key"}
-    engines = {"ocr_engines": "local,textract", "local_textract_endpoint_url": "http://127.0.0.1:8020"}
-    settings = Settings(_env_file=None, textract_prices='{"TEXT": 600}', **topic, **output, **engines)
+    values: dict[str, Any] = {"textract_sns_topic_arn": "arn:topic", "textract_sns_role_arn": "arn:role"}
+    values |= {"textract_output_bucket": "results", "textract_kms_key_id": "alias/key"}
+    values |= {"ocr_engines": "local,textract", "local_textract_endpoint_url": "http://127.0.0.1:8020"}
+    settings = Settings(_env_file=None, textract_prices='{"TEXT": 600}', **values)
     assert settings.engine_nowhere is None
 
 

@@ -179,8 +179,7 @@ async def test_what_no_engine_here_can_do_is_not_taken(client: Client, options: 
     """However it is submitted, it is refused at once with the reason: nobody waits for a job that can only fail."""
     document = (await client.submit(letter("Hello")))["document"]["id"]
     said = json.dumps(options)
-    form = {"files": {"file": letter("Hello")}, "data": {"options": said}}
-    bodies = {
+    bodies: dict[str, dict[str, Any]] = {
         "/v1/documents/import": {"source": "s3://elsewhere/a.pdf"},
         "/v1/uploads": {"size_bytes": 100},
         "/v1/batches": {"documents": [{"document_id": document}], "preflight": "warn"},
@@ -188,7 +187,7 @@ async def test_what_no_engine_here_can_do_is_not_taken(client: Client, options: 
     }
     answers = [
         await client.post("/v1/documents", params={"options": said}, content=letter("Hello")),
-        await client.post("/v1/documents", **form),
+        await client.post("/v1/documents", files={"file": letter("Hello")}, data={"options": said}),
         *[await client.post(path, json={**body, "options": options}) for path, body in bodies.items()],
     ]
     for answer in answers:

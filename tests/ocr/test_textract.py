@@ -1,5 +1,6 @@
 """Textract as an engine: every error it can answer with, results of any length, and answers that get lost."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -113,7 +114,7 @@ async def test_every_call_is_sent_once(
     job_id = await start(engine)
     fake.asked.clear()
     fake.before = [instead]
-    calls = {
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
         START: lambda: start(engine),
         GET: lambda: engine.get(job_id, Operation.DETECTION),
         READ: lambda: engine.read(b"%PDF-", TEXT),
