@@ -1,10 +1,10 @@
 """A circuit breaker for each engine, one for the whole fleet: an engine that is away is left alone, and probed by one caller.
 
 The rules are in `circuit`; what keeps a circuit (Redis, or this process while Redis is away) only has to swap the old
-one for the new one. A swap is lost only to another caller's, so that a change has one
-author. It is written here because no library does this: purgatory reads, decides and writes in separate steps, so that
-callers overwrite each other, lets everybody through while half-open, and has one open time; aiobreaker's Redis storage
-blocks the event loop. Times are those of the Redis server, so that the clocks of the fleet need not agree.
+one for the new one. A swap is lost only to another caller's, so that a change has one author. It is written here because
+no library does this: purgatory reads, decides and writes in separate steps, so that callers overwrite each other, lets
+everybody through while half-open, and has one open time; aiobreaker's Redis storage blocks the event loop. Times are
+those of the Redis server, so that the clocks of the fleet need not agree.
 """
 
 import asyncio

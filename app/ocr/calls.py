@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 PORTION_TRIES = 3
+"""How often a portion of a result is asked for before its job is put off or tried again."""
 
 
 @dataclass(frozen=True, slots=True)
