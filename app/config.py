@@ -4,10 +4,14 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.price_table import parse_prices
+
 MEBIBYTE = 1024 * 1024
+
+ENGINES = frozenset({"textract", "local"})
 
 
 class Settings(BaseSettings):
@@ -168,8 +172,8 @@ class Settings(BaseSettings):
 
     ocr_engines: str = Field(
         "textract",
-        pattern=r"^(textract|local)(,(textract|local))?$",
-        description="The engines to read with, the preferred one first: `textract`, `local`, or both.",
+        description="The engines to read with, the preferred one first: `textract`, `local`, or both; "
+        "`local` needs `LOCAL_TEXTRACT_ENDPOINT_URL`.",
     )
     ocr_breaker_failures: int = Field(
         5, ge=1, description="Failures in a row after which an engine is left alone for a while."
@@ -250,7 +254,7 @@ class Settings(BaseSettings):
         "textract_output", min_length=1, description="The folder of `TEXTRACT_OUTPUT_BUCKET` that results go to."
     )
     textract_kms_key_id: str | None = Field(
-        None, description="The KMS key that results in `TEXTRACT_OUTPUT_BUCKET` are encrypted with."
+        None, description="The KMS key that results in `TEXTRACT_OUTPUT_BUCKET` are encrypted with; needs that bucket."
     )
     textract_prices: str | None = Field(
         None,
@@ -413,6 +417,41 @@ class Settings(BaseSettings):
     def _networks_are_networks(self) -> Self:
         for network in filter(None, map(str.strip, self.webhook_allowed_networks.split(","))):
             ip_network(network)
+        return self
+
+    @field_validator("ocr_engines")
+    @classmethod
+    def _engines_are_known(cls, named: str) -> str:
+        engines = named.split(",")
+        if not ENGINES.issuperset(engines) or len(set(engines)) < len(engines):
+            raise ValueError("name textract, local, or both with a comma between, each once, the preferred one first")
+        return named
+
+    @property
+    def engine_nowhere(self) -> str | None:
+        """Which engine can't be asked, since nothing says where it is, and what to do.
+
+        It is no mistake by itself: `quire up` places the engine itself, and much asks no engine.
+        """
+        if "local" not in self.ocr_engines.split(",") or self.local_textract_endpoint_url is not None:
+            return None
+        return "OCR_ENGINES names local, and LOCAL_TEXTRACT_ENDPOINT_URL is not set: set it to where `quire-textract` runs."
+
+    @model_validator(mode="after")
+    def _prices_are_prices(self) -> Self:
+        parse_prices(self.textract_prices or "{}")
+        return self
+
+    @model_validator(mode="after")
+    def _what_goes_together_is_whole(self) -> Self:
+        if (self.textract_sns_topic_arn is None) != (self.textract_sns_role_arn is None):
+            raise ValueError(
+                "Of TEXTRACT_SNS_TOPIC_ARN and TEXTRACT_SNS_ROLE_ARN only one is set: set both, or neither"
+            )
+        if self.textract_kms_key_id is not None and self.textract_output_bucket is None:
+            raise ValueError(
+                "TEXTRACT_KMS_KEY_ID is set without TEXTRACT_OUTPUT_BUCKET, whose results it is to encrypt"
+            )
         return self
 
     @property

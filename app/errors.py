@@ -398,6 +398,9 @@ class OcrUnavailable(Unavailable):
     code, title = "ocr_unavailable", "OCR engine unavailable"
     message = "The OCR engine doesn't answer."
 
+    may_have_arrived: bool = True
+    """Whether the request may have come to the engine, and be paid for, though nothing came back."""
+
 
 class OcrThrottled(Unavailable):
     code, title, costs_attempt = "ocr_throttled", "OCR engine throttled", False
@@ -467,7 +470,7 @@ class OcrAccessDenied(OcrError):
 
 
 class OcrRequestInvalid(OcrError):
-    code, title = "ocr_request_invalid", "OCR request invalid"
+    status, code, title = 422, "ocr_request_invalid", "OCR request invalid"
     message = "The OCR engine refuses the request's parameters."
 
 

@@ -173,6 +173,7 @@ def make_services(resources: Resources) -> Services:
         batch_streams=BatchStreams(streams, service_batches, streams.batches),
         audit=audit,
         webhooks=make_webhooks(resources),
+        router=resources.ocr.router,
         uploads=UploadSlots(settings.max_concurrent_uploads),
         limits=make_limits(resources),
         fleet=Fleet(sessions, queue, queue.window, {name: stages_of(ROUTES, name) for name in QueueName}),

@@ -23,8 +23,9 @@ from app.entities.mentions import EntityExtractor
 from app.events import EventDraft, EventType, Severity
 from app.jobs.presence import FleetSize
 from app.knowledge.embedding import Embedding
-from app.ocr.breaker import Breaker, Change, Position
+from app.ocr.breaker import Breaker
 from app.ocr.calls import Ocr
+from app.ocr.circuit import Change, Position
 from app.ocr.engine import EngineName
 from app.ocr.output import OutputStore
 from app.ocr.pacing import Pacer, lanes_of
@@ -67,6 +68,7 @@ async def open_resources(
 ) -> AsyncIterator[Resources]:
     """Open them all; nothing is connected before it is used, so a part that is down doesn't keep us from starting.
 
+    Raises `OcrEnginesAway` for an engine of which no setting says where it is.
     An extractor that is given stays open: its models are shared with whoever else was given it.
     """
     async with AsyncExitStack() as stack:
@@ -76,10 +78,10 @@ async def open_resources(
         redis = open_redis(settings.redis_url, retries=redis_retries)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         session, fleet = aws_session(settings), FleetSize()
-        s3_client = await stack.enter_async_context(_open_s3(session, settings))
+        bucket = await stack.enter_async_context(open_bucket(session, settings))
         engines = {
             name: await stack.enter_async_context(
-                open_textract(session, settings, name, _output(settings, s3_client, name))
+                open_textract(session, settings, name, _output(settings, bucket.client, name))
             )
             for name in engine_names(settings)
         }
@@ -93,9 +95,7 @@ async def open_resources(
             engine=engine,
             sessions=sessions,
             redis=redis,
-            bucket=s3.Bucket(
-                s3_client, settings.s3_bucket, public=await stack.enter_async_context(_public_s3(session, settings))
-            ),
+            bucket=bucket,
             ocr=_ocr(settings, engines, redis, sessions, fleet),
             aws=session,
             embedders=embedders,
@@ -103,6 +103,13 @@ async def open_resources(
             extractor=extractor,
             fleet=fleet,
         )
+
+
+@asynccontextmanager
+async def open_bucket(session: Any, settings: Settings) -> AsyncIterator[s3.Bucket]:
+    """The bucket that documents and results are kept in; `session` is an AWS session."""
+    async with _open_s3(session, settings) as client, _public_s3(session, settings) as public:
+        yield s3.Bucket(client, settings.s3_bucket, public=public)
 
 
 @asynccontextmanager

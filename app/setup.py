@@ -11,23 +11,26 @@ import alembic.config
 
 from app.config import Settings
 from app.db import open_engine, open_sessions
+from app.mistakes import settings_or_end
 from app.projects.service import DEFAULT_PROJECT, Projects, new_key
-from app.resources import open_resources
+from app.resources import aws_session, open_bucket
 
 
 def migrate() -> None:
     """Bring the database's tables up to date."""
-    alembic.command.upgrade(alembic_config(), "head")
+    config = alembic_config()
+    config.attributes["settings"] = settings_or_end()
+    alembic.command.upgrade(config, "head")
 
 
 def ensure_bucket() -> None:
     """Make the bucket where it isn't there yet."""
-    asyncio.run(_ensure_bucket(Settings()))
+    asyncio.run(_ensure_bucket(settings_or_end()))
 
 
 def ensure_key(project: str) -> None:
     """Have the key in QUIRE_API_KEY open a project, made where it isn't there."""
-    settings = Settings()
+    settings = settings_or_end()
     if settings.quire_api_key is None:
         sys.exit("QUIRE_API_KEY is not set; `quire keys create` makes a new key.")
     asyncio.run(_ensure_key(settings, settings.quire_api_key.get_secret_value(), project))
@@ -36,7 +39,7 @@ def ensure_key(project: str) -> None:
 def create_key(project: str) -> None:
     """Make a new key and print it, once: only its hash is kept."""
     key = new_key()
-    asyncio.run(_ensure_key(Settings(), key, project))
+    asyncio.run(_ensure_key(settings_or_end(), key, project))
     sys.stdout.write(f"{key}\n")
 
 
@@ -54,8 +57,8 @@ async def _ensure_key(settings: Settings, key: str, project: str) -> None:
 
 
 async def _ensure_bucket(settings: Settings) -> None:
-    async with open_resources(settings) as resources:
-        await resources.bucket.ensure()
+    async with open_bucket(aws_session(settings), settings) as bucket:
+        await bucket.ensure()
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
 import argparse
 
-from app.config import Settings
 from app.logs import configure_logs
+from app.mistakes import settings_or_end
 from app.queue import queues_named
 from workers.main import QUEUES, run
 
@@ -13,7 +13,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="quire worker", description="Serve queues of background tasks.")
     names = ", ".join(QUEUES)
     parser.add_argument("--queues", default="", help=f"comma-separated, of: {names} (WORKER_QUEUES, or all)")
-    said, settings = parser.parse_args().queues, Settings()
+    said, settings = parser.parse_args().queues, settings_or_end(asks_engines=True)
     try:
         queues = queues_named(said or settings.worker_queues)
     except ValueError as error:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_25_batch_counts"
-down_revision = "2026_11_24_jobs"
+down_revision = "2026_11_24_page_edges"
 branch_labels = None
 depends_on = None
 

@@ -38,6 +38,7 @@ from app.errors import (
     BatchNotFound,
     NoWorkers,
     OcrEnginesAway,
+    OcrRequestInvalid,
     Overloaded,
     RequestInvalid,
     RequestTooLarge,
@@ -61,6 +62,7 @@ SUBMIT_ERRORS = problems(
     RequestInvalid,
     RequestTooLarge,
     WebhookUrlRefused,
+    OcrRequestInvalid,
     NoWorkers,
     StorageUnavailable,
     OcrEnginesAway,
@@ -100,7 +102,7 @@ async def submit_batch(request: Request, services: ServicesDep, caller: CallerDe
     """
     asked = parse_body(BatchCreate, await read_body(request, most_bytes=services.batch_request_bytes))
     draft = asked.draft()
-    services.webhooks.check_url(draft.callback_url)
+    services.check(draft.callback_url, draft.options)
 
     async def submit(keep: Keep[Accepted]) -> Accepted:
         await services.limits.admit(caller, len(asked.documents))

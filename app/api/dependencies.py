@@ -1,7 +1,8 @@
 """What routes are handed: the services of this process, and the project that the caller's key opens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import structlog
@@ -34,6 +35,7 @@ from app.knowledge.erasing import Erasing
 from app.knowledge.reprocessing import Reprocessing
 from app.knowledge.search import Search
 from app.knowledge.service import Knowledge
+from app.ocr.router import Router
 from app.projects.service import Caller, Projects
 from app.storage.s3 import Bucket
 from app.webhooks.service import Webhooks
@@ -65,6 +67,7 @@ class Services:
     batch_streams: BatchStreams
     audit: Audit
     webhooks: Webhooks
+    router: Router
     uploads: UploadSlots
     limits: Limits
     fleet: Fleet
@@ -75,6 +78,12 @@ class Services:
     steps: dict[Step, list[Stage]]
     tasks: dict[str, str]
     """What runs from each stage."""
+
+    def check(self, callback_url: str | None, options: Mapping[str, Any] | None) -> None:
+        """Refuse what is said of a document that can't be done here. Raises `WebhookUrlRefused` and `OcrRequestInvalid`."""
+        self.webhooks.check_url(callback_url)
+        if options is not None:
+            self.router.check(options)
 
 
 bearer = HTTPBearer(auto_error=False, description="An API key; it belongs to a project, and sees nothing of others.")

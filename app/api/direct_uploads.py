@@ -27,6 +27,7 @@ from app.errors import (
     DocumentEmpty,
     DocumentNotFound,
     DocumentTooLarge,
+    OcrRequestInvalid,
     Overloaded,
     RequestInvalid,
     SourceInvalid,
@@ -60,7 +61,14 @@ TAKING_ERRORS = (
     *ONCE_ERRORS,
 )
 IMPORT_ERRORS = problems(
-    WebhookUrlRefused, DocumentEmpty, SourceInvalid, SourceNotAllowed, SourceNotFound, SourceUnreadable, *TAKING_ERRORS
+    WebhookUrlRefused,
+    OcrRequestInvalid,
+    DocumentEmpty,
+    SourceInvalid,
+    SourceNotAllowed,
+    SourceNotFound,
+    SourceUnreadable,
+    *TAKING_ERRORS,
 )
 OPEN_ERRORS = (UploadNotFound, UploadInProgress, UploadCompleted, UploadEnded, RequestInvalid)
 
@@ -77,7 +85,7 @@ async def import_document(
 ) -> Response:
     """Submit a document that is in an allowed bucket already: it is copied, and queued to be read."""
     described = asked.describe()
-    services.webhooks.check_url(described.callback_url)
+    services.check(described.callback_url, described.options)
     with services.uploads.one():
         return await once.answer(
             lambda keep: services.imports.take(project_id, asked.source, described, keep=keep),
@@ -110,13 +118,19 @@ async def get_document_original(
     status_code=201,
     response_model=UploadBegun,
     responses=problems(
-        DocumentTooLarge, RequestInvalid, StorageUnavailable, TooManyUploads, WebhookUrlRefused, *ONCE_ERRORS
+        DocumentTooLarge,
+        RequestInvalid,
+        StorageUnavailable,
+        TooManyUploads,
+        WebhookUrlRefused,
+        OcrRequestInvalid,
+        *ONCE_ERRORS,
     ),
 )
 async def begin_upload(services: ServicesDep, project_id: ProjectDep, once: OnceDep, asked: UploadRequest) -> Response:
     """Begin an upload straight to S3: PUT each part to its URL, then complete it."""
     announced = asked.announce()
-    services.webhooks.check_url(announced.described.callback_url)
+    services.check(announced.described.callback_url, announced.described.options)
     return await once.answer(
         lambda keep: services.direct_uploads.begin(project_id, announced, keep=keep), _begun, of=asked
     )

@@ -26,6 +26,7 @@ from app.errors import (
     DocumentEmpty,
     DocumentNotFound,
     DocumentTooLarge,
+    OcrRequestInvalid,
     Overloaded,
     PageNotFound,
     RequestInvalid,
@@ -47,6 +48,7 @@ SUBMIT_ERRORS = problems(
     Overloaded,
     StorageUnavailable,
     WebhookUrlRefused,
+    OcrRequestInvalid,
     *ONCE_ERRORS,
 )
 READ_ERRORS = problems(DocumentNotFound, RequestInvalid)
@@ -98,12 +100,12 @@ async def submit_document(
     said: Annotated[SubmissionFields, Query()],
 ) -> Response:
     """Submit a document: it is stored, and queued to be read."""
-    check_url = services.webhooks.check_url
-    check_url(said.describe().callback_url)  # before the bytes; what a form says of it stands among them
+    described = said.describe()
+    services.check(described.callback_url, described.options)  # before the bytes; what a form says stands among them
     with services.uploads.one():
         service = services.documents
         service.sizes.check(announced_bytes(request))
-        content = read_content(request, most_bytes=service.sizes.document_bytes, check_url=check_url)
+        content = read_content(request, most_bytes=service.sizes.document_bytes, check=services.check)
         return await once.answer(
             lambda keep: service.submit(project_id, content, keep=keep), submitted, of=_fingerprint(service, content)
         )

@@ -37,16 +37,18 @@ def is_form(request: Request) -> bool:
     return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
-def read_content(request: Request, *, most_bytes: int, check_url: Callable[[str | None], None]) -> Content:
+def read_content(
+    request: Request, *, most_bytes: int, check: Callable[[str | None, Mapping[str, Any]], None]
+) -> Content:
     """The bytes of a submission as they arrive, and what is said of them once they have.
 
-    `check_url` raises for a `callback_url` that may not be called.
+    `check` raises for a `callback_url` that may not be called, and for options that can't be served.
     """
     content = _content(request, most_bytes)
 
     def describe() -> Description:
         described = content.describe()
-        check_url(described.callback_url)
+        check(described.callback_url, described.options)
         return described
 
     return Content(content.chunks, describe)

@@ -29,6 +29,7 @@ from app.errors import (
     DocumentNotFound,
     EntityNotFound,
     NothingToReuse,
+    OcrRequestInvalid,
     RequestInvalid,
     StateConflict,
     WebhookUrlRefused,
@@ -164,7 +165,14 @@ class ReprocessRequest(BaseModel):
 
 
 REPROCESS_ERRORS = problems(
-    DocumentNotFound, StateConflict, NothingToReuse, RequestInvalid, WebhookUrlRefused, *LIMITED, *ONCE_ERRORS
+    DocumentNotFound,
+    StateConflict,
+    NothingToReuse,
+    RequestInvalid,
+    OcrRequestInvalid,
+    WebhookUrlRefused,
+    *LIMITED,
+    *ONCE_ERRORS,
 )
 
 
@@ -184,7 +192,7 @@ async def reprocess_document(
 ) -> Response:
     """Run the pipeline over a document once more: all of it, or from a stage on; until it is done, what there was is shown."""
     anew = (asked or ReprocessRequest()).anew()
-    services.webhooks.check_url(anew.callback_url)
+    services.check(anew.callback_url, anew.options if anew.from_step is Step.OCR else None)
     return await once.answer(
         lambda keep: services.reprocessing.reprocess(project_id, document_id, anew, keep=keep), submitted, of=asked
     )

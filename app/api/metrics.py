@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.alerts.repository import count_open
 from app.db import Sessions
 from app.jobs.presence import live_workers
-from app.ocr.breaker import Position
 from app.ocr.calls import Ocr
+from app.ocr.circuit import Position
 from app.queue import QueueName
 
 log = structlog.get_logger(__name__)

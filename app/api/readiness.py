@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import NoWorkers, OcrUnavailable, QuireError
 from app.jobs.presence import unserved
-from app.ocr.breaker import Position
+from app.ocr.circuit import Position
 from app.ocr.engine import EngineName
 from app.resources import Resources
 

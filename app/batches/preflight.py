@@ -30,8 +30,8 @@ from app.errors import (
 )
 from app.jobs.presence import live_workers
 from app.jobs.watch import unserved
-from app.ocr.breaker import Position
 from app.ocr.calls import Ocr
+from app.ocr.circuit import Position
 from app.ocr.engine import ReadRequest
 from app.ocr.pacing import Lane
 from app.queue import BATCH_QUEUES, QueueName

@@ -9,7 +9,7 @@ from app.cli.connection import connected
 from app.cli.finding import Finding, Grade, well
 from app.config import Settings
 from app.jobs.presence import served
-from app.ocr.breaker import Position
+from app.ocr.circuit import Position
 from app.ocr.engine import EngineName
 from app.ocr.pacing import lanes_of
 from app.ocr.textract import TextractEngine
@@ -44,7 +44,7 @@ async def check_engines(resources: Resources) -> Sequence[Finding]:
 
 async def _engine(engine: TextractEngine) -> Finding:
     try:
-        await engine.reader.get_document_text_detection(JobId=UNKNOWN_JOB)
+        await engine.client.get_document_text_detection(JobId=UNKNOWN_JOB)
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in UNKNOWN_JOB_CODES:

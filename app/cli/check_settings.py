@@ -40,13 +40,8 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     """What is set, and what of it doesn't go together."""
     given = sorted(name.upper() for name in settings.model_fields_set)
     yield well("settings", f"{len(Settings.model_fields)} settings, of which are set: {', '.join(given) or 'none'}.")
-    engines = settings.ocr_engines.split(",")
-    if "local" in engines and settings.local_textract_endpoint_url is None:
-        detail = "OCR_ENGINES names local, and LOCAL_TEXTRACT_ENDPOINT_URL is not set."
-        yield Finding("settings", Grade.WRONG, detail, "Set it to where `quire-textract` runs.")
-    if bool(settings.textract_sns_topic_arn) != bool(settings.textract_sns_role_arn):
-        detail = "Of TEXTRACT_SNS_TOPIC_ARN and TEXTRACT_SNS_ROLE_ARN only one is set."
-        yield Finding("settings", Grade.WRONG, detail, "Set both, or neither.")
+    if settings.engine_nowhere is not None:
+        yield Finding("settings", Grade.WRONG, settings.engine_nowhere, "The rest is checked once it is.")
     if bool(settings.aws_access_key_id) != bool(settings.aws_secret_access_key):
         detail = "Of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY only one is set."
         yield Finding("settings", Grade.WRONG, detail, "Set both, or neither.")

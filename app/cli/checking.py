@@ -15,9 +15,10 @@ from app.cli.check_settings import check_names, check_settings
 from app.cli.check_stores import check_bucket, check_postgres, check_redis
 from app.cli.connection import FAILED
 from app.cli.finding import Finding, Grade, attempted
-from app.cli.operating import mistakes, operator_settings
+from app.cli.operating import operator_settings
 from app.cli.output import Screen, say
 from app.config import Settings
+from app.mistakes import mistakes
 from app.resources import Resources, open_resources
 
 SIGNS = {Grade.OK: ("ok", "green"), Grade.WARNING: ("look", "yellow"), Grade.WRONG: ("WRONG", "bold red")}
@@ -58,6 +59,8 @@ async def _findings() -> AsyncGenerator[Finding, None]:
     settings = operator_settings()
     for finding in (*check_settings(settings), *check_disk(settings), *check_languages(settings)):
         yield finding
+    if settings.engine_nowhere is not None:
+        return  # as is said by now
     async with open_resources(settings, redis_retries=0) as resources:
         looked = [asyncio.create_task(attempted(name, ask(resources))) for name, ask in CHECKS]
         looked.append(asyncio.create_task(attempted("server", check_server())))

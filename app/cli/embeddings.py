@@ -9,6 +9,7 @@ from app.embeddings.embedder import Embedder
 from app.embeddings.models import Embedders
 from app.errors import QuireError
 from app.knowledge.switching import Switching
+from app.mistakes import settings_or_end
 from app.resources import open_resources
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="", help="the model to forget, as `status` names it")
     arguments = parser.parse_args()
     try:
-        asyncio.run(_run(Settings(), arguments.what, arguments.model))
+        asyncio.run(_run(settings_or_end(), arguments.what, arguments.model))
     except QuireError as error:
         sys.exit(f"{error.detail} ({error.code})")
 

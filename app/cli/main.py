@@ -9,14 +9,13 @@ import sys
 from collections.abc import Mapping
 
 import typer
-from pydantic import ValidationError
 
 from app.cli.batch_commands import batch_cli
 from app.cli.document_commands import document_cli
 from app.cli.job_commands import job_cli
 from app.cli.key_commands import key_cli
 from app.cli.operator_commands import operator_cli
-from app.config import Settings
+from app.mistakes import settings_or_end
 
 cli = typer.Typer(help="Quire reads documents.", no_args_is_help=True, pretty_exceptions_enable=False)
 bucket_cli = typer.Typer(help="The bucket that documents are kept in.", no_args_is_help=True)
@@ -37,7 +36,7 @@ def up() -> None:
 @cli.command()
 def api() -> None:
     """Serve the HTTP API."""
-    settings = _settings()
+    settings = settings_or_end(asks_engines=True)
     _become("app.serve", "--host", settings.quire_host, "--port", str(settings.quire_port))
 
 
@@ -97,17 +96,6 @@ cli.add_typer(key_cli, name="keys")
 cli.add_typer(key_cli, name="key", hidden=True)
 cli.add_typer(bucket_cli, name="bucket")
 cli.add_typer(embeddings_cli, name="embeddings")
-
-
-def _settings() -> Settings:
-    """The settings; what is wrong with them ends the command, each as a sentence."""
-    from app.cli.connection import CommandError, end
-    from app.cli.operating import mistakes
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        end(CommandError("\n".join(mistakes(error))))
 
 
 def _here() -> Mapping[str, str]:

@@ -19,6 +19,7 @@ from app.embedded.errors import StackError
 from app.embedded.parts import parts_to_run
 from app.embedded.secrets_file import load_secrets
 from app.errors import QuireError
+from app.mistakes import mistakes
 
 PORTS = frozenset({"postgres", "valkey", "textract"})
 """Without these nothing has ever run in a data directory."""
@@ -59,23 +60,6 @@ def full_environment() -> Environment:
     except ValidationError:
         return dict(os.environ)  # what is called will say so itself
     return {**os.environ, **environment_here(settings)}
-
-
-def mistakes(error: ValidationError) -> list[str]:
-    """Each setting that is wrong, as a sentence that says what to do."""
-    return [
-        _mistake(".".join(map(str, each["loc"])).upper(), each["msg"], each["type"])
-        for each in error.errors(include_url=False, include_input=False)
-    ]
-
-
-def _mistake(name: str, message: str, kind: str) -> str:
-    said = message.removeprefix("Value error, ").rstrip(".")
-    if not name:
-        return f"{said}."
-    if kind == "missing":
-        return f"{name} is not set."
-    return f"{name} can't be used: {said[:1].lower()}{said[1:]}; correct it in the environment or in .env."
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from app.config import Settings
 from app.embedded.stack import complain, run_stack
+from app.mistakes import WRONG, mistakes
 from app.queue import queues_named
 
 
@@ -14,14 +15,14 @@ def main() -> int:
     try:
         settings = Settings()
     except ValidationError as error:
-        for mistake in error.errors(include_url=False, include_input=False):
-            complain(f"{'.'.join(map(str, mistake['loc'])).upper()}: {mistake['msg']}")
-        return 1
+        for mistake in mistakes(error):
+            complain(mistake)
+        return WRONG
     try:
         queues_named(settings.worker_queues)
     except ValueError as error:
         complain(f"WORKER_QUEUES: {error}")
-        return 1
+        return WRONG
     return run_stack(settings)
 
 

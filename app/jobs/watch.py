@@ -18,7 +18,8 @@ from app.alerts.repository import clear_alert, clear_unseen, open_subjects, rais
 from app.db import Sessions, one_statement
 from app.events import Severity
 from app.jobs.presence import served
-from app.ocr.breaker import BreakerState, Position
+from app.ocr.breaker import BreakerState
+from app.ocr.circuit import Position
 from app.ocr.engine import EngineName
 
 WATCH_SECONDS = 2.0

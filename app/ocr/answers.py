@@ -7,16 +7,22 @@ Sources: the API model of Textract 2018-06-27, and "Handling Errors" in the Amaz
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from socket import gaierror
 from typing import Any
 
 import orjson
+from aiohttp import ClientConnectorError
 from aiohttp import ClientError as HttpError  # what aiobotocore speaks HTTP with, and lets through while a body is read
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    ProxyConnectionError,
+    SSLError,
 )
 
 from app.errors import (
@@ -89,7 +95,16 @@ def translated_errors(name: EngineName) -> Iterator[None]:
     except ParamValidationError as error:
         raise OcrRequestInvalid(f"{SPOKEN[name]} can't be asked so: {error}") from error
     except (BotoCoreError, HttpError, OSError) as error:
-        raise OcrUnavailable(f"{SPOKEN[name]} doesn't answer ({type(error).__name__}).") from error
+        away = OcrUnavailable(f"{SPOKEN[name]} doesn't answer ({type(error).__name__}).")
+        away.may_have_arrived = not _never_connected(error)
+        raise away from error
+
+
+def _never_connected(error: Exception) -> bool:
+    """Whether nothing was sent. A connection that broke off later comes under the same class as one that was refused."""
+    if isinstance(error, EndpointConnectionError):
+        return isinstance(error.kwargs.get("error"), ClientConnectorError | gaierror)
+    return isinstance(error, ConnectTimeoutError | ProxyConnectionError | SSLError)
 
 
 def parse_plainly(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:

@@ -1,10 +1,10 @@
 """A circuit breaker for each engine, one for the whole fleet: an engine that is away is left alone, and probed by one caller.
 
-The rules are plain functions from one circuit to the next; what keeps a circuit (Redis, or this process while Redis is
-away) only has to swap the old one for the new one. A swap is lost only to another caller's, so that a change has one
-author. It is written here because no library does this: purgatory reads, decides and writes in separate steps, so that
-callers overwrite each other, lets everybody through while half-open, and has one open time; aiobreaker's Redis storage
-blocks the event loop. Times are those of the Redis server, so that the clocks of the fleet need not agree.
+The rules are in `circuit`; what keeps a circuit (Redis, or this process while Redis is away) only has to swap the old
+one for the new one. A swap is lost only to another caller's, so that a change has one author. It is written here because
+no library does this: purgatory reads, decides and writes in separate steps, so that callers overwrite each other, lets
+everybody through while half-open, and has one open time; aiobreaker's Redis storage blocks the event loop. Times are
+those of the Redis server, so that the clocks of the fleet need not agree.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
+from functools import partial
 from typing import TypeVar, cast
 
 import orjson
@@ -21,20 +21,21 @@ from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
 from app.config import Settings
+from app.errors import OcrTimeout
+from app.ocr.circuit import (
+    FAILURES_COUNT_SECONDS,
+    TIMEOUTS_COUNT_SECONDS,
+    Change,
+    Circuit,
+    Gate,
+    Position,
+    Rules,
+)
 from app.ocr.engine import EngineName
 
 log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
-
-FAILURES_COUNT_SECONDS = 60.0
-"""How long a failure counts: five within a minute speak against an engine, five in a day don't."""
-
-PROBE_SECONDS = 30.0
-"""How long a probe may take to report back before the next is let through: its worker may have died."""
-
-PROBE_LOOK_SECONDS = 5.0
-"""How soon to ask again while a probe is under way; most of them end within a few seconds."""
 
 LOOK_HOLDS_SECONDS = 0.5
 """How long a look at a closed circuit without failures holds: calls that go well then cost Redis nothing."""
@@ -56,39 +57,6 @@ return 1
 """
 
 
-class Position(StrEnum):
-    """How a breaker stands."""
-
-    CLOSED = "closed"
-    """Every call goes through."""
-    OPEN = "open"
-    """No call goes through until its time is up."""
-    HALF_OPEN = "half_open"
-    """One call goes through, to see whether the engine is back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A breaker that went from one state to another. Only the caller that made it gets it."""
-
-    engine: EngineName
-    from_state: Position
-    to_state: Position
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """Whether a call may be made. Whoever is let through as the probe has to report how it went."""
-
-    allowed: bool
-    probe: bool = False
-    retry_in_seconds: float = 0.0
-    reason: str | None = None
-    """Why not: the code of the last failure."""
-    change: Change | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class BreakerState:
     """How a breaker stands, for people and metrics; an open one with nothing left to wait for is due for a probe."""
@@ -99,63 +67,10 @@ class BreakerState:
     retry_in_seconds: float
     reason: str | None
 
-
-@dataclass(frozen=True, slots=True)
-class Circuit:
-    """All that is known of a breaker. Times are seconds since 1970."""
-
-    state: Position = Position.CLOSED
-    failures: tuple[float, ...] = ()
-    """When the last failures in a row happened, the newest last; the oldest beyond the limit are dropped."""
-    opened_at: float | None = None
-    until: float = 0.0
-    """When an open circuit may be probed, and when the probe of a half-open one is given up."""
-    failed_probes: int = 0
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How circuits change. Every method returns the circuit as it is from now on."""
-
-    failures: int
-    open_seconds: float
-    max_open_seconds: float
-
-    def asked(self, circuit: Circuit, now: float) -> tuple[Circuit, Gate]:
-        """What a caller is told; letting a probe through makes the circuit half-open for as long as it may take."""
-        if circuit.state is Position.CLOSED:
-            return circuit, Gate(allowed=True)
-        left = circuit.until - now
-        if left <= 0:
-            probing = replace(circuit, state=Position.HALF_OPEN, until=now + PROBE_SECONDS)
-            return probing, Gate(allowed=True, probe=True, reason=circuit.reason)
-        wait = min(left, PROBE_LOOK_SECONDS) if circuit.state is Position.HALF_OPEN else left
-        return circuit, Gate(allowed=False, retry_in_seconds=wait, reason=circuit.reason)
-
-    def given_back(self, circuit: Circuit, now: float) -> Circuit:
-        """The next caller may be the probe at once."""
-        return replace(circuit, until=now) if circuit.state is Position.HALF_OPEN else circuit
-
-    def succeeded(self, circuit: Circuit) -> Circuit:
-        """A success clears what there was. An open circuit stays so: the call had begun before."""
-        return circuit if circuit.state is Position.OPEN else Circuit()
-
-    def failed(self, circuit: Circuit, now: float, reason: str, *, probe: bool | None) -> Circuit:
-        """One more failure. While half-open, only a probe's counts: others may have begun before the circuit opened."""
-        if circuit.state is Position.OPEN or (circuit.state is Position.HALF_OPEN and probe is False):
-            return circuit
-        if circuit.state is Position.HALF_OPEN:
-            return self._opened(replace(circuit, failed_probes=circuit.failed_probes + 1), now, reason)
-        failures = (*(at for at in circuit.failures if now - at <= FAILURES_COUNT_SECONDS), now)[-self.failures :]
-        circuit = replace(circuit, failures=failures, reason=reason)
-        return self._opened(circuit, now, reason) if len(failures) >= self.failures else circuit
-
-    def _opened(self, circuit: Circuit, now: float, reason: str) -> Circuit:
-        # The exponent is bounded because 2.0 to the power of a thousand failed probes is an error.
-        seconds = min(self.open_seconds * 2.0 ** min(circuit.failed_probes, 30), self.max_open_seconds)
-        opened_at = circuit.opened_at if circuit.state is Position.HALF_OPEN else now
-        return replace(circuit, state=Position.OPEN, opened_at=opened_at, until=now + seconds, reason=reason)
+    @property
+    def may_be_asked_of_jobs(self) -> bool:
+        """Whether the engine answers, though it may be sent no more jobs."""
+        return self.state is Position.CLOSED or self.reason == OcrTimeout.code
 
 
 class Breaker:
@@ -187,18 +102,32 @@ class Breaker:
         self._redis_away_until = float("-inf")
         self._is_alone = False
 
-    async def allow(self) -> Gate:
-        """Whether the engine may be called now."""
+    async def allow(self, *, of_jobs: bool = False) -> Gate:
+        """Whether the engine may be called now; `of_jobs`: only to ask about those that it has."""
         if self._is_quiet():
             return Gate(allowed=True)
-        gate, change = await self._apply(self._rules.asked)
+        gate, change = await self._apply(partial(self._rules.asked, of_jobs=of_jobs))
         return replace(gate, change=change)
 
-    async def succeeded(self) -> Change | None:
-        """The engine answered, which closes its breaker unless that is open; returns the change where there was one."""
+    async def succeeded(self, *, probe: bool | None = None) -> Change | None:
+        """The engine answered, which closes its breaker unless that is open, or open for jobs that don't end.
+
+        Returns the change where there was one.
+        """
         if self._is_quiet():
             return None
-        return (await self._apply(lambda circuit, _: (self._rules.succeeded(circuit), None)))[1]
+        rules = self._rules
+        return (await self._apply(lambda circuit, now: (rules.succeeded(circuit, now, probe=probe), None)))[1]
+
+    async def timed_out(self) -> Change | None:
+        """A job of the engine's was given up, since it did not end in its time."""
+        return (await self._apply(lambda circuit, now: (self._rules.timed_out(circuit, now), None)))[1]
+
+    async def ended(self) -> Change | None:
+        """A job of the engine's has ended."""
+        if self._is_quiet():
+            return None
+        return (await self._apply(lambda circuit, _: (self._rules.ended(circuit), None)))[1]
 
     async def failed(self, reason: str, *, probe: bool | None = None) -> Change | None:
         """The engine failed, by a stable code; `probe` is what the gate said, or None where that isn't known."""
@@ -274,6 +203,7 @@ def _parsed(kept: bytes | None) -> Circuit:
             until=float(told["until"]),
             failed_probes=int(told["failed_probes"]),
             reason=None if reason is None else str(reason),
+            timeouts=tuple(float(at) for at in told.get("timeouts", ())),
         )
     except (ValueError, TypeError, LookupError, OverflowError):
         return Circuit()
@@ -282,5 +212,6 @@ def _parsed(kept: bytes | None) -> Circuit:
 def _told(circuit: Circuit, now: float) -> BreakerState:
     opened_at = None if circuit.opened_at is None else datetime.fromtimestamp(circuit.opened_at, UTC)
     failures = sum(now - at <= FAILURES_COUNT_SECONDS for at in circuit.failures)
+    failures += sum(now - at <= TIMEOUTS_COUNT_SECONDS for at in circuit.timeouts)
     left = 0.0 if circuit.state is Position.CLOSED else max(0.0, circuit.until - now)
     return BreakerState(circuit.state, failures, opened_at, left, circuit.reason)

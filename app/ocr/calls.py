@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 import structlog
 
-from app.errors import OcrEnginesAway, OcrJobLost, OcrThrottled, OcrUnavailable, QuireError
-from app.ocr.breaker import Change, Gate, Position
+from app.errors import OcrEnginesAway, OcrJobLost, OcrThrottled, OcrTimeout, OcrUnavailable, QuireError
+from app.ocr.circuit import Change, Gate, Position
 from app.ocr.engine import Engine, EngineName, Operation, ReadRequest, ResultPart, Source
 from app.ocr.pacing import Call, Lane, Pacer
 from app.ocr.pricing import Prices
@@ -19,6 +20,9 @@ from app.ocr.telemetry import Telemetry
 log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
+
+PORTION_TRIES = 3
+"""How often a portion of a result is asked for before its job is put off or tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Ocr:
 
     async def gate(self, name: EngineName) -> Gate:
         """Whether an engine may be asked about jobs now; whoever is let through as the probe asks, or gives it back."""
-        gate = await self.router.breakers[name].allow()
+        gate = await self.router.breakers[name].allow(of_jobs=True)
         await self._tell_change(gate.change)
         return gate
 
@@ -69,6 +73,14 @@ class Ocr:
         engine = self.engine(lane.engine)
         return await self._call(lane, "get", lambda: engine.get(engine_job_id, lane.operation), probe=probe)
 
+    async def timed_out(self, lane: Lane) -> None:
+        """A job of an engine's did not end in its time, which speaks against the engine."""
+        await self._tell_change(await self.router.report(lane.engine, OcrTimeout()))
+
+    async def ended(self, lane: Lane) -> None:
+        """A job of an engine's has ended, well or badly."""
+        await self._tell_change(await self.router.breakers[lane.engine].ended())
+
     async def read(self, choice: Choice, document: Source | bytes, request: ReadRequest) -> ResultPart:
         """Read a page at once; there is a permit for it."""
         engine, lane = choice.engine, Lane(choice.engine.name, request.operation)
@@ -81,10 +93,10 @@ class Ocr:
             async for portion in engine.stored_results(engine_job_id, lane.operation):
                 yield portion
             return
-        portion = first or await self._portion(lane, engine_job_id, None)
+        portion = first or await self._patiently(lane, engine_job_id, None)
         yield portion
         while portion.next_token:
-            portion = await self._portion(lane, engine_job_id, portion.next_token)
+            portion = await self._patiently(lane, engine_job_id, portion.next_token)
             yield portion
 
     def engine(self, name: EngineName) -> Engine:
@@ -92,6 +104,13 @@ class Ocr:
         if name not in self.engines:
             raise OcrJobLost(f"The engine {name} is not among OCR_ENGINES any more; the document is read anew.")
         return self.engines[name]
+
+    async def _patiently(self, lane: Lane, engine_job_id: str, next_token: str | None) -> ResultPart:
+        """A portion that is asked for again, at the pace: one call that fails is not to cost the portions before it."""
+        for _ in range(PORTION_TRIES - 1):
+            with suppress(OcrUnavailable, OcrThrottled):
+                return await self._portion(lane, engine_job_id, next_token)
+        return await self._portion(lane, engine_job_id, next_token)
 
     async def _portion(self, lane: Lane, engine_job_id: str, next_token: str | None) -> ResultPart:
         engine, gate = self.engine(lane.engine), await self.gate(lane.engine)

@@ -6,12 +6,11 @@ intelligent document processing (`config_library/*/config.yaml`), where those of
 public price list. Where AWS charges less for a combination, the sum errs on the safe side of a limit.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from app.ocr.engine import EngineName, Feature, Operation, ReadRequest
+from app.price_table import parse_prices
 
 DEFAULT_PRICES: Mapping[Feature, int] = {
     Feature.TEXT: 1500,
@@ -33,7 +32,8 @@ class Prices:
     @classmethod
     def from_setting(cls, textract_prices: str | None) -> "Prices":
         """The defaults, with those that TEXTRACT_PRICES names replaced; raises ValueError where that makes no sense."""
-        return cls({**DEFAULT_PRICES, **_parsed(textract_prices or "{}")})
+        told = parse_prices(textract_prices or "{}")
+        return cls({**DEFAULT_PRICES, **{Feature(name): price for name, price in told.items()}})
 
     def price_per_page(self, engine: EngineName, request: ReadRequest) -> int:
         """What a page costs, in micro-dollars; a server of one's own is free."""
@@ -46,33 +46,3 @@ class Prices:
     def cost(self, engine: EngineName, request: ReadRequest, pages: int) -> int:
         """What that many pages cost, in micro-dollars."""
         return pages * self.price_per_page(engine, request)
-
-
-def _parsed(textract_prices: str) -> dict[Feature, int]:
-    try:
-        told = json.loads(textract_prices, object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f'TEXTRACT_PRICES is not JSON such as {{"TEXT": 1500}}: {error}.') from error
-    if not isinstance(told, dict):
-        raise ValueError('TEXTRACT_PRICES must be an object such as {"TEXT": 1500}.')  # noqa: TRY004  # of the text, not of a type
-    return {_feature(name): _price(name, price) for name, price in told.items()}
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(told := dict(pairs)) < len(pairs):
-        raise ValueError("a name stands there twice")
-    return told
-
-
-def _feature(name: str) -> Feature:
-    try:
-        return Feature(name)
-    except ValueError as error:
-        raise ValueError(f"TEXTRACT_PRICES has no feature {name!r}; there are {', '.join(Feature)}.") from error
-
-
-def _price(name: str, price: object) -> int:
-    # JSON's true would pass for an integer of Python.
-    if not isinstance(price, int) or isinstance(price, bool) or price < 0:
-        raise ValueError(f"TEXTRACT_PRICES must give {name} a whole number of micro-dollars from 0, not {price!r}.")
-    return price

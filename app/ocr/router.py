@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from app.errors import (
     OcrAccessDenied,
@@ -15,7 +16,8 @@ from app.errors import (
     QuireError,
     Refused,
 )
-from app.ocr.breaker import Breaker, BreakerState, Change, Gate
+from app.ocr.breaker import Breaker, BreakerState
+from app.ocr.circuit import Change, Gate
 from app.ocr.engine import Engine, EngineName, Feature, ReadRequest
 
 FOUND_BY: Mapping[EngineName, frozenset[Feature]] = {
@@ -72,16 +74,23 @@ class Router:
             waits.append(gate.retry_in_seconds)
         raise OcrEnginesAway(retry_in_seconds=min(waits, default=None))
 
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Refuse options, as they are kept with jobs, that no engine here could ever serve. Raises OcrRequestInvalid."""
+        wanted = options.get("engine")
+        self._unfit(EngineName(wanted) if wanted else None, ReadRequest.from_options(dict(options)))
+
     async def report(self, engine: EngineName, error: QuireError | None, *, probe: bool | None = None) -> Change | None:
         """Tell an engine's breaker how a call ended: None is a success, `probe` what the choice said.
 
         Errors of other parts, and those that nobody knows, say nothing of the engine, either way.
         """
         breaker = self.breakers[engine]
+        if isinstance(error, OcrTimeout):
+            return await breaker.timed_out()
         if isinstance(error, AGAINST_THE_ENGINE):
             return await breaker.failed(error.code, probe=probe)
         if error is None or (isinstance(error, FROM_THE_ENGINE) and not isinstance(error, OcrUnknown)):
-            return await breaker.succeeded()
+            return await breaker.succeeded(probe=probe)
         return None
 
     async def give_back(self, choice: Choice) -> None:

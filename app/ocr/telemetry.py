@@ -31,7 +31,7 @@ SECONDS = Histogram(
     LANE,
     buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600),
 )
-PAGES = Counter("quire_ocr_pages", "Pages of OCR jobs whose end this process saw.", LANE)
+PAGES = Counter("quire_ocr_pages", "Pages that OCR engines have read, as far as this process saw it.", LANE)
 GETS = Histogram(
     "quire_ocr_gets_per_job",
     "How often an engine was asked about a job, results included, until it had ended.",
@@ -75,6 +75,11 @@ class Telemetry:
             "GetsPerJob": ("Count", gets),
         }
         self._tell(engine, operation, told, Status=str(status))
+
+    def read_at_once(self, engine: EngineName, operation: Operation, *, pages: int) -> None:
+        """Pages were read by a synchronous call: no job ended."""
+        PAGES.labels(engine, operation).inc(pages)
+        self._tell(engine, operation, {"Pages": ("Count", pages)})
 
     def call(self, operation_name: str, code: str) -> None:
         """A call ended: `ok`, or the code of our error. Never an engine's own word, which could be any.

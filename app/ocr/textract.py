@@ -10,7 +10,7 @@ import orjson
 from botocore.config import Config
 
 from app.config import Settings
-from app.errors import OcrResultInvalid, OcrUnknown
+from app.errors import OcrEnginesAway, OcrResultInvalid, OcrUnknown
 from app.ocr.answers import SPOKEN, parse_plainly, part_of, translated_errors
 from app.ocr.engine import EngineName, Feature, OcrStatus, Operation, Query, ReadRequest, ResultPart, Source
 from app.ocr.output import OutputStore
@@ -50,8 +50,6 @@ class TextractEngine:
     """An account of Textract in one region, or one Textract-compatible server."""
 
     client: "TextractClient"
-    reader: "TextractClient"
-    """Asks but once: a synchronous call is paid for again with every try, even where only its answer is lost."""
     name: EngineName
     max_results: int
     notices: NotificationSettings | None = None
@@ -100,7 +98,7 @@ class TextractEngine:
     async def read(self, document: Source | bytes, request: ReadRequest) -> ResultPart:
         told = {"Bytes": document} if isinstance(document, bytes) else _location(document)
         with translated_errors(self.name):
-            answer = await getattr(self.reader, NAMES[request.operation].read)(Document=told, **_asked(request))
+            answer = await getattr(self.client, NAMES[request.operation].read)(Document=told, **_asked(request))
         part = part_of({**answer, "JobStatus": OcrStatus.SUCCEEDED}, request.operation, self.name)
         for block in part.blocks:
             block["Page"] = 1
@@ -125,26 +123,25 @@ class TextractEngine:
 async def open_engine(
     session: Any, settings: Settings, name: EngineName, output: OutputStore | None = None
 ) -> AsyncIterator[TextractEngine]:
-    """An engine with connections of its own to where the settings say it is; `session` is an aioboto3 session."""
+    """An engine with connections of its own to where the settings say it is; `session` is an aioboto3 session.
+
+    Raises OcrEnginesAway where none says where `local` is: without an address, the SDK would ask AWS.
+    """
     local = name is EngineName.LOCAL
+    if local and settings.local_textract_endpoint_url is None:
+        raise OcrEnginesAway(settings.engine_nowhere)
     endpoint = settings.local_textract_endpoint_url if local else settings.aws_endpoint_url_textract
     topic, role = settings.textract_sns_topic_arn, settings.textract_sns_role_arn
     notices = NotificationSettings(topic, role) if topic and role and not local else None
-    once = Config(retries={"total_max_attempts": 1, "mode": "standard"})
-    config = client_config(settings)
-    async with (
-        session.client("textract", endpoint_url=endpoint, config=config) as client,
-        session.client("textract", endpoint_url=endpoint, config=config.merge(once)) as reader,
-    ):
-        for each in (client, reader):
-            each.meta.events.register("before-parse.textract", parse_plainly)
-        yield TextractEngine(client, reader, name, settings.textract_max_results, notices, output)
+    async with session.client("textract", endpoint_url=endpoint, config=client_config(settings)) as client:
+        client.meta.events.register("before-parse.textract", parse_plainly)
+        yield TextractEngine(client, name, settings.textract_max_results, notices, output)
 
 
 def client_config(settings: Settings) -> Config:
-    """Few retries in the SDK, whose own give up within seconds: a job's retries are ours, and cost no worker."""
+    """No retries in the SDK: its own would go past the pace, and be paid for where only the answer was lost."""
     return Config(
-        retries={"total_max_attempts": 2, "mode": "standard"},
+        retries={"total_max_attempts": 1, "mode": "standard"},
         connect_timeout=settings.textract_connect_timeout_seconds,
         read_timeout=settings.textract_read_timeout_seconds,
         max_pool_connections=64,

@@ -7,13 +7,12 @@ import structlog
 from app.db import one_statement
 from app.errors import OcrJobLost, QuireError
 from app.jobs import textract_jobs
-from app.jobs.models import TextractJob, TextractJobStatus
+from app.jobs.models import TextractJob
 from app.jobs.textract_jobs import RESULTS_KEPT
-from app.ocr.breaker import Position
 from app.ocr.engine import OcrStatus
 from app.ocr.pacing import Lane
+from app.pipeline.ends import record_end, record_lost
 from app.pipeline.outcome import Tools
-from app.pipeline.polling import record_end
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +35,7 @@ async def ask_about_abandoned(tools: Tools) -> None:
     for row in [row for row in rows if _is_due(row)][:AT_A_TIME]:
         lane, state = Lane(row.engine, row.operation), states.get(row.engine)
         # An engine that is away is left alone, and probed by others; of one that isn't configured any more nothing is asked.
-        if state is None or (state.state is Position.CLOSED and await tools.ocr.pacer.gets(lane, 1)):
+        if state is None or (state.may_be_asked_of_jobs and await tools.ocr.pacer.gets(lane, 1)):
             await _ask(row, lane, tools)
 
 
@@ -52,8 +51,7 @@ async def _ask(row: TextractJob, lane: Lane, tools: Tools) -> None:
     try:
         portion = await tools.ocr.ask(lane, row.textract_job_id or "")
     except OcrJobLost as error:
-        async with tools.sessions.begin() as session:
-            await textract_jobs.end(session, row, TextractJobStatus.LOST, pages=None, message=error.detail)
+        await record_lost(tools, row, error)
         return
     except QuireError as error:
         log.info("abandoned_job_not_asked_about", error=error.detail)

@@ -9,7 +9,8 @@ from app.jobs import backlog, textract_jobs, waiting_starts
 from app.jobs.backlog import Shares
 from app.jobs.textract_jobs import RESULTS_KEPT, member_of
 from app.jobs.waiting_starts import Takes, WaitingStart
-from app.ocr.breaker import BreakerState, Position
+from app.ocr.breaker import BreakerState
+from app.ocr.circuit import Position
 from app.ocr.engine import EngineName, Feature, Operation
 from app.ocr.pacing import Lane
 from app.ocr.router import FOUND_BY

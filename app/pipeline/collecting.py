@@ -7,6 +7,7 @@ from app.jobs.models import Job, TextractJob, TextractJobStatus
 from app.ocr.engine import OcrStatus
 from app.ocr.pacing import Lane
 from app.pipeline.collection import Collection, collecting
+from app.pipeline.ends import record_lost
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.parts import delete_parts
 from app.pipeline.reuse import result_key
@@ -29,8 +30,7 @@ async def collect_textract_result(job: Job, tools: Tools) -> Outcome:
                 await _collect_part(row, collection, tools)
             except OcrJobLost as error:
                 # This one is started anew, and the other parts' stand.
-                async with one_statement(tools.sessions) as session:
-                    await textract_jobs.end(session, row, TextractJobStatus.LOST, pages=None, message=error.detail)
+                await record_lost(tools, row, error)
                 raise
         await collection.finish()
     await delete_parts(job, tools)

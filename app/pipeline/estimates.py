@@ -101,5 +101,5 @@ def _early(durations: list[Duration], pages: int) -> float | None:
 
 
 def _jittered(seconds: float) -> float:
-    """Within a fifth, so that jobs that were started together aren't asked about together."""
-    return seconds * random.uniform(0.8, 1.2)  # noqa: S311 (spreads load, guards nothing)
+    """Up to a fifth more, so that jobs that were started together aren't asked about together; never less."""
+    return seconds * random.uniform(1.0, 1.2)  # noqa: S311 (spreads load, guards nothing)

@@ -20,7 +20,6 @@ from app.errors import (
     LeaseLost,
     OcrFailed,
     OcrJobLost,
-    OcrTimeout,
     QuireError,
     StateConflict,
 )
@@ -28,9 +27,9 @@ from app.events import EventDraft, EventType
 from app.jobs import backlog, textract_jobs
 from app.jobs.models import Job, TextractJob, TextractJobStatus
 from app.jobs.states import JobState, Stage
-from app.jobs.textract_jobs import member_of
-from app.ocr.engine import EngineName, OcrStatus, ResultPart
+from app.ocr.engine import EngineName, OcrStatus
 from app.ocr.pacing import Lane
+from app.pipeline.ends import record_end, record_lost, record_timeout
 from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Tools
 from app.pipeline.recording import move
@@ -129,7 +128,7 @@ class Polling:
             await self._fail(job, OcrJobLost(), done)
             return
         try:
-            await self._ask_all([row for row in rows if row.status not in ENDED], job, done)
+            await self._ask_all([row for row in rows if row.status not in ENDED], done)
         except QuireError as error:
             await self._fail(job, error, done)
             return
@@ -145,7 +144,7 @@ class Polling:
         else:
             await self._wait_on(job, rows, done)
 
-    async def _ask_all(self, rows: Sequence[TextractJob], job: Job, done: Round) -> None:
+    async def _ask_all(self, rows: Sequence[TextractJob], done: Round) -> None:
         """Ask about a job's OCR jobs. Raises `OcrJobLost` after all of them where one is lost: the others stand."""
         lost: OcrJobLost | None = None
         for row in rows:
@@ -153,10 +152,7 @@ class Polling:
                 await self._ask(row, done)
             except OcrJobLost as error:
                 lost = error
-                async with self.tools.sessions.begin() as session:
-                    await textract_jobs.end(session, row, TextractJobStatus.LOST, pages=None, message=error.detail)
-                if row.engine in self.tools.ocr.engines:
-                    await self.tools.ocr.pacer.release(Lane(row.engine, row.operation), member_of(job.id, row.part))
+                await record_lost(self.tools, row, error)
         if lost is not None:
             raise lost
 
@@ -179,7 +175,8 @@ class Polling:
         ended: dict[str, Any] = {"textract_job_status": status, "textract_end_time": datetime.now(UTC)}
         if status is OcrStatus.FAILED:
             message = next((row.message for row in rows if row.message), None)
-            error = OcrFailed(f"The OCR engine could not read the document: {message or 'no reason given'}.")
+            reason = (message or "no reason given").rstrip(".")
+            error = OcrFailed(f"The OCR engine could not read the document: {reason}.")
             await self._fail(job, error, done, textract_error_message=message, **ended)
             return
         event = EventDraft(EventType.PROGRESS, {"textract_job_status": status, "pages": pages})
@@ -199,7 +196,8 @@ class Polling:
     async def _wait_on(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
         now = datetime.now(UTC)
         if job.textract_deadline is not None and now > job.textract_deadline:
-            await self._fail(job, OcrTimeout(), done)
+            error = await record_timeout(self.tools, [row for row in rows if row.status not in ENDED])
+            await self._fail(job, error, done)
             return
         row = next(row for row in rows if row.status not in ENDED)
         elapsed = (now - (row.started_at or job.updated_at)).total_seconds()
@@ -233,22 +231,6 @@ def patience(job: Job, settings: Settings) -> timedelta:
     """How long a job is waited for: TEXTRACT_ASYNC_MAX_POLLING_TIME_SECONDS and a share per page."""
     share = settings.textract_polling_seconds_per_page * (job.pages_total or 0)
     return timedelta(seconds=settings.textract_async_max_polling_time_seconds + share)
-
-
-async def record_end(tools: Tools, row: TextractJob, portion: ResultPart) -> None:
-    """Write down how an OCR job has ended, free its slot, and count it."""
-    status, pages = TextractJobStatus(portion.status), portion.page_count or None
-    async with one_statement(tools.sessions) as session:
-        await textract_jobs.end(session, row, status, pages=pages, message=portion.message)
-    row.status, row.message = status, portion.message
-    row.page_count = pages or row.page_count
-    lane = Lane(row.engine, row.operation)
-    if row.job_id is not None:
-        await tools.ocr.pacer.release(lane, member_of(row.job_id, row.part))
-    seconds = (datetime.now(UTC) - (row.started_at or row.created_at)).total_seconds()
-    tools.ocr.telemetry.job_ended(
-        row.engine, row.operation, portion.status, seconds=seconds, pages=row.page_count or 0, gets=row.gets + 1
-    )
 
 
 def _status_of(rows: Sequence[TextractJob]) -> OcrStatus:

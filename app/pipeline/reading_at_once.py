@@ -42,17 +42,18 @@ class ReadingAtOnce:
         try:
             await sleep_aside(self.permit.wait_seconds)
             portion = await self._read()
-        except OcrUnavailable as error:
-            # It may have been read, and only the answer was lost: counted as paid for.
-            async with one_statement(self.tools.sessions) as session:
-                await textract_jobs.end(session, row, TextractJobStatus.FAILED, pages=1, message=error.detail)
-            raise
         except QuireError as error:
             async with one_statement(self.tools.sessions) as session:
-                await textract_jobs.refused(session, row, error.detail)
+                if isinstance(error, OcrUnavailable) and error.may_have_arrived:
+                    # It may have been read, and only the answer was lost: counted as paid for.
+                    await textract_jobs.end(session, row, TextractJobStatus.FAILED, pages=1, message=error.detail)
+                else:
+                    await textract_jobs.refused(session, row, error.detail)
             raise
+        pages = portion.page_count or 1
         async with one_statement(self.tools.sessions) as session:
-            await textract_jobs.end(session, row, TextractJobStatus.SUCCEEDED, pages=portion.page_count or 1)
+            await textract_jobs.end(session, row, TextractJobStatus.SUCCEEDED, pages=pages)
+        self.tools.ocr.telemetry.read_at_once(row.engine, row.operation, pages=pages)
         return await self._store(row, portion)
 
     async def _begin(self) -> TextractJob:

@@ -178,11 +178,11 @@ class Starting:
             textract_job_id = await self.tools.ocr.start(
                 self.choice, part.source, self.request, token=row.token, tag=str(self.document.id)
             )
-        except OcrUnavailable:
-            raise  # whether it was started isn't known: the row and the slot stay until that is
         except QuireError as error:
-            async with one_statement(self.tools.sessions) as session:
-                await textract_jobs.refused(session, row, error.detail)
+            # Whether it was started may not be known: then the row and the slot stay until that is.
+            if not isinstance(error, OcrUnavailable) or not error.may_have_arrived:
+                async with one_statement(self.tools.sessions) as session:
+                    await textract_jobs.refused(session, row, error.detail)
             raise
         async with one_statement(self.tools.sessions) as session:
             await textract_jobs.started(session, row, textract_job_id)

@@ -50,7 +50,10 @@ class _Turns:
 
 
 class PageScheduler:
-    """Hands requests to free slots: urgent ones first, then one of each owner in turn."""
+    """Hands requests to free slots: urgent ones first, then one of each owner in turn.
+
+    No more than two requests a slot are in hand at once, those included that wait for a second opinion.
+    """
 
     def __init__(
         self, slots: Sequence[Slot], opinions: SecondOpinions | None = None, trace: PageTrace | None = None
@@ -63,6 +66,9 @@ class PageScheduler:
         self._urgent = _Turns()
         self._waiting = _Turns()
         self._running: set[asyncio.Task[None]] = set()
+        self._most_in_hand = 2 * len(slots)
+        self._in_hand = 0
+        """Requests that are carried out: with a slot, or with a second opinion, for which the slot is free already."""
         self._told_until = 0.0
 
     @property
@@ -96,14 +102,20 @@ class PageScheduler:
         return await request.answer
 
     def _dispatch(self) -> None:
-        while self._free and (self._urgent or self._waiting):
+        while self._free and self._in_hand < self._most_in_hand and (self._urgent or self._waiting):
             request = (self._urgent or self._waiting).take()
             if request.answer.done():
                 continue  # Its owner was cancelled while waiting.
             # The slot used last: its process is warm, and the others may go idle.
             task = asyncio.create_task(self._serve(self._free.pop(), request))
+            self._in_hand += 1
             self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._in_hand -= 1
+        self._dispatch()
 
     async def _serve(self, slot: Slot, request: _Request) -> None:
         try:

@@ -1,6 +1,8 @@
 """What clients and operators see of OCR engines: whether they are away, what they did, what it cost, and what was reused."""
 
+import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,7 @@ from app.entities.mentions import EntityExtractor
 from app.errors import OcrUnavailable
 from app.ocr.engine import EngineName
 from app.resources import open_resources
-from tests.api.running import client_with, until
+from tests.api.running import client_with, problem_of, until
 from tests.api.test_operations import metrics_of
 from tests.documents import letter
 from tests.ocr.textract import FakeTextract, running_fake
@@ -165,8 +167,38 @@ async def test_the_same_bytes_are_read_once(both: Settings, fake: FakeTextract, 
     assert (anew["reused_job_id"], anew["cost_microdollars"], len(fake.starts)) == (None, 1500, 2)
 
 
-async def test_an_engine_that_is_not_set_up_is_refused_for_good(client: Client, worker: str) -> None:
-    """A job that names an engine which this deployment hasn't got is given up, and says which there are."""
-    job = await client.ended((await client.submit(letter("Hello"), options='{"engine": "textract"}'))["job"]["id"])
-    assert (job["state"], job["error"]["code"]) == ("deadletter", "ocr_request_invalid")
-    assert "OCR_ENGINES has local" in job["error"]["message"]
+UNSERVED = [
+    ({"engine": "textract"}, "OCR_ENGINES has local"),
+    ({"features": ["LAYOUT"]}, "local doesn't find LAYOUT"),
+    ({"features": ["QUERIES"], "queries": [{"text": "Who?"}]}, "local doesn't find QUERIES"),
+]
+
+
+@pytest.mark.parametrize(("options", "reason"), UNSERVED, ids=["engine", "layout", "queries"])
+async def test_what_no_engine_here_can_do_is_not_taken(client: Client, options: dict[str, Any], reason: str) -> None:
+    """However it is submitted, it is refused at once with the reason: nobody waits for a job that can only fail."""
+    document = (await client.submit(letter("Hello")))["document"]["id"]
+    said = json.dumps(options)
+    bodies: dict[str, dict[str, Any]] = {
+        "/v1/documents/import": {"source": "s3://elsewhere/a.pdf"},
+        "/v1/uploads": {"size_bytes": 100},
+        "/v1/batches": {"documents": [{"document_id": document}], "preflight": "warn"},
+        f"/v1/documents/{document}/reprocess": {},
+    }
+    answers = [
+        await client.post("/v1/documents", params={"options": said}, content=letter("Hello")),
+        await client.post("/v1/documents", files={"file": letter("Hello")}, data={"options": said}),
+        *[await client.post(path, json={**body, "options": options}) for path, body in bodies.items()],
+    ]
+    for answer in answers:
+        assert reason in problem_of(answer, 422, "ocr_request_invalid")["detail"]
+    assert [each["id"] for each in (await client.get("/v1/documents")).json()["items"]] == [document]
+    assert (await client.get("/v1/batches")).json()["items"] == []
+
+
+async def test_what_one_of_the_engines_can_do_is_taken(both: Settings) -> None:
+    """Though the preferred one doesn't find it, or is away."""
+    async with client_with(both, ocr_engines="local,textract") as client:
+        await take_away(both, EngineName.TEXTRACT)
+        for options, _ in UNSERVED:
+            await client.submit(letter("Hello"), options=json.dumps(options))

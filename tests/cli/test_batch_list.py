@@ -13,6 +13,7 @@ from app.jobs.states import JobState
 from tests.batches.batching import BatchBench
 from tests.bench import WORKER, Bench
 from tests.cli.calling import command_on
+from tests.cli.forks import Forks
 from tests.service import Client
 
 
@@ -29,7 +30,7 @@ async def fail(batching: BatchBench, batch: Batch, *, most: int) -> list[UUID]:
 
 
 async def test_refused_and_failed_documents_are_counted(
-    quick: Settings, address: str, client: Client, bench: Bench, tmp_path: Path
+    quick: Settings, address: str, client: Client, bench: Bench, tmp_path: Path, forks: Forks
 ) -> None:
     """At once where they are known at once, again whenever the batch is counted, and exactly at its end."""
     batching = BatchBench(bench, await bench.rows.project())
@@ -49,7 +50,7 @@ async def test_refused_and_failed_documents_are_counted(
     failed += await fail(batching, batch, most=1)
     await batching.sweep()
     assert await counted() == ("done", 1, 2)
-    quire = await command_on(quick, address, tmp_path)
+    quire = await command_on(quick, address, tmp_path, forks)
     heading, row = (await asyncio.to_thread(quire, "batch", "list")).stdout.splitlines()
     columns = heading.split()
     shown = dict(zip(columns[::-1], row.split()[::-1], strict=False))  # the name, which it has none of, comes early

@@ -10,15 +10,16 @@ from app.config import Settings
 from app.queue import QueueName
 from tests.cli.calling import command_on
 from tests.cli.conftest import Command
+from tests.cli.forks import Forks
 from tests.documents import letter
 from tests.service import Client
 from workers.main import serving
 
 
 @pytest.fixture
-async def here(quick: Settings, address: str, tmp_path: Path) -> Command:
+async def here(quick: Settings, address: str, tmp_path: Path, forks: Forks) -> Command:
     """The command in an empty folder, with a key to an API that no worker serves."""
-    return await command_on(quick, address, tmp_path)
+    return await command_on(quick, address, tmp_path, forks)
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ from app.config import Settings
 from tests.bench import Bench
 from tests.cli.calling import command_on
 from tests.cli.conftest import Command
+from tests.cli.forks import Forks
 
 
 @pytest.fixture
-async def here(quick: Settings, address: str, tmp_path: Path) -> Command:
+async def here(quick: Settings, address: str, tmp_path: Path, forks: Forks) -> Command:
     """The command, with a key to an API that no worker serves."""
-    return await command_on(quick, address, tmp_path)
+    return await command_on(quick, address, tmp_path, forks)
 
 
 def ended(quire: Command, *arguments: str) -> tuple[int | None, str]:

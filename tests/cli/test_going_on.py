@@ -7,11 +7,12 @@ from pathlib import Path
 
 from app.config import Settings
 from tests.cli.calling import command_on
+from tests.cli.forks import Forks
 from tests.documents import letter
 from tests.service import running_api
 
 
-async def test_what_was_sent_is_not_sent_again(quick: Settings, tmp_path: Path) -> None:
+async def test_what_was_sent_is_not_sent_again(quick: Settings, tmp_path: Path, forks: Forks) -> None:
     """The first call is refused once it has sent all, since it says too much; the second one sends nothing anew."""
     (tmp_path / "one.pdf").write_bytes(letter("One"))
     (tmp_path / "two.pdf").write_bytes(letter("Two"))
@@ -19,7 +20,7 @@ async def test_what_was_sent_is_not_sent_again(quick: Settings, tmp_path: Path) 
     manifest, journal = tmp_path / "m.csv", tmp_path / ".m.csv.quire-journal"
     manifest.write_text(f"path,note\none.pdf,{'x' * 2000}\ntwo.pdf,\nvoid.pdf,\n")
     async with running_api(quick.model_copy(update={"batch_request_bytes": 1000})) as address:
-        quire = await command_on(quick, address, tmp_path)
+        quire = await command_on(quick, address, tmp_path, forks)
         submit = "batch", "submit", manifest, "--preflight", "warn", "--json"
         refused = await asyncio.to_thread(quire, *submit)
         assert (refused.returncode, "[request_too_large]" in refused.stderr) == (2, True), refused.stderr
@@ -39,14 +40,16 @@ async def test_what_was_sent_is_not_sent_again(quick: Settings, tmp_path: Path) 
     assert not journal.exists()
 
 
-async def test_a_batch_that_was_made_is_told_of_again(quick: Settings, address: str, tmp_path: Path) -> None:
+async def test_a_batch_that_was_made_is_told_of_again(
+    quick: Settings, address: str, tmp_path: Path, forks: Forks
+) -> None:
     """What was refused of it too; nothing is made twice, whatever has become of the files meanwhile."""
     (tmp_path / "one.pdf").write_bytes(letter("One"))
     (tmp_path / "void.pdf").touch()
     (tmp_path / "second.pdf").write_bytes(letter("Second"))
     manifest, journal = tmp_path / "m.csv", tmp_path / "kept"
     manifest.write_text("path,priority\none.pdf,high\nvoid.pdf,high\n")
-    quire = await command_on(quick, address, tmp_path)
+    quire = await command_on(quick, address, tmp_path, forks)
     first = await asyncio.to_thread(quire, "batch", "submit", manifest, "--preflight", "warn", "--json")
     made = json.loads(first.stdout)
     run = {"server": address, "run": "the-first"}

@@ -11,15 +11,16 @@ from app.config import Settings
 from tests.bench import Bench
 from tests.cli.calling import command_on
 from tests.cli.conftest import Command
+from tests.cli.forks import Forks
 from tests.service import Client
 
 UNKNOWN = "019aa6c1-8f00-7d41-8c1e-3b5d7f9a1c2e"
 
 
 @pytest.fixture
-async def here(quick: Settings, address: str, tmp_path: Path) -> Command:
+async def here(quick: Settings, address: str, tmp_path: Path, forks: Forks) -> Command:
     """The command, with a key to an API that no worker serves."""
-    return await command_on(quick, address, tmp_path)
+    return await command_on(quick, address, tmp_path, forks)
 
 
 async def said(quire: Command, line: str) -> tuple[int, str, str]:
@@ -28,9 +29,9 @@ async def said(quire: Command, line: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-async def test_what_is_no_id_is_told_without_asking_the_server(tmp_path: Path) -> None:
+async def test_what_is_no_id_is_told_without_asking_the_server(tmp_path: Path, forks: Forks) -> None:
     """With where to find one."""
-    nobody = Command(tmp_path, {"PYTHONPATH": str(Path(__file__).parents[2]), "QUIRE_API_KEY": "qk_x"})
+    nobody = Command(tmp_path, {"PYTHONPATH": str(Path(__file__).parents[2]), "QUIRE_API_KEY": "qk_x"}, forks)
     for line, kind, shown_by in (
         (f"jobs cancel {UNKNOWN} 123", "job", "jobs list"),
         ("jobs retry 123", "job", "jobs list"),

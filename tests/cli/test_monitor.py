@@ -11,12 +11,13 @@ from app.jobs.states import JobState, Stage
 from tests.bench import Bench
 from tests.cli.calling import command_on
 from tests.cli.conftest import Command
+from tests.cli.forks import Forks
 
 
 @pytest.fixture
-async def here(quick: Settings, address: str, tmp_path: Path) -> Command:
+async def here(quick: Settings, address: str, tmp_path: Path, forks: Forks) -> Command:
     """The command, with a key to an API that no worker serves."""
-    return await command_on(quick, address, tmp_path)
+    return await command_on(quick, address, tmp_path, forks)
 
 
 async def test_running_textract_jobs_are_shown_the_oldest_first(here: Command, bench: Bench) -> None:

@@ -40,6 +40,9 @@ def test_each_thing_that_is_wrong_is_named_with_what_to_do(quire: Command) -> No
     assert misset.returncode == 1
     assert "QUIRE_PORT can't be used:" in misset.stdout
     assert "MAX_ATTEMPTS can't be used:" in misset.stdout
+    nowhere = quire("check", LOCAL_TEXTRACT_ENDPOINT_URL="")
+    assert (nowhere.returncode, nowhere.stderr) == (1, "")
+    assert "LOCAL_TEXTRACT_ENDPOINT_URL is not set" in nowhere.stdout
 
 
 def test_the_monitor_prints_all_queues_once(quire: Command) -> None:

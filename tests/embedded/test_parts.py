@@ -152,5 +152,5 @@ def test_a_setting_that_makes_no_sense_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("QUIRE_PORT", "eighty")
-    assert main() == 1
-    assert "QUIRE_PORT: " in capsys.readouterr().err
+    assert main() == 2
+    assert "QUIRE_PORT can't be used: " in capsys.readouterr().err

@@ -14,7 +14,7 @@ from app.config import Settings
 from app.entities.mentions import EntityExtractor
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
-from app.ocr.breaker import Position
+from app.ocr.circuit import Position
 from app.ocr.engine import EngineName
 from app.turns import LEAST
 from tests.bench import Bench, eventually, open_bench

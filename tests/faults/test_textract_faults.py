@@ -1,7 +1,7 @@
 """A Textract-compatible server that throttles, fails and loses answers: every document ends, and none is paid for twice."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from app.config import Settings
 from app.entities.mentions import EntityExtractor
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
+from app.ocr.engine import EngineName
 from tests.bench import Bench, eventually, open_bench
 from tests.documents import letter
+from tests.pipeline.account import running_account
 from tests.textract_server import admin
 from tests.textract_server.running import TextractServer, running_server
 from workers.main import serving
@@ -85,6 +87,30 @@ async def test_faults_of_all_kinds_lose_nothing_and_cost_nothing(
     assert counted["jobs_made"] == {"StartDocumentTextDetection": DOCUMENTS}
     assert counted["most_open_jobs"]["StartDocumentTextDetection"] <= 100
     assert (counted["throttled"] > 0, counted["lost_responses"] > 0, counted["limit_exceeded"]) == (True, True, 0)
+
+
+async def test_documents_fall_back_when_jobs_do_not_end(
+    quick: Settings, simulated: Callable[..., TextractServer], extractor: EntityExtractor
+) -> None:
+    """A server that takes every job, and says of each that it runs, is left alone after three that did not end in their time."""
+    server = simulated(TEXTRACT_SERVER_SIMULATED_SECONDS_PER_PAGE="0.1")
+    admin.set_fault(server, "slow_jobs", seconds=600)
+    patience = {"textract_async_max_polling_time_seconds": 1.0, "textract_polling_seconds_per_page": 0.0}
+    breaker = {"ocr_breaker_failures": 3, "ocr_breaker_open_seconds": 600.0, "ocr_engines": "textract,local"}
+    async with AsyncExitStack() as stack:
+        local = await stack.enter_async_context(running_account(seconds=0.0))
+        leads = {"local_textract_endpoint_url": local.url}
+        settings = reading_with(quick, server, **patience, **breaker, **leads)
+        bench = await stack.enter_async_context(open_bench(settings))
+        await stack.enter_async_context(serving(settings, extractor=extractor))
+        late = await all_ended(bench, await documents(bench, 3, pages=1), within_seconds=60)
+        assert {(job.engine, job.state, job.error_code) for job in late} == {
+            (EngineName.TEXTRACT, JobState.DEADLETTER, "ocr_timeout")
+        }
+        read = await all_ended(bench, await documents(bench, 3, pages=1), within_seconds=60)
+    assert {(job.engine, job.state, job.fallback_reason) for job in read} == {
+        (EngineName.LOCAL, JobState.DONE, "textract is away: ocr_timeout")
+    }
 
 
 async def test_the_servers_own_quotas_are_never_met(

@@ -13,7 +13,8 @@ from app.jobs.models import Worker
 from app.jobs.presence import served, unserved
 from app.jobs.states import JobState, Stage
 from app.jobs.watch import Watch
-from app.ocr.breaker import BreakerState, Position
+from app.ocr.breaker import BreakerState
+from app.ocr.circuit import Position
 from app.ocr.engine import EngineName
 from app.pipeline.stages import QUEUES, ROUTES
 from app.queue import stages_of

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +10,13 @@ from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
 from app.config import Settings
-from app.ocr.breaker import PROBE_SECONDS, Breaker, Change, Circuit, Gate, Position, Rules
+from app.ocr.breaker import Breaker
+from app.ocr.circuit import Change, Position
 from app.ocr.engine import EngineName
 from app.queue import open_redis
 from tests.bench import eventually
 
 TEXTRACT = EngineName.TEXTRACT
-RULES = Rules(failures=3, open_seconds=30, max_open_seconds=100)
 REASON = "ocr_unavailable"
 
 
@@ -52,81 +51,16 @@ async def let_through_as_probe(breaker: Breaker) -> bool:
     return (await breaker.allow()).probe
 
 
-def after_failures(*times: float, rules: Rules = RULES) -> Circuit:
-    circuit = Circuit()
-    for at in times:
-        circuit = rules.failed(circuit, at, REASON, probe=None)
-    return circuit
-
-
-def test_failures_in_a_row_open_it() -> None:
-    """Three within a minute do, two don't."""
-    assert after_failures(0, 1).state is Position.CLOSED
-    opened = after_failures(0, 1, 2)
-    assert (opened.state, opened.opened_at, opened.until, opened.reason) == (Position.OPEN, 2, 32, REASON)
-
-
-def test_a_success_between_failures_starts_the_count_again() -> None:
-    """Only failures in a row speak against an engine."""
-    circuit = RULES.succeeded(after_failures(0, 1))
-    assert RULES.failed(circuit, 2, REASON, probe=None).state is Position.CLOSED
-
-
-def test_failures_of_long_ago_do_not_count() -> None:
-    """A failure that is older than a minute is none."""
-    assert after_failures(0, 40, 61).state is Position.CLOSED
-    assert after_failures(0, 40, 60).state is Position.OPEN
-    assert after_failures(0, 40, 61, 90).state is Position.OPEN
-
-
-def test_an_open_one_lets_nobody_through_until_its_time_is_up() -> None:
-    """Then one caller is the probe, and the others are told to come back soon."""
-    opened = after_failures(0, 1, 2)
-    unchanged, shut = RULES.asked(opened, 12)
-    assert (unchanged, shut) == (opened, Gate(allowed=False, retry_in_seconds=20, reason=REASON))
-    probing, gate = RULES.asked(opened, 32)
-    assert (gate.allowed, gate.probe, probing.state) == (True, True, Position.HALF_OPEN)
-    _, second = RULES.asked(probing, 33)
-    assert not second.allowed
-    assert 0 < second.retry_in_seconds <= 5
-
-
-def test_a_probe_that_never_reports_back_is_given_up() -> None:
-    """Its worker may have died; the next caller is the next probe."""
-    probing, _ = RULES.asked(after_failures(0, 1, 2), 32)
-    assert not RULES.asked(probing, 32 + PROBE_SECONDS - 1)[1].allowed
-    assert RULES.asked(probing, 32 + PROBE_SECONDS)[1].probe
-
-
-def test_the_time_doubles_with_each_failed_probe_up_to_the_longest() -> None:
-    """30 s, 60 s, 100 s, 100 s; a success ends that, and the next opening is short again."""
-    circuit, now, waited = after_failures(0, 1, 2), 2.0, []
-    for _ in range(4):
-        waited.append(circuit.until - now)
-        now = circuit.until
-        circuit, _ = RULES.asked(circuit, now)
-        circuit = RULES.failed(circuit, now, REASON, probe=True)
-    assert waited == [30, 60, 100, 100]
-    assert circuit.opened_at == 2
-    probing, _ = RULES.asked(circuit, circuit.until)
-    assert RULES.succeeded(probing) == Circuit()
-
-
-def test_thousands_of_failed_probes_do_no_harm() -> None:
-    """An engine may be away for months."""
-    circuit = replace(after_failures(0, 1, 2), state=Position.HALF_OPEN, failed_probes=5000)
-    assert RULES.failed(circuit, 10, REASON, probe=True).until == 110
-
-
-def test_a_call_from_before_the_opening_neither_closes_nor_reopens_it() -> None:
-    """While open nothing counts; while half-open, a failure that is known not to be the probe's doesn't."""
-    opened = after_failures(0, 1, 2)
-    assert RULES.succeeded(opened) == opened
-    assert RULES.failed(opened, 3, REASON, probe=None) == opened
-    probing, _ = RULES.asked(opened, 32)
-    assert RULES.failed(probing, 33, REASON, probe=False) == probing
-    assert RULES.failed(probing, 33, REASON, probe=None).state is Position.OPEN
-    assert RULES.succeeded(probing).state is Position.CLOSED
+async def test_jobs_that_do_not_end_are_counted_by_the_fleet(redis: ArqRedis, settings: Settings) -> None:
+    """And kept beside what else is known of the engine; of many at once one is told of the change."""
+    one, other = breaker_of(redis, settings), breaker_of(redis, settings)
+    changes = await asyncio.gather(*(breaker.timed_out() for breaker in (one, other) * 10))
+    assert [change for change in changes if change] == [Change(TEXTRACT, Position.CLOSED, Position.OPEN, "ocr_timeout")]
+    told = await other.state()
+    assert (told.failures, told.may_be_asked_of_jobs) == (3, True)
+    assert ((await other.allow()).allowed, (await other.allow(of_jobs=True)).allowed) == (False, True)
+    assert await one.ended() == Change(TEXTRACT, Position.OPEN, Position.CLOSED, "ocr_timeout")
+    assert (await other.allow()).allowed
 
 
 async def test_the_fleet_counts_together(redis: ArqRedis, settings: Settings) -> None:

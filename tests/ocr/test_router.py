@@ -10,7 +10,8 @@ from arq.connections import ArqRedis
 from app import errors
 from app.config import Settings
 from app.errors import OcrEnginesAway, OcrRequestInvalid, OcrUnavailable
-from app.ocr.breaker import Breaker, Change, Position
+from app.ocr.breaker import Breaker
+from app.ocr.circuit import Change, Position
 from app.ocr.engine import Engine, EngineName, Feature, ReadRequest
 from app.ocr.router import FOUND_BY, Choice, Router
 from app.queue import open_redis

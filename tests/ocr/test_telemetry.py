@@ -122,6 +122,15 @@ def test_a_job_is_counted_from_start_to_end(telemetry: Telemetry) -> None:
     assert grown == [1, 1, 3.5, 1, 12, 2, 0]
 
 
+def test_pages_that_are_read_at_once_are_counted(telemetry: Telemetry, stream: io.StringIO) -> None:
+    """They are paid for as any; no job ended."""
+    pages, jobs = Counted("quire_ocr_pages_total", **LANE), Counted("quire_ocr_job_seconds_count", **LANE)
+    telemetry.read_at_once(TEXTRACT, DETECTION, pages=1)
+    assert (pages.grown, jobs.grown) == (1, 0)
+    (document,) = told(stream)
+    assert values_of(document) == {"Pages": 1}
+
+
 def test_calls_are_counted_by_how_they_ended(telemetry: Telemetry, stream: io.StringIO) -> None:
     """Those that were one too many by their lane, too. CloudWatch is told of these alone."""
     fine = Counted("quire_ocr_calls_total", call="GetDocumentAnalysis", code="ok")

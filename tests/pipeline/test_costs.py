@@ -97,6 +97,21 @@ async def test_a_refused_start_costs_nothing(bench: Bench, fake: FakeTextract) -
     assert (row.status, row.cost_microdollars) == ("REFUSED", 0)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_call_that_was_never_sent_costs_nothing(told: Settings, *, at_once: bool) -> None:
+    """The connection was refused: nobody can have read a page, however often it is tried."""
+    nowhere = {"aws_endpoint_url_textract": "http://127.0.0.1:9", "textract_use_async_for_pdf": not at_once}
+    async with open_bench(capped(told, 2000).model_copy(update=nowhere)) as bench:
+        job = await bench.advance(await validated(bench))
+        assert (job.state, job.error_code) == (JobState.RETRYABLE, "ocr_unavailable")
+        job = await due(bench, job)
+        assert (job.state, job.error_code, job.cost_microdollars) == (JobState.RETRYABLE, "ocr_unavailable", 0)
+        rows = await bench.rows.textract_jobs(job.id)
+        assert {(row.synchronous, row.status, row.cost_microdollars) for row in rows} == {(at_once, "REFUSED", 0)}
+    async with open_bench(capped(told, 2000)) as bench:  # the day has all its money
+        assert (await finished(bench, await due(bench, job))).cost_microdollars == 1500
+
+
 async def test_a_document_that_is_too_dear_is_not_started(told: Settings, fake: FakeTextract) -> None:
     """It ends with what it would cost and which setting to raise; once that is raised, a retry reads it."""
     async with open_bench(told.model_copy(update={"max_cost_per_document": 4000})) as bench:

@@ -1,7 +1,7 @@
 """Engines that go away and come back: documents fall back to the next one, or wait for the one that they name."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -13,11 +13,13 @@ from app.entities.mentions import EntityExtractor
 from app.events import Event, EventType
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
-from app.ocr.breaker import Position
+from app.ocr.circuit import Position
 from app.ocr.engine import EngineName
+from app.pipeline.abandoned import ask_about_abandoned
 from tests.bench import Bench, eventually, open_bench
 from tests.ocr.textract import START, Refusal
 from tests.pipeline.account import Account, running_account
+from tests.pipeline.steps import change_textract_jobs
 from tests.service import running_api
 from workers.main import serving
 
@@ -141,7 +143,7 @@ async def test_a_probe_that_fails_falls_back_at_no_cost(both: Settings, account:
         assert await service_events(bench) == ["ocr_engine_probed"]  # that it is still away is no news
         again = await bench.advance(probe)
         assert (again.engine, again.stage, again.attempts) == (EngineName.LOCAL, Stage.PARSING, 0)
-    assert (account.count(START), local.count(START)) == (2, 1)  # the SDK asks twice
+    assert (account.count(START), local.count(START)) == (1, 1)
 
 
 async def test_a_document_that_names_textract_waits_for_it(
@@ -204,4 +206,63 @@ async def test_results_wait_for_their_engine_too(both: Settings, account: Accoun
         await due_for_a_probe(bench)
         await bench.rows.change(job.id, next_attempt_at_in=timedelta(0))
         assert (await bench.advance(waiting)).stage is Stage.PARSED
+        assert await position(bench) is Position.CLOSED
+
+
+async def given_up(bench: Bench, jobs: list[Job]) -> None:
+    """Have the time of some jobs be over, and see it."""
+    for job in jobs:
+        await bench.rows.change(job.id, textract_deadline_in=-timedelta(seconds=1))
+        late = await bench.poll(job)
+        assert (late.state, late.error_code) == (JobState.DEADLETTER, "ocr_timeout")
+
+
+async def test_documents_fall_back_while_textract_gets_nothing_done(
+    both: Settings, account: Account, local: Account
+) -> None:
+    """It answers all the while: it takes every Start, and says of every job that it runs. The first that ends brings it back."""
+    account.seconds = None
+    async with open_bench(both) as bench:
+        *late, other = [await bench.advance(job) for job in await documents(bench, 4)]
+        for job in late:
+            assert await position(bench) is Position.CLOSED
+            assert (await bench.poll(other)).textract_job_status == "IN_PROGRESS"
+            await given_up(bench, [job])
+        assert await position(bench) is Position.OPEN
+        assert await service_events(bench) == ["ocr_engine_away"]
+        fallen_back, probe = [await bench.advance(job) for job in await documents(bench, 1)], await documents(bench, 1)
+        assert [(job.engine, job.fallback_reason) for job in fallen_back] == [
+            (EngineName.LOCAL, "textract is away: ocr_timeout")
+        ]
+        await due_for_a_probe(bench)
+        assert (await bench.advance(probe[0])).engine is EngineName.TEXTRACT
+        assert await position(bench) is Position.OPEN  # that it takes a job says nothing
+        account.end()
+        assert (await bench.poll(other)).textract_job_status == "SUCCEEDED"  # it is asked about what it has
+        assert await position(bench) is Position.CLOSED
+    assert (account.count(START), local.count(START)) == (5, 1)
+
+
+async def test_a_job_that_ends_between_two_that_do_not_speaks_for_the_engine(both: Settings, account: Account) -> None:
+    """Some documents take for ever, and say nothing of the others."""
+    account.seconds = None
+    async with open_bench(both) as bench:
+        jobs = [await bench.advance(job) for job in await documents(bench, 5)]
+        await given_up(bench, jobs[:2])
+        account.ended.add(str(jobs[2].textract_job_id))
+        assert (await bench.poll(jobs[2])).textract_job_status == "SUCCEEDED"
+        await given_up(bench, jobs[3:])
+        assert await position(bench) is Position.CLOSED
+
+
+async def test_a_job_that_was_given_up_brings_textract_back_when_it_ends(both: Settings, account: Account) -> None:
+    """Nobody waits for it any more, and it is asked about all the same."""
+    account.seconds = None
+    async with open_bench(both) as bench:
+        jobs = [await bench.advance(job) for job in await documents(bench, 3)]
+        await given_up(bench, jobs)
+        assert await position(bench) is Position.OPEN
+        account.end()
+        await change_textract_jobs(bench, jobs[0].id, started_at=datetime.now(UTC) - timedelta(hours=1))
+        await ask_about_abandoned(bench.tools)
         assert await position(bench) is Position.CLOSED

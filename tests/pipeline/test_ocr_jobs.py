@@ -14,7 +14,7 @@ from app.jobs.models import Job, TextractJob
 from app.jobs.states import JobState, Stage
 from tests.bench import Bench, open_bench
 from tests.documents import letter
-from tests.ocr.textract import FakeTextract, Refusal, document_of, page_blocks
+from tests.ocr.textract import GET, FakeTextract, Refusal, document_of, page_blocks
 
 
 async def started(bench: Bench, **columns: Any) -> Job:
@@ -148,6 +148,17 @@ async def test_a_lost_job_is_started_again_under_a_new_token(bench: Bench, fake:
     assert (await bench.poll(job)).textract_job_status == "SUCCEEDED"
 
 
+async def test_a_portion_that_fails_is_asked_for_again(bench: Bench, fake: FakeTextract) -> None:
+    """Twice, so that one call in hundreds doesn't have a long result fetched from its beginning."""
+    fake.blocks = document_of(1, lines=600, words=2)
+    job = await bench.poll(await started(bench))
+    fake.asked.clear()
+    fake.before = [Refusal("InternalServerError", 500), Refusal("ThrottlingException")]
+    read = await bench.advance(job)
+    assert (read.stage, read.error_code) == (Stage.PARSED, None)
+    assert [body.get("NextToken") for operation, body in fake.asked if operation == GET][-3:] == ["1000"] * 3
+
+
 async def test_the_token_is_committed_before_the_start(bench: Bench, fake: FakeTextract) -> None:
     """When Start arrives, the database knows its token: a crash at that moment repeats it, and pays nothing."""
     seen = []
@@ -167,13 +178,13 @@ async def test_the_token_is_committed_before_the_start(bench: Bench, fake: FakeT
 )
 async def test_waiting_for_textract_costs_no_attempt(bench: Bench, fake: FakeTextract, code: str) -> None:
     """Throttled or full: at the start and at a poll, the job waits for its next turn, and has lost nothing."""
-    fake.before = [Refusal(code)] * 2
+    fake.before = [Refusal(code)]
     job = await bench.advance(await bench.rows.job(Stage.JOB_VALIDATED, attempts=2))
     assert (job.stage, job.state, job.attempts) == (Stage.JOB_VALIDATED, JobState.QUEUED, 2)
     assert job.next_attempt_at > datetime.now(UTC)
     await bench.rows.change(job.id, next_attempt_at_in=timedelta(0))
     job = await bench.advance(job)
-    fake.before = [Refusal(code)] * 2
+    fake.before = [Refusal(code)]
     job = await bench.poll(job)
     assert (job.stage, job.state, job.attempts) == (Stage.PARSING, JobState.QUEUED, 0)
 
@@ -185,13 +196,13 @@ async def test_polls_that_fail_are_counted_until_one_succeeds(told: Settings, fa
     async with open_bench(told.model_copy(update={"retry_base_seconds": 5000, "retry_max_seconds": 5000})) as bench:
         job = await started(bench)
         for attempt in (1, 2, 3):
-            fake.before = [Refusal("InternalServerError", 500)] * 2
+            fake.before = [Refusal("InternalServerError", 500)]
             job = await bench.poll(job)
             assert (job.state, job.attempts, job.error_code) == (JobState.RETRYABLE, attempt, "ocr_unavailable")
         job = await bench.poll(job)
         assert (job.state, job.stage, job.attempts, job.error_code) == (JobState.QUEUED, Stage.PARSING, 0, None)
         for _ in range(4):
-            fake.before = [Refusal("InternalServerError", 500)] * 2
+            fake.before = [Refusal("InternalServerError", 500)]
             job = await bench.poll(job)
         assert (job.state, job.attempts, job.error_code) == (JobState.DEADLETTER, 4, "ocr_unavailable")
 

@@ -36,11 +36,11 @@ async def test_a_start_that_was_never_heard_is_made_again(bench: Bench, fake: Fa
 
 async def test_a_start_whose_answer_was_lost_is_made_again_and_billed_once(bench: Bench, fake: FakeTextract) -> None:
     """The engine has begun, and nobody knows: the same token names the same job."""
-    fake.before = [HangUp, HangUp]
+    fake.before = [HangUp]
     job = await bench.advance(await validated(bench))
     assert (job.state, len(fake.jobs)) == (JobState.RETRYABLE, 1)
     job = await finished(bench, await due(bench, job))
-    assert (starts(fake), len(fake.jobs), job.cost_microdollars) == (3, 1, 1500)
+    assert (starts(fake), len(fake.jobs), job.cost_microdollars) == (2, 1, 1500)
 
 
 async def test_a_crash_after_the_call_repeats_it_under_the_same_token(bench: Bench, fake: FakeTextract) -> None:
@@ -184,10 +184,10 @@ async def test_other_settings_of_a_start_are_another_token(told: Settings, fake:
     topic = {"textract_sns_topic_arn": "arn:aws:sns:us-east-1:123456789012:ended"}
     topic |= {"textract_sns_role_arn": "arn:aws:iam::123456789012:role/textract"}
     async with open_bench(told) as bench:
-        fake.before = [HangUp, HangUp]
+        fake.before = [HangUp]
         job = await bench.advance(await validated(bench))
     for changed in (topic, {"textract_output_bucket": "results-of-the-test"}):
-        fake.before = [HangUp, HangUp]
+        fake.before = [HangUp]
         async with open_bench(told.model_copy(update=changed)) as bench:
             assert (await due(bench, job)).error_code == "ocr_unavailable"
     assert (len(fake.starts), len(fake.jobs)) == (3, 3)
@@ -195,7 +195,7 @@ async def test_other_settings_of_a_start_are_another_token(told: Settings, fake:
 
 async def test_a_start_that_was_refused_is_made_again_under_its_token(bench: Bench, fake: FakeTextract) -> None:
     """A throttled Start is no job: the same row starts a moment later, and its day is the one on which it did."""
-    fake.before = [Refusal("ThrottlingException")] * 2
+    fake.before = [Refusal("ThrottlingException")]
     job = await bench.advance(await validated(bench))
     (row,) = await bench.rows.textract_jobs(job.id)
     assert (row.status, row.cost_microdollars, job.attempts) == ("REFUSED", 0, 0)

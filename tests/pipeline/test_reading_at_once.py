@@ -111,10 +111,10 @@ async def test_full_slots_leave_one_page_to_the_synchronous_call(jobs_first: Set
 async def test_slots_that_the_account_has_none_of(jobs_first: Settings, fake: FakeTextract) -> None:
     """LimitExceededException is Textract's own word for it."""
     async with open_bench(jobs_first) as bench:
-        fake.before = [Refusal("LimitExceededException")] * 2  # the SDK itself asks twice
+        fake.before = [Refusal("LimitExceededException")]
         job = await read(bench, await bench.advance(await validated(bench)))
         rows = await bench.rows.textract_jobs(job.id)
-    assert (operations(fake), job.cost_microdollars) == ([START, START, READ], 1500)
+    assert (operations(fake), job.cost_microdollars) == ([START, READ], 1500)
     assert [(row.status, row.cost_microdollars) for row in rows] == [("REFUSED", 0), ("SUCCEEDED", 1500)]
 
 
@@ -172,7 +172,7 @@ async def test_nothing_is_read_at_once_while_a_job_may_run(jobs_first: Settings,
     """A Start whose answer was lost may have begun: full slots are then waited for, or it would be paid for twice."""
     full = {"textract_max_concurrent_jobs": 1, "textract_quota_share": 1.0}
     async with open_bench(jobs_first.model_copy(update=full)) as bench:
-        fake.before = [HangUp, HangUp]
+        fake.before = [HangUp]
         job = await bench.advance(await validated(bench))
         assert (job.state, job.error_code) == (JobState.RETRYABLE, "ocr_unavailable")
         lane = next(lane for lane in bench.tools.ocr.lanes if lane.operation is job.operation)

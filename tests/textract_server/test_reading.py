@@ -200,17 +200,19 @@ def without_ids(result: dict[str, Any]) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_no_more_pages_are_in_hand_than_there_are_processes_however_many_documents(
-    own_server: Callable[..., TextractServer], tmp_path: Path
+@pytest.mark.parametrize(("opinions", "workers", "documents"), [("off", "2", 12), ("on", "1", 2)])
+def test_no_more_pages_are_in_hand_than_may_be_however_many_documents(
+    own_server: Callable[..., TextractServer], tmp_path: Path, opinions: str, workers: str, documents: int
 ) -> None:
-    """Twelve documents at once: by the trace, never more than two pages were with the page processes."""
+    """Two, by the trace: one with each of two page processes, or one with the only one, and one that gets a second opinion."""
     trace = tmp_path / "trace.jsonl"
-    server = own_server(OCR_WORKERS="2", OCR_SECOND_OPINION="off", TEXTRACT_SERVER_TRACE_FILE=str(trace))
-    jobs = [server.start_job(sheets.pdf(sheets.SENTENCES, [f"Document {number}"])) for number in range(12)]
+    told = {"OCR_SECOND_OPINION": opinions, "OCR_SECOND_OPINION_CONFIDENCE": "100"}
+    server = own_server(OCR_WORKERS=workers, TEXTRACT_SERVER_TRACE_FILE=str(trace), **told)
+    jobs = [server.start_job(sheets.pdf(sheets.SENTENCES, [f"Document {number}"])) for number in range(documents)]
     for job in jobs:
         assert server.finished(job, seconds=110)["JobStatus"] == "SUCCEEDED"
     events = [json.loads(line) for line in trace.read_text().splitlines()]
-    assert len(events) == 24
+    assert len(events) == 2 * documents
     moments = sorted(
         (moment, step) for each in events for moment, step in ((each["started_at"], 1), (each["ended_at"], -1))
     )
