@@ -1,7 +1,7 @@
 """What a model takes for names by its capitals, and isn't: headings, laws, papers, defined terms, doctrines."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from app.entities.mentions import EntityType
 from app.entities.organization_names import has_legal_form
@@ -12,7 +12,7 @@ LONGEST_NAME = 80
 """What is longer, in characters, is no organisation's name but a form's lines run together; courts' are found by themselves."""
 
 TELLING = 5
-"""So many letters that begin a word in small letters make another form of it: guarantee, guaranteed."""
+"""So many letters without an ending are another form of a word: guarantee of guaranteed."""
 
 _COMMON = re.compile(r"(?<![\w@./’'-])[a-z]{3,}(?![\w@]|[./-]\w)")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -39,8 +39,9 @@ _DEFINITION = re.compile(r"[\s,]{0,3}\((?:the\s)?[“\"]")
 
 
 def common_words(texts: Iterable[Readable]) -> frozenset[str]:
-    """The words that some texts write in small letters."""
-    return frozenset(word for text in texts for word in _COMMON.findall(text.text))
+    """The words that some texts write in small letters, with their endings and without."""
+    words = {word for text in texts for word in _COMMON.findall(text.text)}
+    return frozenset(words.union(*map(_stems, words)))
 
 
 def is_no_name(text: Readable, start: int, end: int, kind: EntityType, common: frozenset[str]) -> bool:
@@ -85,7 +86,14 @@ def _is_common(text: Readable, start: int, end: int, kind: EntityType, common: f
 
 
 def _is_known(word: str, common: frozenset[str]) -> bool:
-    stem = word.removesuffix("s")
-    return (
-        len(word) == 1 or word in SMALL or word in GENERIC or word in common or stem in common or f"{word}s" in common
-    )
+    if len(word) == 1 or word in SMALL:
+        return True
+    return any(form in GENERIC or form in common for form in (word, f"{word}s", *_stems(word)))
+
+
+def _stems(word: str) -> Iterator[str]:
+    """What may be left of a word without its ending, where that is long enough to tell."""
+    for ending in ("s", "ed", "d", "ly", "ment"):
+        stem = word.removesuffix(ending)
+        if stem != word and len(stem) >= TELLING:
+            yield stem

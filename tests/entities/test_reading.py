@@ -203,6 +203,7 @@ def test_a_family_name_begins_with_its_particle(text: str, name: str) -> None:
         "She entered a Pellworth plea to one charge.",
         "13. TAXES AND CONTRIBUTIONS. All taxes are paid by the seller, with all contributions that are due.",
         "22. REBATES, KICKBACKS OR OTHER UNLAWFUL CONSIDERATION. The Seller warrants it.",
+        "YOU MUST REPORT IT\nIMMEDIATELY\nTO GUARANTEE\nPROPER COVERAGE AND CONTRIBUTIONS.\nIt is guaranteed, if properly covered; coverage is at once.",
         "IN WITNESS WHEREOF, the parties have signed it.",
         "a limit of two million for each case (CSL), and retentions by the insured (SIR) required.",
         "The Deceptive Trade Practices Act and the Labor Code apply.",
