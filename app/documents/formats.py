@@ -23,7 +23,7 @@ from app.storage.s3 import Bucket, StoredObject
 
 log = structlog.get_logger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Raised when makers change what they make: what was made before is then made anew, under another name."""
 
 

@@ -1,12 +1,12 @@
 """Markdown (CommonMark, with GitHub's tables) of what a document says: headings, paragraphs, lists and tables.
 
 Pages are marked with comments, `<!-- page 2 -->`, which viewers don't show; where a paragraph runs over a page's edge, the
-mark is in its middle. Headers, footers, printed page numbers and line numbers are left out.
+mark is in its middle, and the first page's footnotes come before it. Headers, footers, printed page numbers and line numbers are left out.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.ocr.blocks import PageText
 from app.text.elements import BODY, Element, Kind
@@ -32,10 +32,11 @@ def markdown(pages: Iterable[PageText]) -> Iterator[str]:
         analysis = {"tables": page.tables, "layout": page.layout}
         content = PageContent(page.number, page.text, page.lines, analysis, page.rotation_degrees)
         for element in reader.add(content):
-            yield from writer.add(element)
+            yield from writer.take(element)
         last = page.number
     for element in reader.finish():
-        yield from writer.add(element)
+        yield from writer.take(element)
+    yield from writer.let_go()
     yield from writer.finish(last)
 
 
@@ -46,13 +47,29 @@ class _Writer:
     page: int = 0
     """The last one that was marked."""
     before: Element | None = None
-    depth: int = 0
-    """Of the last item of the list that is open; 0 outside of one."""
+    waiting: Element | None = None
+    levels: list[int] = field(default_factory=list)
+    """Of the last item of the list that is open and of those that it is under; none outside of one."""
 
-    def add(self, element: Element) -> Iterator[str]:
-        """Write an element, and the marks of the pages that begin with it."""
+    def take(self, element: Element) -> Iterator[str]:
+        """Write an element; one that runs over a page's edge waits for what else stands on the page where it begins."""
         if element.kind not in BODY:
             return
+        if self.waiting is None or element.last_page > self.waiting.page:
+            yield from self.let_go()
+            if element.last_page > element.page:
+                self.waiting = element
+                return
+        yield from self._add(element)
+
+    def let_go(self) -> Iterator[str]:
+        """Write the element that waits, if there is one."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            yield from self._add(waiting)
+
+    def _add(self, element: Element) -> Iterator[str]:
+        """Write an element, and the marks of the pages that begin with it."""
         yield from self._separation(element)
         if element.page > self.page:
             yield from self._marks(element.page)
@@ -77,7 +94,7 @@ class _Writer:
         before = self.before
         goes_on = before is not None and before.kind is element.kind and before.table == element.table
         if element.kind is not Kind.LIST_ITEM or not goes_on:
-            self.depth = 0
+            self.levels.clear()
         is_closed = not goes_on or element.kind not in {Kind.LIST_ITEM, Kind.TABLE_ROW} or element.page > self.page
         if before is not None and is_closed:
             yield "\n"
@@ -87,7 +104,8 @@ class _Writer:
         for number in range(self.page + 1, until + 1):
             yield f"<!-- page {number} -->\n\n"
         self.page = until
-        self.before, self.depth = None, 0
+        self.before = None
+        self.levels.clear()
 
     def _text(self, element: Element) -> str:
         """An element's text with what is Markdown's own escaped, and the marks of pages that begin within it."""
@@ -102,10 +120,12 @@ class _Writer:
 
     def _item(self, element: Element) -> str:
         """An item of a list; a decimal number stays as it is, any other marker stands behind a bullet."""
-        self.depth = min(element.level, self.depth + 1)
+        while self.levels and self.levels[-1] >= element.level:
+            self.levels.pop()
+        self.levels.append(element.level)
         marker = marker_of(element.text)
         text = self._text(element)
-        indent = NESTED * (self.depth - 1)
+        indent = NESTED * (len(self.levels) - 1)
         if marker is None or _ORDERED.fullmatch(marker.text):
             line = text
         else:

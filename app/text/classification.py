@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.text.blocks import Block, Measure, is_centred
 from app.text.elements import Kind
+from app.text.labels import is_label
 from app.text.lanes import Grid
 from app.text.lines import Part, Rect
 from app.text.markers import MOST_TITLE_WORDS, Marker, is_capitals, is_title, marker_of
@@ -87,11 +88,14 @@ class Classifier:
             return None
         if told == "TITLE":
             return "title", _TITLE_RANK
+        is_section = marker is not None and (marker.is_word or marker.style == "I." or marker.length >= len(text))
+        if not told and not is_section and is_label(block, self.parts, self.measure):
+            return None
         looks = self._looks(block, text)
         heads = told or self._heads(block, text, following)
         if marker is not None:
-            is_section = marker.is_word or marker.style == "I."
-            return (marker.style, RANKS.get(marker.style, UNRANKED)) if looks or heads or is_section else None
+            shows = looks or heads or marker.is_word or marker.style == "I."
+            return (marker.style, RANKS.get(marker.style, UNRANKED)) if shows else None
         return ("plain", UNRANKED) if looks is None and heads and (told or block.stands_apart) else looks
 
     def _looks(self, block: Block, text: str) -> tuple[str, int] | None:

@@ -15,12 +15,15 @@ from app.text.elements import Element, Kind, Piece
 from app.text.joining import HYPHENS, Composition, Vocabulary
 from app.text.lanes import Grid
 from app.text.lines import PageContent, Part, Rect, located
-from app.text.outline import Outline
+from app.text.outline import Items, Outline
 from app.text.pleading import part_line_numbers
 from app.text.tables import TableRow, row_element, rows_of
 
 MOST_CHARACTERS = 20_000
 """A paragraph that is longer goes over no further page."""
+
+ITEM_SLACK = 0.02
+"""An item that stands further left than another, by so much of the page's width, is not under it."""
 
 
 @dataclass(slots=True)
@@ -76,7 +79,7 @@ class StructureReader:
     _pending: list[_Open | Element] = field(default_factory=list)
     """The block that is open, if there is one, and what has to wait for it."""
     _headings: Outline = field(default_factory=Outline)
-    _items: Outline = field(default_factory=Outline)
+    _items: Items = field(default_factory=Items)
     _tables: int = 0
 
     def add(self, page: PageContent) -> Iterator[Element]:
@@ -154,7 +157,8 @@ class StructureReader:
         if found.kind is Kind.HEADING:
             self._items.close()
             return self._headings.level(found.style, found.rank)
-        return self._items.level(found.style) if found.kind is Kind.LIST_ITEM else 0
+        first = found.block.rows[0].rect
+        return self._items.level(found.style, first.left, ITEM_SLACK) if found.kind is Kind.LIST_ITEM else 0
 
     def _flush(self) -> Iterator[Element]:
         pending, self._pending = self._pending, []

@@ -149,7 +149,8 @@ def words_not_found(lines: list[list[str]], text: str) -> tuple[int, list[str]]:
 
     Halves of words that were broken at a line's end don't count: readers mend them.
     """
-    read, found = Counter(word for line in lines for word in line), Counter(text.split())
+    read = Counter(word for line in lines for word in line if word[0] < FIRST_WITHOUT_BLANKS)
+    found = Counter(text.split())
     broken = {
         half
         for line, following in pairwise(lines)
@@ -157,7 +158,7 @@ def words_not_found(lines: list[list[str]], text: str) -> tuple[int, list[str]]:
         for half in (line[-1], following[0])
     }
     pairs = {first + second for line in lines for first, second in pairwise(line)}
-    run_together = [pair for pair in pairs & (found.keys() - read) if pair[0] < FIRST_WITHOUT_BLANKS]
+    run_together = [pair for pair in pairs & (found.keys() - read.keys()) if pair[0] < FIRST_WITHOUT_BLANKS]
     return sum(count for word, count in (read - found).items() if word not in broken), run_together
 
 

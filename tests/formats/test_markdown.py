@@ -11,7 +11,7 @@ from app.formats.markdown import markdown
 from app.ocr.blocks import PageText
 from tests.service import Client
 from tests.text.test_structure import LOREM, OTHER, table
-from tests.text.typesetting import PITCH, TOP, Sheet, below, centred, line, page, prose
+from tests.text.typesetting import LEFT, LETTER, PITCH, TOP, Sheet, below, centred, line, page, prose
 
 
 def made(*sheets: Sequence[dict[str, Any]], tables: list[dict[str, Any]] | None = None) -> str:
@@ -91,6 +91,37 @@ def test_a_paragraph_over_a_page_edge_has_the_mark_within() -> None:
     before, after = text.split(" <!-- page 2 --> ")
     assert LOREM.startswith(before.split("\n\n")[-1])
     assert LOREM.endswith(after.rstrip("\n"))
+
+
+def test_items_of_one_level_are_siblings() -> None:
+    """Where a list goes on deep within another, after a paragraph in between, too."""
+    sheet = Sheet()
+    for number, text in enumerate(("1. The first one.", "(a) A part;", "(i) a part of that;")):
+        sheet.paragraph(text, gap=0.6, left=LEFT + 4 * number * LETTER)
+    sheet.paragraph(LOREM)
+    for text in ("(ii) another one;", "(iii) one more;", "(iv) and the last one."):
+        sheet.paragraph(text, gap=0.6, left=LEFT + 8 * LETTER)
+    assert [tags for tags, _ in parsed(made(sheet.lines)) if "li" in tags] == [
+        "ol li p",
+        "ol li ul li p",
+        "ol li ul li ul li p",
+        "ul li p",
+        "ul li p",
+        "ul li p",
+    ]
+
+
+def test_what_stands_on_a_page_comes_before_the_next_ones_mark() -> None:
+    """Of a paragraph over the edge, the first page's footnote comes first, and the mark within it."""
+    lines = prose(LOREM, TOP)
+    note = line("1 See the record of the proceedings below.", 0.85, scale=0.8)
+    over = [line(each["text"], TOP + PITCH * number) for number, each in enumerate(lines[2:])]
+    first = [*prose(OTHER, 0.1), *(line(each["text"], 0.6 + PITCH * n) for n, each in enumerate(lines[:2])), note]
+    text = made(first, [*over, *prose(OTHER, 0.6)])
+    before, after = text.split("<!-- page 2 -->")
+    assert "See the record of the proceedings below." in before
+    assert "See the record" not in after
+    assert before.rstrip().endswith(lines[1]["text"])
 
 
 @pytest.mark.parametrize(

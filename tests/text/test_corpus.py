@@ -137,3 +137,20 @@ def test_a_caption_is_read_column_by_column(corpus: Path) -> None:
     text = "\n".join(of_kind(elements_of(corpus, PLEADING), Kind.PARAGRAPH, Kind.HEADING)).replace("\n", " ")
     assert "CONSUMERINFO.COM, INC. dba EXPERIAN CONSUMER SERVICES," in text
     assert "ESTEBAN LEON; and DOES 1 through 10, inclusive," in text
+
+
+def test_stamps_and_addresses_head_no_chunks(corpus: Path) -> None:
+    """Of filings with a clerk's stamp, a judge's letter in the corner, and names over addresses and signatures."""
+    for name, heads in (
+        ("ca10_010110462922", ["ORDER"]),
+        ("cafc_3", ["UNITED STATES COURT OF APPEALS FOR THE FEDERAL CIRCUIT", "ENTRY OF APPEARANCE", "CERTIFICATE OF SERVICE"]),
+        (PLEADING, ["UNITED STATES DISTRICT COURT CENTRAL DISTRICT OF CALIFORNIA", "THUS, IT IS HEREBY ORDERED THAT:"]),
+    ):  # fmt: skip
+        assert of_kind(elements_of(corpus, name), Kind.HEADING) == heads
+    contract = elements_of(corpus, "sample_contract")
+    told = {"COMMISSION", "CONSULTANT:", "COMMISSION:", "SIGNED", "PRINTED", "1. CONSULTANT"}
+    assert told.isdisjoint(of_kind(contract, Kind.HEADING))
+    heads = [each.heading or "" for each in chunk(contract, ChunkLimits(), count_tokens)]
+    assert not any("COMMISSION" in head.split(" > ") for head in heads)
+    levels = {each.text.split()[0]: each.level for each in contract if each.kind is Kind.LIST_ITEM}
+    assert levels["9."] == levels["10."] == levels["11."] == levels["18."] == 1

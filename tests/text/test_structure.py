@@ -177,6 +177,21 @@ def test_headings_and_their_levels() -> None:
     ]
 
 
+def test_items_further_left_are_not_under_the_last_one() -> None:
+    """A section's number stands left of the letters before it, whose list it ends."""
+    sheet = Sheet()
+    sheet.paragraph("17. CHANGES. This is what changes.", gap=0)
+    for text in ("A. A part of it.", "B. Another part."):
+        sheet.paragraph(text, left=LEFT + 3 * LETTER)
+    sheet.add([line("CHANGES OF OTHER THINGS", below(sheet.lines))])
+    for text in ("C. A part of it.", "D. Another part."):
+        sheet.paragraph(text, left=LEFT + 3 * LETTER)
+    sheet.paragraph("18. DISPUTES. This is how they end.")
+    sheet.paragraph("A. A part of it.", left=LEFT + 3 * LETTER)
+    levels = [each.level for each in read([sheet.page()]) if each.kind is Kind.LIST_ITEM]
+    assert levels == [1, 2, 2, 1, 1, 1, 2]
+
+
 def test_a_heading_right_above_its_text() -> None:
     """No gap is needed: capitals, or a title over a full line, tell."""
     sheet = Sheet()
