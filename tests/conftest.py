@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import to_process
 
 from app.config import Settings
 from app.entities.local_extractor import LocalExtractor
@@ -37,6 +39,24 @@ def stack() -> Iterator[Stack]:
     """Postgres, Valkey, S3 and the Textract-compatible server, shared by all tests."""
     with running_stack() as stack:
         yield stack
+
+
+@pytest.fixture(autouse=True)
+async def no_dying_processes() -> AsyncIterator[None]:
+    """Leave no process to the next test that is about to end.
+
+    anyio ends the processes that functions run in when the loop's current run does, which here is a test's; the loop is
+    that of all tests, and who asks for a process right then is given one of those.
+    """
+    yield
+    with suppress(LookupError):  # none was ever asked for
+        to_process._process_pool_idle_workers.get().clear()
+        workers = to_process._process_pool_workers.get()
+        for process in tuple(workers):
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.aclose()
+        workers.clear()
 
 
 @pytest.fixture
