@@ -141,8 +141,8 @@ class WakingWorker(Worker):
 
     async def _poll_iteration(self) -> None:
         """Take as many tasks as there is room for, and let go of those that have ended."""
-        room = max(0, self.max_jobs - self.job_counter)
-        urgent_room = self.max_jobs + URGENT_PLACES - self.job_counter - room
+        room = self._room()
+        urgent_room = max(0, self.max_jobs + URGENT_PLACES - self.job_counter - room)
         if self.allow_pick_jobs and room + urgent_room > 0:
             classes = "".join(random.choices("hnl", self.shares, k=room))  # noqa: S311 (no secret)
             limits = (timestamp_ms(), self.queue_read_limit, room, HOLD_SECONDS * 1000)
@@ -159,6 +159,15 @@ class WakingWorker(Worker):
                     log.warning("task_lost", queue=self.queue_name, task=name, error=str(error))
                     await self.pool.delete(in_progress_key_prefix + name)
         await self.heart_beat()
+
+    def _room(self) -> int:
+        """The free places that tasks of any priority may have.
+
+        Urgent ones have those first that are for them alone: else a steady stream of them would leave none to others.
+        """
+        urgent = sum(is_urgent(name) for name, task in self.tasks.items() if not task.done())
+        beyond = max(0, urgent - URGENT_PLACES)
+        return max(0, self.max_jobs - (self.job_counter - urgent) - beyond)
 
     async def _begin(self, name: str, score: int) -> None:
         await self.sem.acquire()  # there is room, so this doesn't wait

@@ -134,6 +134,34 @@ async def test_low_tasks_are_taken_now_and_then(settings: Settings) -> None:
     assert ran.index("low") < 40
 
 
+async def test_a_steady_stream_of_urgent_tasks_leaves_places_to_others(settings: Settings) -> None:
+    """Though some urgent one runs at every moment: they have the places first that are theirs alone."""
+    redis, begun, let_go = open_redis(settings.redis_url, retries=1), list[str](), dict[str, asyncio.Event]()
+    queue = ArqQueue(redis, ROUTES, window=1000)
+    jobs = [*(Waiting(f"urgent {number}", "high") for number in range(6)), Waiting("low", "low")]
+    names = {str(job.id): job.name for job in jobs}
+
+    async def task(ctx: Any, job_id: str) -> None:
+        name = names[job_id]
+        begun.append(name)
+        await let_go.setdefault(name, asyncio.Event()).wait()
+
+    worker = worker_of(redis, task, shares=(0, 0, 1))
+    for job in jobs[:3]:
+        await queue.advance(job)
+    worker.begin()
+    try:
+        await eventually(lambda: _is(len(begun) == 3))
+        for job in jobs[3:]:
+            await queue.advance(job)
+        let_go[begun[0]].set()
+        await eventually(lambda: _is(len(begun) == 4))
+        assert begun[3] == "low"
+    finally:
+        await worker.stop(within_seconds=0)
+        await redis.aclose(close_connection_pool=True)
+
+
 async def test_a_queue_full_of_a_batch_takes_single_and_urgent_jobs(settings: Settings) -> None:
     """Each has a reserve that bulk work can't fill."""
     redis = open_redis(settings.redis_url, retries=1)
