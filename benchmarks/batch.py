@@ -215,7 +215,7 @@ async def _api(stack: RunningStack) -> AsyncIterator[httpx.AsyncClient]:
     await engine.dispose()
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **stack.environment, "LOG_LEVEL": "ERROR"}
-    environment |= {"REQUESTS_PER_SECOND": "0"}
+    environment |= {"REQUESTS_PER_SECOND": "0", "OCR_ENGINES": "textract"}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app.serve", "--port", str(port)), cwd="/", env=environment
     )

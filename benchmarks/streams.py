@@ -175,7 +175,7 @@ async def _server(stack: RunningStack) -> AsyncIterator[Server]:
     """An API process of its own, on the stack's Postgres and Redis, with its key."""
     port = free_port()
     environment = {**os.environ, **stack.environment, "PYTHONPATH": str(ROOT), "LOG_LEVEL": "WARNING"}
-    environment |= {"MAX_STREAMS": "20000", "REQUESTS_PER_SECOND": "0"}
+    environment |= {"MAX_STREAMS": "20000", "REQUESTS_PER_SECOND": "0", "OCR_ENGINES": "textract"}
     await _make_key(stack)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app.serve", "--port", str(port)), cwd="/tmp", env=environment
