@@ -52,7 +52,7 @@ async def test_who_is_cut_off_leaves_no_answer_behind(redis: ArqRedis) -> None:
     """Callers that give up between their command and its answer don't mix up those of others."""
     await redis.set("key", "value")
     for passes in range(12):
-        asking = asyncio.create_task(redis.echo(f"given up {passes}"))
+        asking = asyncio.ensure_future(redis.execute_command("ECHO", f"given up {passes}"))
         for _ in range(passes):
             await asyncio.sleep(0)
         asking.cancel()

@@ -125,7 +125,7 @@ async def test_a_task_that_fails_ends_and_one_that_is_cut_off_does_not(redis: Ar
     await rung(redis, "hangs")
 
     async def only_one_is_left() -> bool:
-        return await redis.zrange("test", 0, -1) == [b"hangs"]
+        return list(await redis.zrange("test", 0, -1)) == [b"hangs"]
 
     worker.begin()
     try:
