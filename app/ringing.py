@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.01
 """Between two messages of one process; the first after a pause goes out at once."""
 MESSAGE_LINES = 500
 """So many subjects are named in one message."""

@@ -212,7 +212,7 @@ class Breaking(ArqRedis):
         if self.breaks and args[0] == "EVALSHA" and self.scripts % 2:
             self.breaks -= 1
             raise RedisConnectionError("The cable was pulled.")
-        return await super().execute_command(*args, **options)
+        return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
 
 
 async def test_errors_of_redis_cost_no_slots(bench: Bench, told: Settings) -> None:
