@@ -1,7 +1,7 @@
 """Events: an append-only row for every change, and the bell that tells listeners to look.
 
 The row is written in the transaction that makes the change (by `jobs.repository`); after the commit its number is
-published on Redis. Whoever hears the bell, or doesn't, reads Postgres: a lost message delays, and loses nothing.
+published on Redis (`ringing`). Whoever hears the bell, or doesn't, reads Postgres: a lost message delays, and loses nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,14 +13,12 @@ from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint, func, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, EnumText, one_of, table_of
-
-log = structlog.get_logger(__name__)
+from app.ringing import About, ringer_of
 
 
 class EventType(StrEnum):
@@ -129,32 +127,19 @@ def api_key_id() -> UUID | None:
     return UUID(value) if isinstance(value, str) else None
 
 
-def channel(redis: Redis) -> str:
-    """The bell's channel: publish and subscribe know nothing of database numbers, so the name carries it."""
-    database = redis.connection_pool.connection_kwargs.get("db") or 0
-    return f"quire:{database}:events"
-
-
 async def ring(
     redis: Redis, job_id: UUID, number: int, *, project_id: UUID | None = None, batch_id: UUID | None = None
 ) -> None:
-    """Tell whoever listens that a job has events up to this number. Never fails: the streams also look by themselves.
+    """Tell whoever listens that a job has events up to this number. Never fails, and waits for nothing.
 
     The project and the batch are named where the events are ones that their streams tell, which those of pages aren't.
     """
-    await _publish(redis, f"{job_id}:{number}:{project_id or ''}:{batch_id or ''}")
+    ringer_of(redis).tell(redis, job_id, number, About(project_id, batch_id))
 
 
 async def ring_log(redis: Redis, *, project_id: UUID | None, batch_id: UUID | None = None) -> None:
     """Tell whoever listens that there are events of a project, or of a batch, that are of no one job. Never fails."""
-    await _publish(redis, f"::{project_id or ''}:{batch_id or ''}")
-
-
-async def _publish(redis: Redis, message: str) -> None:
-    try:
-        await redis.publish(channel(redis), message)
-    except (RedisError, OSError) as error:
-        log.warning("event_bell_unheard", about=message, error=str(error))
+    ringer_of(redis).tell(redis, None, 0, About(project_id, batch_id))
 
 
 async def ring_all(
@@ -164,12 +149,8 @@ async def ring_all(
     project_id: UUID | None = None,
     batch_id: UUID | None = None,
 ) -> None:
-    """The same for many jobs, of one project and perhaps of one batch, in one trip."""
-    try:
-        async with redis.pipeline(transaction=False) as pipe:
-            for job_id, number in news:
-                pipe.publish(channel(redis), f"{job_id}:{number}")
-            pipe.publish(channel(redis), f"::{project_id or ''}:{batch_id or ''}")
-            await pipe.execute()
-    except (RedisError, OSError) as error:
-        log.warning("event_bell_unheard", error=str(error))
+    """The same for many jobs, of one project and perhaps of one batch."""
+    ringer = ringer_of(redis)
+    for job_id, number in news:
+        ringer.tell(redis, job_id, number, About())
+    ringer.tell(redis, None, 0, About(project_id, batch_id))

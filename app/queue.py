@@ -4,10 +4,10 @@ A task carries a job's id and nothing else: it means "look at this job". Ringing
 one in; ringing too late only delays, for the sweep rings again; Redis may be emptied at any time.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
@@ -16,7 +16,6 @@ from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
 from arq.utils import timestamp_ms
-from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -24,6 +23,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app import events
+from app.redis_pool import QuickPool
 
 log = structlog.get_logger(__name__)
 
@@ -183,7 +183,7 @@ class ArqQueue:
         try:
             due = str(now + round(in_seconds * 1000))
             said = [str(most), task, str(TASK_KEPT_MS), due, name, wake_channel(self.redis), route.queue]
-            await cast("Awaitable[int]", self.redis.eval(_RING, len(keys), *keys, *said))
+            await self.redis.register_script(_RING)(keys=keys, args=said)
         except (RedisError, OSError) as error:
             log.warning("ring_unheard", subject=str(subject), error=str(error))
 
@@ -248,7 +248,7 @@ def open_redis(redis_url: str, *, retries: int, max_connections: int = 50) -> Ar
 
     A worker waits long (many retries); the API would rather go on without, since the sweep rings as well.
     """
-    pool = BlockingConnectionPool.from_url(
+    pool = QuickPool.from_url(
         redis_url,
         max_connections=max_connections,
         timeout=5,

@@ -35,6 +35,7 @@ from app.ocr.telemetry import Telemetry
 from app.ocr.textract import TextractEngine
 from app.ocr.textract import open_engine as open_textract
 from app.queue import open_redis
+from app.ringing import finish_ringing
 from app.storage import s3
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ async def open_resources(
         sessions = open_sessions(engine)
         redis = open_redis(settings.redis_url, retries=redis_retries)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
+        stack.push_async_callback(finish_ringing, redis)
         session, fleet = aws_session(settings), FleetSize()
         bucket = await stack.enter_async_context(open_bucket(session, settings))
         engines = {

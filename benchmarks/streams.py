@@ -26,6 +26,7 @@ from redis.asyncio import Redis
 from app import events
 from app.db import new_id, open_engine, open_sessions
 from app.projects.service import Projects
+from app.ringing import finish_ringing
 from benchmarks.figures import milliseconds, percentile, verdict
 from benchmarks.running import ROOT, RunningStack, free_port
 from benchmarks.simulated import prepared
@@ -145,6 +146,7 @@ async def _write(stack: RunningStack, jobs: Sequence[UUID]) -> int:
             return count
 
         counts = await asyncio.gather(*map(write, range(WRITERS)))
+        await finish_ringing(redis)
     await pool.close()
     return sum(counts)
 

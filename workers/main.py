@@ -60,8 +60,7 @@ QUEUES = tuple(QueueName)
 """What a worker serves, where it isn't told otherwise: everything, so that no queue is forgotten."""
 
 POLL_DELAY_SECONDS = 0.5
-START_POLL_DELAY_SECONDS = 0.1
-"""Of the queue whose tasks have moments: a Start that comes late has lost its own, and takes another's."""
+"""Between two looks at a queue that nobody rings for, and where no task's moment comes before."""
 UPLOADS_SECONDS = 10.0
 """Between two looks for uploads that nobody completed."""
 POLL_PAUSE_SECONDS = 0.5
@@ -211,7 +210,7 @@ def _arq_worker(settings: Settings, queue: QueueName, context: Context) -> Wakin
         handle_signals=False,
         ctx=dict(context),
         max_jobs=BATCHES_AT_ONCE.get(queue, settings.worker_max_jobs),
-        poll_delay=START_POLL_DELAY_SECONDS if queue is QueueName.OCR else POLL_DELAY_SECONDS,
+        poll_delay=POLL_DELAY_SECONDS,
         # Running tasks stay in the queue's set: a short read would see nothing but them (head-of-line starvation).
         queue_read_limit=max(5000, 4 * settings.fleet_slots_per_queue),
         job_timeout=settings.stage_timeout_seconds * len(STAGES),

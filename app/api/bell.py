@@ -16,7 +16,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.events import channel
+from app.ringing import channel, subjects_of
 
 log = structlog.get_logger(__name__)
 
@@ -79,10 +79,8 @@ class Bell:
             self.hearing = True
             self._wake_all()
         elif message["type"] == "message":
-            job_id, _, about = message["data"].partition(b":")
-            for said in (job_id, *about.split(b":")[1:]):
-                with suppress(ValueError):  # nothing, or not one of ours
-                    self._wake(UUID(said.decode()))
+            for subject in subjects_of(message["data"]):
+                self._wake(subject)
 
     def _wake(self, key: UUID) -> None:
         for woken in self._waiting.get(key, ()):

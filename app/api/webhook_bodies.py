@@ -1,6 +1,6 @@
 """What messages to webhooks say: jobs and batches, as the API shows them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -24,10 +24,12 @@ class Bodies:
 
     book: ProgressBook
 
-    async def describe(self, session: AsyncSession, events: Sequence[Event]) -> Mapping[int, Told]:
-        """What the events are about, by the events' ids; those whose subject is gone are left out."""
-        jobs = await self._jobs(session, {event.job_id for event in events if event.job_id is not None})
-        batches = await self._batches(session, {event.batch_id for event in events if _is_of_batch(event)})
+    async def describe(
+        self, session: AsyncSession, events: Sequence[Event], listening: Collection[UUID]
+    ) -> Mapping[int, Told]:
+        """What the events are about that are to be told, by the events' ids; those whose subject is gone are left out."""
+        jobs = await self._jobs(session, {event.job_id for event in events if event.job_id is not None}, listening)
+        batches = await self._batches(session, {event.batch_id for event in events if _is_of_batch(event)}, listening)
         found: dict[int, Told] = {}
         for event in events:
             told = batches.get(event.batch_id) if _is_of_batch(event) else jobs.get(event.job_id)
@@ -35,16 +37,22 @@ class Bodies:
                 found[event.id] = told
         return found
 
-    async def _jobs(self, session: AsyncSession, ids: set[UUID]) -> Mapping[UUID | None, Told]:
+    async def _jobs(
+        self, session: AsyncSession, ids: set[UUID], listening: Collection[UUID]
+    ) -> Mapping[UUID | None, Told]:
         if not ids:
             return {}
-        jobs = await session.scalars(select(Job).where(Job.id.in_(ids)))
+        wanted = Job.callback_url.is_not(None) | Job.project_id.in_(listening)
+        jobs = await session.scalars(select(Job).where(Job.id.in_(ids), wanted))
         return {job.id: Told(_said(JobRead.of(job)), job.callback_url) for job in jobs}
 
-    async def _batches(self, session: AsyncSession, ids: set[UUID | None]) -> Mapping[UUID | None, Told]:
+    async def _batches(
+        self, session: AsyncSession, ids: set[UUID | None], listening: Collection[UUID]
+    ) -> Mapping[UUID | None, Told]:
         if not ids:
             return {}
-        batches = (await session.scalars(select(Batch).where(Batch.id.in_(ids)))).all()
+        wanted = Batch.callback_url.is_not(None) | Batch.project_id.in_(listening)
+        batches = (await session.scalars(select(Batch).where(Batch.id.in_(ids), wanted))).all()
         return {
             batch.id: Told(_said(BatchRead.read(batch, await self.book.of(batch))), batch.callback_url)
             for batch in batches

@@ -4,7 +4,7 @@ The log is read in its own order, by one worker at a time, and how far it was re
 is passed over, and none makes two.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -37,8 +37,14 @@ class Told:
 class Describer(Protocol):
     """Says of jobs and batches what the API says of them."""
 
-    async def describe(self, session: AsyncSession, events: Sequence[Event]) -> Mapping[int, Told]:
-        """What the events are about, by the events' ids; those whose subject is gone are left out."""
+    async def describe(
+        self, session: AsyncSession, events: Sequence[Event], listening: Collection[UUID]
+    ) -> Mapping[int, Told]:
+        """What the events are about, by the events' ids, but for those that nobody is to be told of.
+
+        Somebody is where the event's project is among those `listening`, or where its subject has a `callback_url`.
+        Those whose subject is gone are left out, too.
+        """
         ...
 
 
@@ -88,7 +94,7 @@ class Fanout:
         if not told_of:
             return []
         webhooks = await repository.enabled_of(session, {event.project_id for event in told_of if event.project_id})
-        described = await self.describer.describe(session, told_of)
+        described = await self.describer.describe(session, told_of, {webhook.project_id for webhook in webhooks})
         rows: list[dict[str, Any]] = []
         for event in told_of:
             told = described.get(event.id)

@@ -18,9 +18,10 @@ from app.api.streams import Following, Streams
 from app.config import Settings
 from app.event_log import Portion, Position
 from app.events import Event as LoggedEvent
-from app.events import EventDraft, EventType, channel
+from app.events import EventDraft, EventType
 from app.jobs import repository
 from app.jobs.states import JobState, Stage
+from app.ringing import channel
 from tests.api.running import client_with, problem_of, server_process
 from tests.api.sse import Event, events_of
 from tests.bench import Bench

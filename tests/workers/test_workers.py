@@ -202,23 +202,25 @@ async def test_a_worker_that_stops_gives_its_task_back(
 
 
 class Breaking(ArqRedis):
-    """A Redis whose connection breaks as often as it is told, at the moment a task is taken."""
+    """A Redis whose connection breaks at every second script, as often as it is told: as tasks are taken, or end."""
 
     breaks = 0
+    scripts = 0
 
-    def pipeline(self, *args: Any, **kwargs: Any) -> Any:
-        if self.breaks:
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        self.scripts += args[0] == "EVALSHA"
+        if self.breaks and args[0] == "EVALSHA" and self.scripts % 2:
             self.breaks -= 1
             raise RedisConnectionError("The cable was pulled.")
-        return super().pipeline(*args, **kwargs)
+        return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
 
 
 async def test_errors_of_redis_cost_no_slots(bench: Bench, told: Settings) -> None:
-    """After more broken connections than it has slots, a worker still takes tasks."""
-    ran = asyncio.Event()
+    """After more broken connections than it has slots, a worker still takes tasks, and what has ended is gone."""
+    ran = set[str]()
 
     async def task(ctx: Any, name: str) -> None:
-        ran.set()
+        ran.add(name)
 
     pool = open_redis(told.redis_url, retries=1)
     redis = Breaking(connection_pool=pool.connection_pool, job_serializer=pool.job_serializer)
@@ -234,13 +236,21 @@ async def test_errors_of_redis_cost_no_slots(bench: Bench, told: Settings) -> No
         job_deserializer=pool.job_deserializer,
         keep_result=0,
     )
-    await pool.enqueue_job("task", "x", _queue_name="test")
+    for name in ("x", "y", "z"):
+        await pool.enqueue_job("task", name, _queue_name="test", _job_id=f"task {name}")
+
+    async def all_ended() -> bool:
+        return not await pool.exists("test")
+
     worker.begin()
     try:
-        await asyncio.wait_for(ran.wait(), 15)
+        await eventually(all_ended)
+        assert await pool.keys("arq:[ijr]*:task ?") == []
     finally:
         await worker.stop(within_seconds=1)
         await pool.aclose()
+    assert ran == {"x", "y", "z"}
+    assert redis.breaks == 0
 
 
 async def test_a_full_worker_takes_the_next_task_when_one_ends(told: Settings) -> None:
