@@ -33,10 +33,10 @@ async def save(
     *,
     edges: Mapping[int, str] | None = None,
     last_number: int | None = None,
-) -> None:
+) -> dict[int, UUID]:
     """Write chunks of a run, over those of the same numbers that an earlier try wrote; `edges` by the chunks' numbers.
 
-    With the last of all, what such a try wrote after it is taken away.
+    With the last of all, what such a try wrote after it is taken away. Returns the ids by the numbers.
     """
     rows = [
         {
@@ -54,9 +54,11 @@ async def save(
         }
         for chunk in made
     ]
-    if rows or last_number is not None:
-        owners = {"project": job.project_id, "document": job.document_id, "job": job.id}
-        await session.execute(_SAVE, {"rows": rows, "last": last_number, **owners})
+    if not rows and last_number is None:
+        return {}
+    owners = {"project": job.project_id, "document": job.document_id, "job": job.id}
+    saved = await session.execute(_SAVE, {"rows": rows, "last": last_number, **owners})
+    return {row.number: row.id for row in saved}
 
 
 async def trim(session: AsyncSession, job_id: UUID, last_number: int) -> None:
@@ -111,6 +113,7 @@ _SAVE = text(
         text = excluded.text, token_count = excluded.token_count, first_page = excluded.first_page,
         last_page = excluded.last_page, start_char = excluded.start_char, end_char = excluded.end_char,
         boxes = excluded.boxes, heading = excluded.heading, edges = excluded.edges
+    RETURNING number, id
     """
 ).bindparams(
     bindparam("rows", type_=JSON),
