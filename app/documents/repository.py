@@ -173,10 +173,6 @@ class RunPages:
     is_awaited: bool
     """Whether other jobs wait for the run's result, if there are any pages."""
 
-    def counts(self) -> dict[PageStatus, int]:
-        """How many pages came out how."""
-        return {status: self.by_status.get(status, (0, []))[0] for status in PageStatus}
-
 
 async def run_pages(session: AsyncSession, job: Job) -> RunPages:
     """What became of the pages of a run."""

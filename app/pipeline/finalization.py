@@ -5,10 +5,7 @@ from dataclasses import asdict
 from functools import partial
 from uuid import UUID
 
-from app import at_hand
 from app.db import one_statement
-from app.documents import repository as documents
-from app.documents.repository import RunPages
 from app.errors import ResultsInconsistent
 from app.jobs.models import Job
 from app.jobs.steps import wanted
@@ -23,21 +20,13 @@ async def finalize_document(job: Job, tools: Tools) -> Outcome:
         made = await closing.look(session, job, wanted(job.options))
     if made.faults:
         raise ResultsInconsistent(" ".join(made.faults))
-    pages = (await _pages(job, tools)).counts()
     text = await store_text(job, tools)
     artefacts = [text, Artefact(job.result_key or "", "application/json", None, None)]
-    key = await store_manifest(job, manifest(job, made.document, pages, made.figures, artefacts), tools)
+    key = await store_manifest(job, manifest(job, made.document, made.pages, made.figures, artefacts), tools)
     await _stand_in_for(made.earlier_runs, job, tools)
-    details = {"pages": pages, **asdict(made.figures), "text_key": text.key, "manifest_key": key}
+    details = {"pages": made.pages, **asdict(made.figures), "text_key": text.key, "manifest_key": key}
     # In the move that ends the job: most documents have no earlier run, and need no transaction of their own for it.
     return Outcome(changes={"published": True}, details=details)
-
-
-async def _pages(job: Job, tools: Tools) -> RunPages:
-    if (at_once := at_hand.find(job.id, RunPages)) is not None:
-        return at_once
-    async with one_statement(tools.sessions) as session:
-        return await documents.run_pages(session, job)
 
 
 async def _stand_in_for(earlier: Sequence[UUID], job: Job, tools: Tools) -> None:

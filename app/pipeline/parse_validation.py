@@ -1,6 +1,5 @@
 """`validate_parse`: pages add up, and those with nothing on them are named."""
 
-from app import at_hand
 from app.db import one_statement
 from app.documents import repository as documents
 from app.documents.models import PageStatus
@@ -14,7 +13,6 @@ async def validate_parse(job: Job, tools: Tools) -> Outcome:
     """Check what was read against what was announced. Raises `OcrResultInvalid`, and `OcrFailed` where no page came out."""
     async with one_statement(tools.sessions) as session:
         pages = await documents.run_pages(session, job)
-    at_hand.keep(job.id, pages)
     found = pages.by_status
     stored = sum(count for count, _ in found.values())
     if stored != job.textract_page_count:
