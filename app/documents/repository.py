@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, exists, func, insert, literal, select, text, update
+from sqlalchemy import bindparam, delete, exists, func, insert, literal, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import table_of
@@ -222,7 +222,7 @@ _RUN_PAGES = (
     select(
         pages.c.status,
         func.count().label("count"),
-        text("(array_agg(number ORDER BY number))[1\\:100] AS numbers"),
+        literal_column("(array_agg(pages.number ORDER BY pages.number))[1:100]").label("numbers"),
         exists().where(_WAITING).label("is_awaited"),
     )
     .where(pages.c.job_id == bindparam("job"))
