@@ -1,17 +1,17 @@
 """The database: the base of all models, the names of constraints, engines and sessions."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import asyncpg
 import orjson
 import uuid_utils
-from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Table, Text, TypeDecorator, Uuid
+from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Row, Table, Text, TypeDecorator, Uuid, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 
 from app.config import Settings
+from app.driver import ACQUIRE_SECONDS, RECYCLE_SECONDS, Driver, EachByItself, together
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -43,6 +44,13 @@ class Base(DeclarativeBase):
         list[Any]: JSONB(),
         list[str]: JSONB(),
     }
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """A row as an object, which no session knows of: at a tenth of what it costs to set each column by itself."""
+        made = cls()
+        made.__dict__.update(zip(row._fields, row, strict=True))
+        return made
 
 
 class EnumText(TypeDecorator[StrEnum]):
@@ -83,26 +91,33 @@ def async_url(database_url: str) -> str:
 
 
 def open_engine(settings: Settings) -> AsyncEngine:
-    """A connection pool; nothing is connected before the first statement."""
-    return create_async_engine(
-        async_url(settings.database_url),
-        pool_size=settings.database_pool_size,
-        max_overflow=0,
-        pool_timeout=10,
-        pool_recycle=1800,
-        connect_args={
-            "timeout": 5,
-            "command_timeout": 60,
-            "server_settings": {
-                "application_name": "quire",
-                # A process that hangs within a transaction holds its locks, the sweep's among them, no longer than a
-                # lease.
-                "idle_in_transaction_session_timeout": str(int(settings.lease_seconds * 1000)),
-            },
+    """A connection pool, half of it for the driver itself; nothing is connected before the first statement."""
+    options = {
+        "timeout": 5,
+        "command_timeout": 60,
+        "server_settings": {
+            "application_name": "quire",
+            # A process that hangs within a transaction holds its locks, the sweep's among them, no longer than a lease.
+            "idle_in_transaction_session_timeout": str(int(settings.lease_seconds * 1000)),
         },
+    }
+    own = settings.database_pool_size // 2
+    engine = create_async_engine(
+        async_url(settings.database_url),
+        pool_size=settings.database_pool_size - own,
+        max_overflow=0,
+        pool_timeout=ACQUIRE_SECONDS,
+        pool_recycle=RECYCLE_SECONDS,
+        connect_args=options,
         json_serializer=lambda value: orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode(),
         json_deserializer=orjson.loads,
     )
+    driver = _DRIVERS[engine] = Driver(settings.database_url, engine.dialect, own, options)
+    event.listen(engine.sync_engine, "engine_disposed", lambda _: driver.close())
+    return engine
+
+
+_DRIVERS: WeakKeyDictionary[AsyncEngine, Driver] = WeakKeyDictionary()
 
 
 def is_away(error: BaseException) -> bool:
@@ -113,7 +128,8 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
         cause = error.orig.__cause__ if error.orig else None
-        return error.connection_invalidated or state.startswith(("08", "53", "57")) or isinstance(cause, AWAY)
+        away = isinstance(error.orig, AWAY) or isinstance(cause, AWAY)
+        return error.connection_invalidated or away or state.startswith(("08", "53", "57"))
     return isinstance(error, AWAY)
 
 
@@ -125,14 +141,23 @@ def open_sessions(engine: AsyncEngine) -> Sessions:
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
-@asynccontextmanager
-async def one_statement(sessions: Sessions) -> AsyncIterator[AsyncSession]:
+def one_statement(sessions: Sessions) -> AbstractAsyncContextManager[AsyncSession]:
     """A session whose statements are transactions by themselves: no BEGIN and no COMMIT to wait for. For one, or for reads.
 
-    It executes, and does nothing else that sessions do: it is a connection, without what a session keeps account of.
+    It executes, and does nothing else that sessions do: what it reads are rows, and all there at once.
     """
-    async with _committing_by_itself(sessions.kw["bind"]).connect() as connection:
-        yield cast("AsyncSession", connection)
+    engine = sessions.kw["bind"]
+    return cast(
+        "AbstractAsyncContextManager[AsyncSession]", EachByItself(_DRIVERS[engine], _committing_by_itself(engine))
+    )
+
+
+def transaction(sessions: Sessions) -> AbstractAsyncContextManager[AsyncSession]:
+    """A transaction of few statements that don't change from time to time, at a fraction of a session's cost.
+
+    It executes, and does nothing else that sessions do; lists in `IN` are not for it.
+    """
+    return cast("AbstractAsyncContextManager[AsyncSession]", together(_DRIVERS[sessions.kw["bind"]]))
 
 
 @lru_cache(maxsize=16)

@@ -31,8 +31,12 @@ _NONE_IS_WITHOUT = text("""
 _UNSEARCH = text("UPDATE embedding_models SET searched = false WHERE searched AND name <> :model")
 _SEARCH = text("UPDATE embedding_models SET searched = true, searched_since = now() WHERE name = :model")
 _FORGET_SOME = text("""
-    DELETE FROM chunk_vectors WHERE (chunk_id, model) IN
-        (SELECT chunk_id, model FROM chunk_vectors WHERE model = :model LIMIT :most)
+    WITH gone AS (
+        DELETE FROM chunk_vectors WHERE (chunk_id, model) IN
+            (SELECT chunk_id, model FROM chunk_vectors WHERE model = :model LIMIT :most)
+        RETURNING chunk_id
+    )
+    SELECT count(*) FROM gone
 """)
 _FORGET = text("DELETE FROM embedding_models WHERE name = :model AND NOT searched RETURNING name")
 _IS_SEARCHED = text("SELECT searched FROM embedding_models WHERE name = :model")
@@ -108,9 +112,7 @@ class Switching:
 
     async def _forget_some(self, name: str) -> int:
         async with one_statement(self.sessions) as session:
-            done = await session.execute(_FORGET_SOME, {"model": name, "most": FORGOTTEN_AT_ONCE})
-            count: int = done.rowcount  # type: ignore[attr-defined]  # of a DELETE's result
-            return count
+            return int(await session.scalar(_FORGET_SOME, {"model": name, "most": FORGOTTEN_AT_ONCE}) or 0)
 
 
 async def _search(session: AsyncSession, name: str) -> None:
