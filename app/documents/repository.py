@@ -36,6 +36,12 @@ _FIND = select(documents).where(
     documents.c.erased_at.is_(None),
 )
 _FIND_AND_LOCK = _FIND.with_for_update()
+_GET = select(documents).where(documents.c.id == bindparam("document_id"))
+_SET_PAGE_COUNT = (
+    update(documents)
+    .where(documents.c.id == bindparam("document_id"))
+    .values(page_count=bindparam("count"), updated_at=func.now())
+)
 
 
 async def find(session: AsyncSession, project_id: UUID, document_id: UUID, *, lock: bool = False) -> Document:
@@ -49,7 +55,7 @@ async def find(session: AsyncSession, project_id: UUID, document_id: UUID, *, lo
 
 async def get(session: AsyncSession, document_id: UUID) -> Document:
     """One document, whatever its project: for workers."""
-    row = (await session.execute(select(documents).where(documents.c.id == document_id))).one_or_none()
+    row = (await session.execute(_GET, {"document_id": document_id})).one_or_none()
     if row is None:
         raise DocumentNotFound
     return as_document(row._mapping)
@@ -71,8 +77,7 @@ async def add_with_job(session: AsyncSession, document: Document, **job_values: 
 
 async def set_page_count(session: AsyncSession, document_id: UUID, page_count: int) -> None:
     """Write down how many pages a document has."""
-    change = update(documents).where(documents.c.id == document_id)
-    await session.execute(change.values(page_count=page_count, updated_at=func.now()))
+    await session.execute(_SET_PAGE_COUNT, {"document_id": document_id, "count": page_count})
 
 
 async def readable_job(session: AsyncSession, document_id: UUID) -> Job | None:

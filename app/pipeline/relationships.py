@@ -8,7 +8,7 @@ from typing import cast
 from uuid import UUID
 
 from app import events
-from app.db import one_statement
+from app.db import one_statement, transaction
 from app.entities.mentions import Passage
 from app.entities.resolution import Named
 from app.graph.relations import Edge, LinkedMention, RelationReader, RelationType
@@ -98,7 +98,7 @@ async def _link_plainly(job: Job, names: Sequence[Named], tools: Tools) -> int:
     drafts = [
         EntityDraft(name.type, name.normal, name.text, entities.keys_of_name(name.type, name.normal)) for name in names
     ]
-    async with tools.sessions.begin() as session:
+    async with transaction(tools.sessions) as session:
         await entities.take_turn(session, job.project_id)
         there = await entities.by_forms(session, job.project_id, [(name.type, name.normal) for name in names])
         fresh = [draft for draft in drafts if (draft.type, draft.normal_form) not in there]
