@@ -13,6 +13,7 @@ from app.entities.mentions import EntityType, Mention
 from app.entities.resolution import Named
 from app.jobs.models import Job
 from app.knowledge.models import Entity, EntityMention
+from app.knowledge.unhurried import UNHURRIED
 
 mentions = table_of(EntityMention)
 entities = table_of(Entity)
@@ -184,7 +185,7 @@ _REPLACE = _of_job(
     WITH found AS ({_FOUND}), gone AS (
         DELETE FROM entity_mentions WHERE job_id = :job AND start_char NOT IN (SELECT start_char FROM found)
     )
-    INSERT INTO entity_mentions ({_COLUMNS}) SELECT {_COLUMNS} FROM found
+    INSERT INTO entity_mentions ({_COLUMNS}) SELECT {_COLUMNS} FROM found, {UNHURRIED}
     ON CONFLICT (job_id, start_char) DO UPDATE SET
         end_char = excluded.end_char, type = excluded.type, text = excluded.text,
         normal_form = excluded.normal_form, confidence = excluded.confidence, source = excluded.source,
@@ -209,12 +210,12 @@ _NAMES_OF = """
 """
 _NAMES = _of_job(_NAMES_OF.format(condition=""))
 _UNLINKED_NAMES = _of_job(_NAMES_OF.format(condition="AND entity_id IS NULL"))
-LINK = """
+LINK = f"""
     UPDATE entity_mentions SET entity_id = meant.entity_id
-    FROM json_to_recordset(:rows) AS meant (type text, normal_form text, entity_id uuid)
+    FROM json_to_recordset(:rows) AS meant (type text, normal_form text, entity_id uuid), {UNHURRIED}
     WHERE job_id = :job AND entity_mentions.type = meant.type AND entity_mentions.normal_form = meant.normal_form
       AND entity_mentions.entity_id IS DISTINCT FROM meant.entity_id
-"""
+"""  # noqa: S608 (a setting of ours)
 """Says of the names of a run (`job`) what they mean (`rows`)."""
 _LINK = _of_job(f"{LINK} RETURNING start_char").bindparams(bindparam("rows", type_=JSON))
 _ON_PAGES = _of_job(

@@ -12,6 +12,7 @@ from app.db import new_id, table_of
 from app.graph.relations import MOST_EVIDENCE, MOST_WEIGHT, SUREST, RelationType
 from app.jobs.models import Job
 from app.knowledge.models import Entity, Relationship
+from app.knowledge.unhurried import UNHURRIED
 
 relationships = table_of(Relationship)
 entities = table_of(Entity)
@@ -162,7 +163,7 @@ _REPLACE = _of_job(
         DELETE FROM relationships AS old WHERE job_id = :job AND NOT EXISTS (
             SELECT FROM made WHERE made.type = old.type AND made.source_id = old.source_id
               AND made.target_id = old.target_id AND made.role IS NOT DISTINCT FROM old.role)
-    ) {_INSERT}
+    ) {_INSERT}, {UNHURRIED}
     ON CONFLICT (job_id, type, source_id, target_id, role) DO UPDATE SET
         weight = excluded.weight, evidence = excluded.evidence
     """,  # noqa: S608 (names of ours)

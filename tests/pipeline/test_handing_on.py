@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, select, text, update
 
 from app import at_hand
 from app.db import new_id, table_of
@@ -130,3 +130,17 @@ async def made(bench: Bench, job: Job) -> dict[str, Any]:
             query = select(*columns).where(table.c.job_id == job.id).order_by(*columns)
             rows[table.name] = [tuple(row) for row in await session.execute(query)]
     return rows
+
+
+async def test_what_a_stage_writes_does_not_wait_for_the_disk(bench: Bench) -> None:
+    """In the one transaction that it is written in: the next one of the same connection, such as the move, waits."""
+    job = await read_job(bench)
+    async with bench.tools.sessions.kw["bind"].connect() as connection:
+        await connection.execute(text("SET synchronous_commit = on"))
+        await connection.commit()
+        await mentions.replace(connection, job, [placed(0, "Ann Lee")])
+        assert await connection.scalar(text("SHOW synchronous_commit")) == "off"
+        await connection.commit()
+        assert await connection.scalar(text("SHOW synchronous_commit")) == "on"
+        await connection.execute(text("RESET synchronous_commit"))
+        await connection.commit()
