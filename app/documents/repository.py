@@ -1,11 +1,11 @@
 """Reading and writing documents and pages. Nothing here commits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, delete, exists, func, insert, literal, select, text, update
+from sqlalchemy import bindparam, delete, exists, func, insert, literal, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import table_of
@@ -36,6 +36,12 @@ _FIND = select(documents).where(
     documents.c.erased_at.is_(None),
 )
 _FIND_AND_LOCK = _FIND.with_for_update()
+_GET = select(documents).where(documents.c.id == bindparam("document_id"))
+_SET_PAGE_COUNT = (
+    update(documents)
+    .where(documents.c.id == bindparam("document_id"))
+    .values(page_count=bindparam("count"), updated_at=func.now())
+)
 
 
 async def find(session: AsyncSession, project_id: UUID, document_id: UUID, *, lock: bool = False) -> Document:
@@ -49,7 +55,7 @@ async def find(session: AsyncSession, project_id: UUID, document_id: UUID, *, lo
 
 async def get(session: AsyncSession, document_id: UUID) -> Document:
     """One document, whatever its project: for workers."""
-    row = (await session.execute(select(documents).where(documents.c.id == document_id))).one_or_none()
+    row = (await session.execute(_GET, {"document_id": document_id})).one_or_none()
     if row is None:
         raise DocumentNotFound
     return as_document(row._mapping)
@@ -71,8 +77,7 @@ async def add_with_job(session: AsyncSession, document: Document, **job_values: 
 
 async def set_page_count(session: AsyncSession, document_id: UUID, page_count: int) -> None:
     """Write down how many pages a document has."""
-    change = update(documents).where(documents.c.id == document_id)
-    await session.execute(change.values(page_count=page_count, updated_at=func.now()))
+    await session.execute(_SET_PAGE_COUNT, {"document_id": document_id, "count": page_count})
 
 
 async def readable_job(session: AsyncSession, document_id: UUID) -> Job | None:
@@ -137,15 +142,8 @@ async def copy_pages(session: AsyncSession, earlier: Job, job: Job) -> int:
 
 async def wake_waiting(session: AsyncSession, job: Job) -> None:
     """Make the jobs due that wait for a job's result."""
-    jobs = jobs_repository.jobs
-    waiting = (
-        (jobs.c.project_id == job.project_id)
-        & (jobs.c.content_key == job.content_key)
-        & (jobs.c.stage == Stage.JOB_VALIDATED)
-        & (jobs.c.state == JobState.QUEUED)
-        & ~jobs.c.reads
-    )
-    await session.execute(update(jobs).where(waiting).values(next_attempt_at=func.now()))
+    told = {"project": job.project_id, "content": job.content_key}
+    await session.execute(_WAKE_WAITING, told)
 
 
 async def fail_pages(session: AsyncSession, job: Job, numbers: Sequence[int], code: str) -> int:
@@ -171,15 +169,22 @@ async def forget_failed_pages(session: AsyncSession, job_id: UUID) -> None:
     await session.execute(delete(pages).where(pages.c.job_id == job_id, pages.c.status == PageStatus.FAILED))
 
 
-async def page_counts(session: AsyncSession, job_id: UUID) -> dict[PageStatus, int]:
-    """How many pages of a run came out how."""
-    return {status: count for status, (count, _) in (await pages_by_status(session, job_id)).items()}
+@dataclass(frozen=True, slots=True)
+class RunPages:
+    """What became of the pages of a run."""
+
+    by_status: Mapping[PageStatus, tuple[int, list[int]]]
+    """How many came out so, and the numbers of the first hundred: an event names no more."""
+    is_awaited: bool
+    """Whether other jobs wait for the run's result, if there are any pages."""
 
 
-async def pages_by_status(session: AsyncSession, job_id: UUID) -> dict[PageStatus, tuple[int, list[int]]]:
-    """How many pages of a run came out how, and the numbers of the first hundred of each kind: an event names no more."""
-    rows = await session.execute(_BY_STATUS, {"job": job_id})
-    return {PageStatus(status): (count, numbers) for status, count, numbers in rows}
+async def run_pages(session: AsyncSession, job: Job) -> RunPages:
+    """What became of the pages of a run."""
+    told = {"job": job.id, "project": job.project_id, "content": job.content_key}
+    rows = (await session.execute(_RUN_PAGES, told)).all()
+    by_status = {status: (count, numbers) for status, count, numbers, _ in rows}
+    return RunPages(by_status, any(is_awaited for *_, is_awaited in rows))
 
 
 async def list_pages(session: AsyncSession, job_id: UUID, *, after: int, limit: int) -> Sequence[Page]:
@@ -209,12 +214,25 @@ def as_document(mapping: Any) -> Document:
     return Document(**{_attribute(name): value for name, value in mapping.items()})
 
 
-_BY_STATUS = text("""
-    SELECT status, count(*) AS count, (array_agg(number ORDER BY number))[1\\:100] AS numbers
-    FROM pages WHERE job_id = :job GROUP BY status
-""").bindparams(bindparam("job", type_=Uuid()))
-
 _JOBS, _OCR_JOBS = jobs_repository.jobs, table_of(TextractJob)
+_WAITING = (
+    (_JOBS.c.project_id == bindparam("project"))
+    & (_JOBS.c.content_key == bindparam("content"))
+    & (_JOBS.c.stage == Stage.JOB_VALIDATED)
+    & (_JOBS.c.state == JobState.QUEUED)
+    & ~_JOBS.c.reads
+)
+_WAKE_WAITING = update(_JOBS).where(_WAITING).values(next_attempt_at=func.now())
+_RUN_PAGES = (
+    select(
+        pages.c.status,
+        func.count().label("count"),
+        literal_column("(array_agg(pages.number ORDER BY pages.number))[1:100]").label("numbers"),
+        exists().where(_WAITING).label("is_awaited"),
+    )
+    .where(pages.c.job_id == bindparam("job"))
+    .group_by(pages.c.status)
+)
 _LOOK = select(
     documents,
     exists().where(_OCR_JOBS.c.job_id == bindparam("job")).label("begun"),

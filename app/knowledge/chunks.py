@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import new_id, table_of
 from app.jobs.models import Job
 from app.knowledge.models import DocumentChunk
+from app.knowledge.unhurried import UNHURRIED
 from app.text.chunking import Chunk
 
 chunks = table_of(DocumentChunk)
@@ -33,10 +34,10 @@ async def save(
     *,
     edges: Mapping[int, str] | None = None,
     last_number: int | None = None,
-) -> None:
+) -> dict[int, UUID]:
     """Write chunks of a run, over those of the same numbers that an earlier try wrote; `edges` by the chunks' numbers.
 
-    With the last of all, what such a try wrote after it is taken away.
+    With the last of all, what such a try wrote after it is taken away. Returns the ids by the numbers.
     """
     rows = [
         {
@@ -54,9 +55,11 @@ async def save(
         }
         for chunk in made
     ]
-    if rows or last_number is not None:
-        owners = {"project": job.project_id, "document": job.document_id, "job": job.id}
-        await session.execute(_SAVE, {"rows": rows, "last": last_number, **owners})
+    if not rows and last_number is None:
+        return {}
+    owners = {"project": job.project_id, "document": job.document_id, "job": job.id}
+    saved = await session.execute(_SAVE, {"rows": rows, "last": last_number, **owners})
+    return {row.number: row.id for row in saved}
 
 
 async def trim(session: AsyncSession, job_id: UUID, last_number: int) -> None:
@@ -97,7 +100,7 @@ _SHOWN = (
 )  # fmt: skip
 
 _SAVE = text(
-    """
+    f"""
     WITH trimmed AS (DELETE FROM document_chunks WHERE job_id = :job AND number > :last)
     INSERT INTO document_chunks (
         id, project_id, document_id, job_id, number, text, token_count, first_page, last_page, start_char, end_char,
@@ -106,12 +109,13 @@ _SAVE = text(
            boxes, heading, edges
     FROM json_to_recordset(:rows) AS made (
         id uuid, number int, text text, token_count int, first_page int, last_page int, start_char int, end_char int,
-        boxes jsonb, heading text, edges text)
+        boxes jsonb, heading text, edges text), {UNHURRIED}
     ON CONFLICT (job_id, number) DO UPDATE SET
         text = excluded.text, token_count = excluded.token_count, first_page = excluded.first_page,
         last_page = excluded.last_page, start_char = excluded.start_char, end_char = excluded.end_char,
         boxes = excluded.boxes, heading = excluded.heading, edges = excluded.edges
-    """
+    RETURNING number, id
+    """  # noqa: S608 (a setting of ours)
 ).bindparams(
     bindparam("rows", type_=JSON),
     bindparam("last", type_=chunks.c.number.type),

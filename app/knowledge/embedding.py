@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from app import at_hand
 from app.db import Sessions, one_statement
 from app.embeddings.embedder import Embedder
 from app.embeddings.models import Embedders
@@ -20,6 +21,13 @@ log = structlog.get_logger(__name__)
 
 CHUNKS_AT_ONCE = 256
 """Texts and vectors that are in memory at once: about 5 MB of them with 1536 dimensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeChunks:
+    """All chunks of a run, at hand where they were just written: none of them has a vector of what it says now."""
+
+    chunks: Sequence[Unembedded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +47,9 @@ class Embedding:
         """
         for embedder in self.embedders.written:
             await self._know(embedder)
-            after = 0
-            while True:
-                async with one_statement(self.sessions) as session:
-                    chunks = await vectors.without_vector_of_job(
-                        session, job_id, embedder.name, after=after, most=CHUNKS_AT_ONCE
-                    )
-                if not chunks:
-                    break
+            async for chunks in self._without_vector(job_id, embedder.name):
                 await self.embed(embedder, chunks)
-                after = chunks[-1].number
                 yield len(chunks)
-                if len(chunks) < CHUNKS_AT_ONCE:
-                    break
 
     async def embed(self, embedder: Embedder, chunks: Sequence[Unembedded]) -> None:
         """Make and keep the vectors of some chunks."""
@@ -65,6 +63,20 @@ class Embedding:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+
+    async def _without_vector(self, job_id: UUID, model: str) -> AsyncIterator[Sequence[Unembedded]]:
+        if (made := at_hand.find(job_id, MadeChunks)) is not None:
+            if made.chunks:
+                yield made.chunks
+            return
+        after, is_last = 0, False
+        while not is_last:
+            async with one_statement(self.sessions) as session:
+                chunks = await vectors.without_vector_of_job(session, job_id, model, after=after, most=CHUNKS_AT_ONCE)
+            if chunks:
+                after = chunks[-1].number
+                yield chunks
+            is_last = len(chunks) < CHUNKS_AT_ONCE
 
     async def _know(self, embedder: Embedder) -> None:
         """Once in a process: write the model down, and have its index made while vectors are."""

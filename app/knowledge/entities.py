@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, JSON, Row, Text, Uuid, bindparam, func, select, text
+from sqlalchemy import ARRAY, JSON, Row, Uuid, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import new_id, table_of
@@ -22,17 +22,6 @@ from app.knowledge.models import Entity
 entities = table_of(Entity)
 
 KEYS_AT_ONCE = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """An entity that a project has already."""
-
-    id: UUID
-    root_id: UUID
-    """The one that stands for it: itself, where it is merged into none."""
-    form: Name
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +42,6 @@ def keys_of_name(kind: EntityType, normal_form: str) -> frozenset[str]:
 async def take_turn(session: AsyncSession, project_id: UUID) -> None:
     """Wait until no other transaction changes the project's entities, and keep others waiting until this one ends."""
     await session.execute(_TAKE_TURN, {"name": f"entities {project_id}"})
-
-
-async def known(session: AsyncSession, project_id: UUID, blocking_keys: Iterable[str]) -> list[Known]:
-    """The project's entities that share a blocking key, merged ones among them."""
-    found: dict[UUID, Known] = {}
-    for keys in _batches(sorted(set(blocking_keys))):
-        for row in await session.execute(_KNOWN, {"project": project_id, "keys": keys}):
-            found[row.id] = Known(row.id, row.root_id, (EntityType(row.type), row.normal_form), row.name)
-    return list(found.values())
 
 
 async def upsert(session: AsyncSession, project_id: UUID, drafts: Sequence[EntityDraft]) -> dict[Name, UUID]:
@@ -106,13 +86,14 @@ async def family(session: AsyncSession, root_id: UUID) -> list[UUID]:
 async def forget_unused(session: AsyncSession, project_id: UUID, entity_ids: Iterable[UUID]) -> int:
     """Take away those entities that nothing speaks of any more, and that nobody merged; returns how many."""
     ids, forgotten = sorted(set(entity_ids)), 0
-    for some in _batches(ids):
+    for some in batches(ids):
         await session.execute(_LOCK_UNUSED, {"project": project_id, "ids": some})
         forgotten += len((await session.execute(_FORGET_UNUSED, {"project": project_id, "ids": some})).all())
     return forgotten
 
 
-def _batches(values: Sequence[Any]) -> Iterable[list[Any]]:
+def batches(values: Sequence[Any]) -> Iterable[list[Any]]:
+    """Values in lists that are short enough for one statement."""
     for first in range(0, len(values), KEYS_AT_ONCE):
         yield list(values[first : first + KEYS_AT_ONCE])
 
@@ -121,12 +102,6 @@ _UUID = entities.c.id.type
 _PROJECT = bindparam("project", type_=_UUID)
 
 _TAKE_TURN = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name"), 0)))
-_KNOWN = text(
-    """
-    SELECT id, coalesce(merged_into, id) AS root_id, type, normal_form, name FROM entities
-    WHERE project_id = :project AND blocking_keys && :keys
-    """
-).bindparams(_PROJECT, bindparam("keys", type_=ARRAY(Text())))
 _UPSERT = text(
     """
     INSERT INTO entities (id, project_id, type, normal_form, name, blocking_keys)

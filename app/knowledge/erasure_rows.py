@@ -123,19 +123,21 @@ _SLICES = {
             SELECT id FROM events WHERE document_id = :document AND type IN ('page', 'progress') LIMIT 2000) RETURNING id
     """),
 }
-_SPOKEN_OF = _of_document("""
+_OF_ITS_JOBS = "job_id = ANY(ARRAY(SELECT id FROM jobs WHERE document_id = :document))"
+_SPOKEN_OF = _of_document(f"""
     WITH named AS (
-        SELECT entity_id AS id FROM entity_mentions WHERE document_id = :document AND entity_id IS NOT NULL
-        UNION SELECT source_id FROM relationships WHERE document_id = :document
-        UNION SELECT target_id FROM relationships WHERE document_id = :document
+        SELECT entity_id AS id FROM entity_mentions WHERE {_OF_ITS_JOBS} AND entity_id IS NOT NULL
+        UNION SELECT source_id FROM relationships WHERE {_OF_ITS_JOBS}
+        UNION SELECT target_id FROM relationships WHERE {_OF_ITS_JOBS}
         UNION SELECT entity_id FROM entity_merges WHERE document_id = :document
     )
     SELECT id FROM named
     UNION SELECT entities.merged_into FROM named JOIN entities USING (id) WHERE entities.merged_into IS NOT NULL
-""")
+""")  # noqa: S608 (a condition of ours)
 _KNOWLEDGE = [
-    _of_document(f"DELETE FROM {table} WHERE document_id = :document")  # noqa: S608 (names of ours)
-    for table in ("relationships", "entity_merges", "entity_mentions")
+    _of_document(f"DELETE FROM relationships WHERE {_OF_ITS_JOBS}"),  # noqa: S608 (a condition of ours)
+    _of_document("DELETE FROM entity_merges WHERE document_id = :document"),
+    _of_document(f"DELETE FROM entity_mentions WHERE {_OF_ITS_JOBS}"),  # noqa: S608 (a condition of ours)
 ]
 # One that stands for others stays as long as one of them is spoken of; the merges that made it so go with it.
 _FORGET_ENTITIES = text("""

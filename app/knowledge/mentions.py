@@ -13,6 +13,7 @@ from app.entities.mentions import EntityType, Mention
 from app.entities.resolution import Named
 from app.jobs.models import Job
 from app.knowledge.models import Entity, EntityMention
+from app.knowledge.unhurried import UNHURRIED
 
 mentions = table_of(EntityMention)
 entities = table_of(Entity)
@@ -50,14 +51,15 @@ async def add(session: AsyncSession, job: Job, found: Sequence[Placed]) -> None:
         await session.execute(_SAVE, {"job": job.id, "document": job.document_id, "rows": _rows(found)})
 
 
-async def replace(session: AsyncSession, job: Job, found: Sequence[Placed]) -> dict[EntityType, int]:
-    """Write all mentions of a run in place of what an earlier try found, in one statement; returns how many of each type.
+async def replace(session: AsyncSession, job: Job, found: Sequence[Placed]) -> list[Placed]:
+    """Write all mentions of a run in place of what an earlier try found, in one statement; returns those that were written.
 
     One that begins where another does is left out.
     """
     first = {placed.mention.start: placed for placed in reversed(found)}
-    told = {"job": job.id, "document": job.document_id, "rows": _rows(list(first.values()))}
-    return {EntityType(kind): count for kind, count in await session.execute(_REPLACE, told)}
+    written = list(first.values())
+    await session.execute(_REPLACE, {"job": job.id, "document": job.document_id, "rows": _rows(written)})
+    return written
 
 
 def _rows(found: Sequence[Placed]) -> list[dict[str, Any]]:
@@ -92,10 +94,15 @@ async def names(session: AsyncSession, job_id: UUID, *, unlinked: bool = False) 
 
 async def link(session: AsyncSession, job_id: UUID, meanings: Mapping[Name, UUID]) -> int:
     """Say of names what they mean; returns how many mentions that changed."""
-    rows = [
+    told = {"job": job_id, "rows": meaning_rows(meanings)}
+    return len((await session.execute(_LINK, told)).all()) if meanings else 0
+
+
+def meaning_rows(meanings: Mapping[Name, UUID]) -> list[dict[str, str]]:
+    """What names mean, as the rows that `LINK` takes."""
+    return [
         {"type": kind, "normal_form": normal, "entity_id": str(entity)} for (kind, normal), entity in meanings.items()
     ]
-    return len((await session.execute(_LINK, {"job": job_id, "rows": rows})).all()) if rows else 0
 
 
 async def on_pages(session: AsyncSession, job_id: UUID, first_page: int, last_page: int) -> list[Linked]:
@@ -177,15 +184,12 @@ _REPLACE = _of_job(
     f"""
     WITH found AS ({_FOUND}), gone AS (
         DELETE FROM entity_mentions WHERE job_id = :job AND start_char NOT IN (SELECT start_char FROM found)
-    ), kept AS (
-        INSERT INTO entity_mentions ({_COLUMNS}) SELECT {_COLUMNS} FROM found
-        ON CONFLICT (job_id, start_char) DO UPDATE SET
-            end_char = excluded.end_char, type = excluded.type, text = excluded.text,
-            normal_form = excluded.normal_form, confidence = excluded.confidence, source = excluded.source,
-            page = excluded.page, boxes = excluded.boxes, entity_id = NULL
-        RETURNING type
     )
-    SELECT type, count(*) FROM kept GROUP BY type ORDER BY type
+    INSERT INTO entity_mentions ({_COLUMNS}) SELECT {_COLUMNS} FROM found, {UNHURRIED}
+    ON CONFLICT (job_id, start_char) DO UPDATE SET
+        end_char = excluded.end_char, type = excluded.type, text = excluded.text,
+        normal_form = excluded.normal_form, confidence = excluded.confidence, source = excluded.source,
+        page = excluded.page, boxes = excluded.boxes, entity_id = NULL
     """,  # noqa: S608 (names of ours)
     "document",
 ).bindparams(bindparam("rows", type_=JSON))
@@ -201,20 +205,19 @@ _COPY = _of_job(
     "earlier",
 )
 _NAMES_OF = """
-    SELECT type, normal_form, mode() WITHIN GROUP (ORDER BY text), count(*) FROM entity_mentions
-    WHERE job_id = :job {condition} GROUP BY type, normal_form ORDER BY type, normal_form
+    SELECT type, normal_form, mode() WITHIN GROUP (ORDER BY text COLLATE "C"), count(*) FROM entity_mentions
+    WHERE job_id = :job {condition} GROUP BY type, normal_form ORDER BY type COLLATE "C", normal_form COLLATE "C"
 """
 _NAMES = _of_job(_NAMES_OF.format(condition=""))
 _UNLINKED_NAMES = _of_job(_NAMES_OF.format(condition="AND entity_id IS NULL"))
-_LINK = _of_job(
-    """
+LINK = f"""
     UPDATE entity_mentions SET entity_id = meant.entity_id
-    FROM json_to_recordset(:rows) AS meant (type text, normal_form text, entity_id uuid)
+    FROM json_to_recordset(:rows) AS meant (type text, normal_form text, entity_id uuid), {UNHURRIED}
     WHERE job_id = :job AND entity_mentions.type = meant.type AND entity_mentions.normal_form = meant.normal_form
       AND entity_mentions.entity_id IS DISTINCT FROM meant.entity_id
-    RETURNING start_char
-    """
-).bindparams(bindparam("rows", type_=JSON))
+"""  # noqa: S608 (a setting of ours)
+"""Says of the names of a run (`job`) what they mean (`rows`)."""
+_LINK = _of_job(f"{LINK} RETURNING start_char").bindparams(bindparam("rows", type_=JSON))
 _ON_PAGES = _of_job(
     "SELECT * FROM entity_mentions WHERE job_id = :job AND page BETWEEN :first AND :last ORDER BY start_char"
 )

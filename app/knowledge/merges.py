@@ -5,11 +5,10 @@ one that stands for them, and the merges that are in force say how it came to th
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, bindparam, select, text, update
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,52 +25,10 @@ merges = table_of(EntityMerge)
 BY_HAND = "by_hand"
 
 
-@dataclass(frozen=True, slots=True)
-class JoinedName:
-    """A name as a document has it that was taken for an entity's."""
-
-    type: EntityType
-    normal_form: str
-    name: str
-    entity_id: UUID
-    score: float
-    reason: str
-
-
-async def record_names(session: AsyncSession, job: Job, joined: Sequence[JoinedName]) -> None:
-    """Keep what a run took for the same, in place of what an earlier try of it did."""
-    await session.execute(_FORGET, {"job": job.id})
-    rows = [
-        {
-            "id": str(new_id()),
-            "entity_id": str(name.entity_id),
-            "type": name.type,
-            "normal_form": name.normal_form,
-            "name": name.name,
-            "score": name.score,
-            "reason": name.reason,
-        }
-        for name in joined
-    ]
-    if rows:
-        owners = {"project": job.project_id, "document": job.document_id, "job": job.id}
-        await session.execute(_RECORD, {"rows": rows, **owners})
-
-
 async def copy_names(session: AsyncSession, earlier_id: UUID, job: Job) -> None:
     """Give a run what another one of its document took for the same."""
     await session.execute(_FORGET, {"job": job.id})
     await session.execute(_COPY, {"earlier": earlier_id, "job": job.id})
-
-
-async def undone_in_document(session: AsyncSession, document_id: UUID) -> set[tuple[Name, UUID]]:
-    """The names of a document that were taken for an entity's, and that somebody said are not; each with that entity."""
-    rows = await session.execute(
-        select(merges.c.type, merges.c.normal_form, merges.c.entity_id).where(
-            merges.c.document_id == document_id, merges.c.undone_at.is_not(None)
-        )
-    )
-    return {((EntityType(row.type), row.normal_form), row.entity_id) for row in rows}
 
 
 async def in_force(session: AsyncSession, entity_ids: Sequence[UUID], *, limit: int) -> Sequence[Any]:
@@ -162,18 +119,6 @@ def _with_ids(statement: str, *names: str) -> Any:
 
 
 _FORGET = _with_ids("DELETE FROM entity_merges WHERE job_id = :job AND undone_at IS NULL", "job")
-_RECORD = _with_ids(
-    """
-    INSERT INTO entity_merges (
-        id, project_id, document_id, job_id, entity_id, type, normal_form, name, score, reason)
-    SELECT id, :project, :document, :job, entity_id, type, normal_form, name, score, reason
-    FROM json_to_recordset(:rows) AS joined (
-        id uuid, entity_id uuid, type text, normal_form text, name text, score float, reason text)
-    """,
-    "project",
-    "document",
-    "job",
-).bindparams(bindparam("rows", type_=JSON))
 _COPY = _with_ids(
     """
     INSERT INTO entity_merges (

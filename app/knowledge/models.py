@@ -101,8 +101,6 @@ class EntityMention(Base):
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence_is_a_share"),
         CheckConstraint("normal_form <> ''", name="normal_form_is_something"),
         Index("ix_entity_mentions_job_id_page", "job_id", "page"),
-        Index("ix_entity_mentions_job_id_type_normal_form", "job_id", "type", "normal_form"),
-        Index("ix_entity_mentions_document_id", "document_id"),
         # Where an entity is named, to the place: a search asks it of chunks, and reads no row.
         Index("ix_entity_mentions_places", "entity_id", "document_id", "job_id", "start_char"),
     )
@@ -110,7 +108,8 @@ class EntityMention(Base):
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     start_char: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     end_char: Mapped[int]
-    document_id: Mapped[UUID] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    document_id: Mapped[UUID]
+    """The job's, kept here too for searches; it goes where the job goes."""
     type: Mapped[EntityType] = mapped_column(EnumText(EntityType))
     text: Mapped[str]
     normal_form: Mapped[str]
@@ -181,14 +180,14 @@ class Relationship(Base):
         UniqueConstraint("job_id", "type", "source_id", "target_id", "role", postgresql_nulls_not_distinct=True),
         CheckConstraint("weight BETWEEN 0 AND 1", name="weight_is_a_share"),
         CheckConstraint("source_id <> target_id", name="between_two"),
-        Index("ix_relationships_document_id", "document_id"),
         Index("ix_relationships_source_id", "source_id"),
         Index("ix_relationships_target_id", "target_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"))
-    document_id: Mapped[UUID] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    project_id: Mapped[UUID]
+    document_id: Mapped[UUID]
+    """The job's, and the project's too; they go where the job goes."""
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     type: Mapped[RelationType] = mapped_column(EnumText(RelationType))
     source_id: Mapped[UUID] = mapped_column(ForeignKey("entities.id"))

@@ -12,6 +12,7 @@ from app.db import new_id, table_of
 from app.graph.relations import MOST_EVIDENCE, MOST_WEIGHT, SUREST, RelationType
 from app.jobs.models import Job
 from app.knowledge.models import Entity, Relationship
+from app.knowledge.unhurried import UNHURRIED
 
 relationships = table_of(Relationship)
 entities = table_of(Entity)
@@ -40,6 +41,17 @@ async def add(session: AsyncSession, job: Job, edges: Sequence[EdgeDraft]) -> No
 
     No two of the edges may be of the same type, source, target and role.
     """
+    if edges:
+        bounds = {"most": MOST_EVIDENCE, "most_weights": MOST_WEIGHT, "surest": SUREST}
+        await session.execute(_ADD, _told(job, edges) | bounds)
+
+
+async def replace(session: AsyncSession, job: Job, edges: Sequence[EdgeDraft]) -> None:
+    """Write edges of a run in place of all that an earlier try wrote; no two may be of the same type, source, target and role."""
+    await session.execute(_REPLACE, _told(job, edges))
+
+
+def _told(job: Job, edges: Sequence[EdgeDraft]) -> dict[str, Any]:
     rows = [
         {
             "id": str(new_id()),
@@ -52,10 +64,7 @@ async def add(session: AsyncSession, job: Job, edges: Sequence[EdgeDraft]) -> No
         }
         for edge in edges
     ]
-    if rows:
-        owners = {"project": job.project_id, "document": job.document_id, "job": job.id}
-        bounds = {"most": MOST_EVIDENCE, "most_weights": MOST_WEIGHT, "surest": SUREST}
-        await session.execute(_ADD, {"rows": rows, **bounds, **owners})
+    return {"rows": rows, "project": job.project_id, "document": job.document_id, "job": job.id}
 
 
 async def copy(session: AsyncSession, earlier_id: UUID, job: Job) -> int:
@@ -122,13 +131,18 @@ def _of_job(statement: str, *others: str) -> Any:
 
 
 _FORGET = _of_job("DELETE FROM relationships WHERE job_id = :job")
-_ADD = _of_job(
-    """
+_MADE = """
+    SELECT * FROM json_to_recordset(:rows) AS made (
+        id uuid, type text, source_id uuid, target_id uuid, role text, weight float, evidence jsonb)
+"""
+_INSERT = """
     INSERT INTO relationships (
         id, project_id, document_id, job_id, type, source_id, target_id, role, weight, evidence)
-    SELECT id, :project, :document, :job, type, source_id, target_id, role, weight, evidence
-    FROM json_to_recordset(:rows) AS made (
-        id uuid, type text, source_id uuid, target_id uuid, role text, weight float, evidence jsonb)
+    SELECT id, :project, :document, :job, type, source_id, target_id, role, weight, evidence FROM made
+"""
+_ADD = _of_job(
+    f"""
+    WITH made AS ({_MADE}) {_INSERT}
     ON CONFLICT (job_id, type, source_id, target_id, role) DO UPDATE SET
         weight = least(
             1 - (1 - relationships.weight) * (1 - excluded.weight),
@@ -138,10 +152,24 @@ _ADD = _of_job(
                 SELECT said, row_number() OVER (ORDER BY CAST(said ->> 'weight' AS float) DESC) AS rank
                 FROM jsonb_array_elements(relationships.evidence || excluded.evidence) AS said
             ) AS ranked WHERE rank <= :most)
-    """,
+    """,  # noqa: S608 (names of ours)
     "project",
     "document",
 ).bindparams(bindparam("rows", type_=JSON), bindparam("most_weights", type_=JSON), bindparam("surest", type_=Float()))
+# What an earlier try has written of the same two is written over: its row, deleted here, would still be in the way.
+_REPLACE = _of_job(
+    f"""
+    WITH made AS ({_MADE}), gone AS (
+        DELETE FROM relationships AS old WHERE job_id = :job AND NOT EXISTS (
+            SELECT FROM made WHERE made.type = old.type AND made.source_id = old.source_id
+              AND made.target_id = old.target_id AND made.role IS NOT DISTINCT FROM old.role)
+    ) {_INSERT}, {UNHURRIED}
+    ON CONFLICT (job_id, type, source_id, target_id, role) DO UPDATE SET
+        weight = excluded.weight, evidence = excluded.evidence
+    """,  # noqa: S608 (names of ours)
+    "project",
+    "document",
+).bindparams(bindparam("rows", type_=JSON))
 _COPY = _of_job(
     """
     INSERT INTO relationships (

@@ -27,11 +27,6 @@ async def newest_with(session: AsyncSession, document_id: UUID, steps: Collectio
     return None if row is None else Job(**row._mapping)
 
 
-async def earlier(session: AsyncSession, job: Job) -> list[UUID]:
-    """The runs of a document that ended before one of it began."""
-    return list(await session.scalars(_EARLIER_RUNS, _told(job)))
-
-
 async def publish(session: AsyncSession, job: Job, steps: Collection[Step]) -> list[UUID]:
     """Have the project see what a run has made, in place of what earlier runs of the document had made by those steps.
 
@@ -75,22 +70,22 @@ def _newest_with(steps: frozenset[Step]) -> Any:
 
 
 _ENDED = ", ".join(f"'{state}'" for state in JobState if state in TERMINAL_STATES)
-_EARLIER = f"""
+EARLIER = f"""
     SELECT id FROM jobs
     WHERE document_id = :document AND id <> :job AND created_at < :created AND state IN ({_ENDED})
 """  # noqa: S608 (states of ours)
+"""The runs of a document that ended before one of it (`job`, `document`, `created`) began."""
 
 
 def _of_earlier(statement: str) -> Any:
     """A statement about what the runs before this one had made; those that still run are left alone."""
-    return text(statement.replace("EARLIER", _EARLIER)).bindparams(
+    return text(statement.replace("EARLIER", EARLIER)).bindparams(
         bindparam("job", type_=jobs.c.id.type),
         bindparam("document", type_=jobs.c.id.type),
         bindparam("created", type_=jobs.c.created_at.type),
     )
 
 
-_EARLIER_RUNS = _of_earlier("EARLIER")
 _ENTITIES_OF_EARLIER = _of_earlier(
     """
     SELECT DISTINCT entity_id FROM entity_mentions WHERE job_id IN (EARLIER) AND entity_id IS NOT NULL

@@ -1,13 +1,9 @@
-"""What must be true of a run's rows before anybody is shown them; each sentence says what was off. Nothing here commits."""
+"""What must be true of a run's rows before anybody is shown them; each sentence says what was off."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Uuid, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.jobs.models import Job
 from app.jobs.steps import Step
 
 
@@ -24,15 +20,13 @@ class Figures:
     relationships: int
 
 
-async def look(session: AsyncSession, job: Job, steps: Collection[Step]) -> tuple[Figures, list[str]]:
-    """A run's figures, and what doesn't add up in them: nothing, unless something is broken."""
-    owners = {"job": job.id, "document": job.document_id, "project": job.project_id}
-    row = (await session.execute(_LOOK, owners | {"pages": job.pages_done})).one()
-    figures = Figures(row.chunks, row.tokens, row.vectors, row.mentions, row.entities, row.relationships)
-    return figures, list(_faults(row, frozenset(steps)))
+def figures(row: Any) -> Figures:
+    """A run's figures, out of what `LOOK` has read."""
+    return Figures(row.chunks, row.tokens, row.vectors, row.mentions, row.entities, row.relationships)
 
 
-def _faults(row: Any, steps: frozenset[Step]) -> Iterator[str]:
+def faults(row: Any, steps: Collection[Step]) -> Iterator[str]:
+    """What doesn't add up in what `LOOK` has read: nothing, unless something is broken."""
     if row.chunks != row.last_chunk:
         yield f"There are {row.chunks} chunks, and the last one has the number {row.last_chunk}."
     if row.chunks_beyond:
@@ -41,7 +35,7 @@ def _faults(row: Any, steps: frozenset[Step]) -> Iterator[str]:
         yield f"There are {row.chunks} chunks, and {row.vectors} of them have their vectors."
     if row.mentions_beyond:
         yield f"{row.mentions_beyond} mentions are on pages that the document hasn't got."
-    if steps & {Step.RESOLUTION, Step.RELATIONSHIPS} and row.unresolved:
+    if row.unresolved and not {Step.RESOLUTION, Step.RELATIONSHIPS}.isdisjoint(steps):
         yield f"{row.unresolved} mentions mean no entity."
     if row.strangers:
         yield f"{row.strangers} mentions or relationships point to entities of another project or type."
@@ -49,8 +43,7 @@ def _faults(row: Any, steps: frozenset[Step]) -> Iterator[str]:
         yield f"{row.unmentioned} relationships are between entities that the document doesn't mention."
 
 
-_LOOK = text(
-    """
+LOOK = """
     WITH models AS (
         -- Those that the run was embedded with, whatever is set by now.
         SELECT count(DISTINCT model) AS count FROM chunk_vectors
@@ -87,5 +80,11 @@ _LOOK = text(
            mention.unresolved, mention.strangers + edge.strangers AS strangers, edge.count AS relationships,
            edge.unmentioned
     FROM chunk, vector, mention, edge
-    """
-).bindparams(*(bindparam(name, type_=Uuid()) for name in ("job", "document", "project")))
+"""
+"""Of a run (`job`, `document`, `project`) of so many pages (`pages`)."""
+
+LOOKED_AT = (
+    *("chunks", "tokens", "last_chunk", "chunks_beyond", "vectors", "mentions", "entities", "mentions_beyond"),
+    *("unresolved", "strangers", "relationships", "unmentioned"),
+)
+"""What `LOOK` reads, in its order: numbers all of them."""

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.embeddings.embedder import Embedder
+from app.knowledge.unhurried import UNHURRIED
 from app.knowledge.vector_index import LOCK_SPACE
 
 
@@ -31,13 +32,13 @@ _SEARCH_FIRST = text("""
     WHERE name = :name AND NOT EXISTS (SELECT FROM embedding_models WHERE searched)
 """)
 # By way of the chunks: those that were deleted meanwhile are left out, and owners can't be wrong.
-_SAVE = text("""
+_SAVE = text(f"""
     INSERT INTO chunk_vectors (chunk_id, model, project_id, document_id, job_id, vector_dim, embedding)
     SELECT chunk.id, :model, chunk.project_id, chunk.document_id, chunk.job_id, :vector_dim, made.embedding::vector
     FROM unnest(CAST(:ids AS uuid[]), CAST(:embeddings AS text[])) AS made (id, embedding)
-    JOIN document_chunks AS chunk ON chunk.id = made.id
+    JOIN document_chunks AS chunk ON chunk.id = made.id CROSS JOIN {UNHURRIED}
     ON CONFLICT (chunk_id, model) DO UPDATE SET embedding = excluded.embedding, vector_dim = excluded.vector_dim
-""")
+""")  # noqa: S608 (a setting of ours)
 _WITHOUT_OF_JOB = text("""
     SELECT chunk.id, chunk.text, chunk.number FROM document_chunks AS chunk
     WHERE chunk.job_id = :job_id AND chunk.number > :after

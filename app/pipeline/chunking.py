@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from app import at_hand
 from app.config import Settings
 from app.db import one_statement
 from app.jobs.models import Job
 from app.jobs.steps import Step
 from app.knowledge import chunks
+from app.knowledge.embedding import CHUNKS_AT_ONCE, MadeChunks
 from app.knowledge.pages import page_batches
+from app.knowledge.vectors import Unembedded
 from app.pipeline.off_loop import off_loop_if_long
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.page_edges import PageEdges
@@ -36,7 +39,9 @@ async def chunk_document(job: Job, tools: Tools) -> Outcome:
         cutting, made, edges = await off_loop_if_long(batch.pages, cut, cutting, batch.pages, is_last=batch.is_last)
         count, tokens = count + len(made), tokens + sum(chunk.token_count for chunk in made)
         async with one_statement(tools.sessions) as session:
-            await chunks.save(session, job, made, edges=edges, last_number=count if batch.is_last else None)
+            ids = await chunks.save(session, job, made, edges=edges, last_number=count if batch.is_last else None)
+        if batch.is_last and count == len(made) <= CHUNKS_AT_ONCE:
+            at_hand.keep(job.id, MadeChunks([Unembedded(ids[each.number], each.text, each.number) for each in made]))
         if not batch.is_last:
             await tell_progress(job, tools, Step.CHUNKING, pages_done=batch.pages[-1].number, chunks=count)
     return Outcome(details={"chunks": count, "tokens": tokens})

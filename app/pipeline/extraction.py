@@ -1,6 +1,6 @@
 """`extract_entities`: a document is read for what it names, and each mention is written with its place."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +9,7 @@ from app.db import one_statement
 from app.entities.mentions import EntityType, Mention, Passage
 from app.jobs.models import Job
 from app.jobs.steps import Step
+from app.knowledge import found as found_mentions
 from app.knowledge import mentions
 from app.knowledge.mentions import Placed
 from app.knowledge.pages import KEPT_PAGES as PAGES_AT_HAND
@@ -83,7 +84,9 @@ async def extract_entities(job: Job, tools: Tools) -> Outcome:
         placed = list(_placed(fresh, by_passage, batch.places))
         if is_all:
             async with one_statement(tools.sessions) as session:
-                found = await mentions.replace(session, job, placed)
+                written = await mentions.replace(session, job, placed)
+            found_mentions.keep(job.id, written)
+            found = dict(sorted(Counter(each.mention.type for each in written).items()))
         else:
             await _write(job, tools, placed, read, batch, anew=anew)
     if not is_all:

@@ -1,48 +1,36 @@
 """`finalize_document`: the last stage. What was made is checked, told, and shown in place of what earlier runs had made."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
+from uuid import UUID
 
 from app.db import one_statement
-from app.documents import repository as documents
-from app.documents.models import PageStatus
 from app.errors import ResultsInconsistent
 from app.jobs.models import Job
 from app.jobs.steps import wanted
-from app.knowledge import entities, runs, soundness
-from app.knowledge.soundness import Figures
+from app.knowledge import closing, entities, runs
 from app.pipeline.manifest import Artefact, manifest, manifest_key, store_manifest, store_text, text_key
 from app.pipeline.outcome import Outcome, Tools
 
 
 async def finalize_document(job: Job, tools: Tools) -> Outcome:
     """Sum up what came out. Raises `ResultsInconsistent` where it doesn't add up: nothing of it is shown then."""
-    figures = await _checked(job, tools)
     async with one_statement(tools.sessions) as session:
-        counts = await documents.page_counts(session, job.id)
-        document = await documents.get(session, job.document_id)
-    pages = {status: counts.get(status, 0) for status in PageStatus}
+        made = await closing.look(session, job, wanted(job.options))
+    if made.faults:
+        raise ResultsInconsistent(" ".join(made.faults))
     text = await store_text(job, tools)
     artefacts = [text, Artefact(job.result_key or "", "application/json", None, None)]
-    key = await store_manifest(job, manifest(job, document, pages, figures, artefacts), tools)
-    await _stand_in_for_earlier(job, tools)
-    details = {"pages": pages, **asdict(figures), "text_key": text.key, "manifest_key": key}
+    key = await store_manifest(job, manifest(job, made.document, made.pages, made.figures, artefacts), tools)
+    await _stand_in_for(made.earlier_runs, job, tools)
+    details = {"pages": made.pages, **asdict(made.figures), "text_key": text.key, "manifest_key": key}
     # In the move that ends the job: most documents have no earlier run, and need no transaction of their own for it.
     return Outcome(changes={"published": True}, details=details)
 
 
-async def _checked(job: Job, tools: Tools) -> Figures:
-    async with one_statement(tools.sessions) as session:
-        figures, faults = await soundness.look(session, job, wanted(job.options))
-    if faults:
-        raise ResultsInconsistent(" ".join(faults))
-    return figures
-
-
-async def _stand_in_for_earlier(job: Job, tools: Tools) -> None:
+async def _stand_in_for(earlier: Sequence[UUID], job: Job, tools: Tools) -> None:
     """Show the run in place of those before it, if there are any; objects go after the rows that lead to them."""
-    async with one_statement(tools.sessions) as session:
-        earlier = await runs.earlier(session, job)
     if not earlier:
         return
     async with tools.sessions.begin() as session:

@@ -12,7 +12,8 @@ from app.pipeline.reuse import tell_waiting
 async def validate_parse(job: Job, tools: Tools) -> Outcome:
     """Check what was read against what was announced. Raises `OcrResultInvalid`, and `OcrFailed` where no page came out."""
     async with one_statement(tools.sessions) as session:
-        found = await documents.pages_by_status(session, job.id)
+        pages = await documents.run_pages(session, job)
+    found = pages.by_status
     stored = sum(count for count, _ in found.values())
     if stored != job.textract_page_count:
         raise OcrResultInvalid(f"{job.textract_page_count} pages were read, and {stored} are stored.")
@@ -23,5 +24,6 @@ async def validate_parse(job: Job, tools: Tools) -> Outcome:
     details: dict[str, object] = {"pages": stored, "empty_pages": empty}
     if job.pages_total != stored:
         details["counted_pages"] = job.pages_total
-    await tell_waiting(job, tools)
+    if pages.is_awaited:
+        await tell_waiting(job, tools)
     return Outcome(changes={"pages_total": stored, "pages_done": stored, "reads": False}, details=details)

@@ -8,13 +8,13 @@ from typing import cast
 from uuid import UUID
 
 from app import events
-from app.db import one_statement
+from app.db import one_statement, transaction
 from app.entities.mentions import Passage
 from app.entities.resolution import Named
 from app.graph.relations import Edge, LinkedMention, RelationReader, RelationType
 from app.jobs.models import Job
 from app.jobs.steps import Step
-from app.knowledge import entities, mentions, relationships
+from app.knowledge import entities, found, mentions, relationships
 from app.knowledge.entities import EntityDraft
 from app.knowledge.mentions import Linked
 from app.knowledge.relationships import EdgeDraft
@@ -58,20 +58,18 @@ class Waiting:
 
 async def build_relationships(job: Job, tools: Tools) -> Outcome:
     """Read the document's passages with what they name, and write what relates, anew with each try."""
-    async with one_statement(tools.sessions) as session:
-        await relationships.forget(session, job.id)
-        names = await mentions.names(session, job.id, unlinked=True)
+    names = await found.names(tools.sessions, job.id, unlinked=True)
     linked = await _link_plainly(job, names, tools) if names else 0
     reader, waiting = RelationReader(), Waiting()
     counts, is_all = dict[RelationType, int](), False
     async for batch in passage_batches(job, tools):
-        is_all = batch.is_last and not waiting.read_to
-        async with one_statement(tools.sessions) as session:
-            waiting.linked += await mentions.on_pages(session, job.id, waiting.read_to + 1, batch.last_page)
+        is_first = not waiting.read_to
+        is_all = is_first and batch.is_last
+        waiting.linked += await found.on_pages(tools.sessions, job.id, waiting.read_to + 1, batch.last_page)
         waiting.read_to = batch.last_page
         reader, edges = await _related(reader, batch, waiting)
         waiting.let_go(batch.last_page - KEPT_PAGES)
-        await _write(job, tools, list(_drafts(edges, batch)), batch)
+        await _write(job, tools, list(_drafts(edges, batch)), batch, is_first=is_first)
         counts = dict(Counter(edge.type for edge in edges))
     if not is_all:
         async with one_statement(tools.sessions) as session:
@@ -100,20 +98,25 @@ async def _link_plainly(job: Job, names: Sequence[Named], tools: Tools) -> int:
     drafts = [
         EntityDraft(name.type, name.normal, name.text, entities.keys_of_name(name.type, name.normal)) for name in names
     ]
-    async with tools.sessions.begin() as session:
+    async with transaction(tools.sessions) as session:
         await entities.take_turn(session, job.project_id)
         there = await entities.by_forms(session, job.project_id, [(name.type, name.normal) for name in names])
         fresh = [draft for draft in drafts if (draft.type, draft.normal_form) not in there]
-        return await mentions.link(session, job.id, there | await entities.upsert(session, job.project_id, fresh))
+        means = there | await entities.upsert(session, job.project_id, fresh)
+        linked = await mentions.link(session, job.id, means)
+    found.note_links(job.id, means)
+    return linked
 
 
-async def _write(job: Job, tools: Tools, edges: Sequence[EdgeDraft], batch: PassageBatch) -> None:
+async def _write(job: Job, tools: Tools, edges: Sequence[EdgeDraft], batch: PassageBatch, *, is_first: bool) -> None:
+    """The edges of a batch; the first ones in place of all that an earlier try wrote."""
+    write = relationships.replace if is_first else relationships.add
     if batch.is_last:
         async with one_statement(tools.sessions) as session:
-            await relationships.add(session, job, edges)
+            await write(session, job, edges)
         return
     async with tools.sessions.begin() as session:
-        await relationships.add(session, job, edges)
+        await write(session, job, edges)
         told = {"pages_done": batch.last_page, "relationships": len(edges)}
         last = await note_progress(session, job, Step.RELATIONSHIPS, **told)
     await events.ring(tools.redis, job.id, last, project_id=job.project_id)

@@ -10,14 +10,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import one_statement
+from app.db import one_statement, transaction
 from app.entities.mentions import EntityType
 from app.entities.resolution import KnownEntity, Named, Resolved, blocking_keys, resolve
 from app.jobs.models import Job
-from app.knowledge import entities, mentions, merges
-from app.knowledge.entities import EntityDraft, Known
+from app.knowledge import entities, found, resolving
+from app.knowledge.entities import EntityDraft
 from app.knowledge.mentions import Name
-from app.knowledge.merges import JoinedName
+from app.knowledge.resolving import Background, JoinedName
 from app.pipeline.off_loop import off_loop
 from app.pipeline.outcome import Outcome, Tools
 
@@ -39,36 +39,40 @@ class Meaning:
 
 async def resolve_entities(job: Job, tools: Tools) -> Outcome:
     """Find out what each name means, and write it down with why."""
-    async with one_statement(tools.sessions) as session:
-        names = await mentions.names(session, job.id)
-        undone = await merges.undone_in_document(session, job.document_id)
+    names = await found.names(tools.sessions, job.id)
     if not names:
         return Outcome(details={"names": 0, "entities": 0, "joined": 0, "new": 0})
     keys = frozenset(key for name in names for key in blocking_keys(name))
     details: dict[str, object] = {}
     # What a few names mean is found out within the turn: it takes less time than a look before it.
     for outside in (True,) * (0 if len(names) <= FEW_NAMES else TRIES) + (False,):
-        known = await _known(job, keys, tools) if outside else []
-        meaning = await _meaning(names, known) if outside else None
-        async with tools.sessions.begin() as session:
+        before = await _look(job, keys, tools) if outside else None
+        meaning = await _meaning(names, before) if before is not None else None
+        async with transaction(tools.sessions) as session:
             await entities.take_turn(session, job.project_id)
-            now = await entities.known(session, job.project_id, keys)
-            if meaning is None:
+            now = await resolving.look(session, job, keys)
+            if meaning is None or before is None:
                 meaning = await _meaning(names, now)
-            elif {(each.id, each.root_id) for each in now} != {(each.id, each.root_id) for each in known}:
+            elif _roots(now) != _roots(before):
                 continue
-            details = await _write(session, job, meaning, undone)
+            means, details = await _write(session, job, meaning, now.undone)
+        found.note_links(job.id, means)
         break
     return Outcome(details=details)
 
 
-async def _known(job: Job, keys: frozenset[str], tools: Tools) -> list[Known]:
+async def _look(job: Job, keys: frozenset[str], tools: Tools) -> Background:
     async with one_statement(tools.sessions) as session:
-        return await entities.known(session, job.project_id, keys)
+        return await resolving.look(session, job, keys)
 
 
-async def _meaning(names: Sequence[Named], known: Sequence[Known]) -> Meaning:
+def _roots(background: Background) -> set[tuple[UUID, UUID]]:
+    return {(each.id, each.root_id) for each in background.known.values()}
+
+
+async def _meaning(names: Sequence[Named], background: Background) -> Meaning:
     """Compare the names with each other and with what is known. An entity that was merged is known by its form alone."""
+    known = background.known.values()
     merged = {each.form: each.id for each in known if each.id != each.root_id}
     roots = [KnownEntity(each.id, *each.form, each.name) for each in known if each.id == each.root_id]
     asked = [name for name in names if (name.type, name.normal) not in merged]
@@ -81,8 +85,11 @@ async def _meaning(names: Sequence[Named], known: Sequence[Known]) -> Meaning:
 
 async def _write(
     session: AsyncSession, job: Job, meaning: Meaning, undone: set[tuple[Name, UUID]]
-) -> dict[str, object]:
-    """Keep new entities, say of each mention what it means, and of each name that isn't the entity's own why."""
+) -> tuple[dict[Name, UUID], dict[str, object]]:
+    """Keep new entities, say of each mention what it means, and of each name that isn't the entity's own why.
+
+    Returns what the names mean, and what there is to tell of it.
+    """
     drafts = [_draft(each.type, each.normal, each.name) for each in meaning.resolved if each.entity_id is None]
     kept = await entities.upsert(session, job.project_id, drafts)
     means: dict[Name, UUID] = dict(meaning.merged)
@@ -99,9 +106,9 @@ async def _write(
             if form != (each.type, each.normal):
                 joined.append(JoinedName(*form, said.named.text, entity, said.score, said.reason))
     means |= await entities.upsert(session, job.project_id, parted)
-    await mentions.link(session, job.id, means)
-    await merges.record_names(session, job, joined)
-    return {"names": len(means), "entities": len(set(means.values())), "joined": len(joined), "new": len(kept)}
+    await resolving.link(session, job, means, joined)
+    told = {"names": len(means), "entities": len(set(means.values())), "joined": len(joined), "new": len(kept)}
+    return means, dict(told)
 
 
 def _draft(kind: EntityType, normal: str, name: str) -> EntityDraft:
