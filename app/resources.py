@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import events
+from app.aws import lean_session
 from app.config import Settings
 from app.db import Sessions, open_engine, open_sessions
 from app.embeddings.models import Embedders, open_embedders
@@ -208,5 +209,9 @@ def aws_session(settings: Settings) -> Any:
 @lru_cache(maxsize=4)
 def _aws_session(key_id: str | None, secret: str | None, token: str | None, region: str) -> Any:
     return aioboto3.Session(
-        aws_access_key_id=key_id, aws_secret_access_key=secret, aws_session_token=token, region_name=region
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
+        region_name=region,
+        botocore_session=lean_session(),
     )

@@ -16,8 +16,14 @@ SELECTED, NOT_SELECTED = "[x]", "[ ]"
 LAYOUT = "LAYOUT_"
 
 
+TEXT_ALONE = frozenset({"PAGE", "LINE", "WORD"})
+"""The types of block that a page has which was only detected."""
+
+
 def page_features(blocks: Sequence[Block], by_id: Mapping[str, Block]) -> dict[str, list[Element]]:
-    """The features of one page, by the names of `PageText`'s members."""
+    """The features of one page, by the names of `PageText`'s members; none where its blocks are of text alone."""
+    if TEXT_ALONE.issuperset(block["BlockType"] for block in blocks):
+        return {}
     return {
         "tables": [_table(block, by_id) for block in _of_type(blocks, "TABLE")],
         "key_values": list(_key_values(blocks, by_id)),

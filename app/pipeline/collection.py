@@ -3,7 +3,7 @@
 Memory is bounded by one portion of the result and a commit's worth of pages, whatever the document's size.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -96,9 +96,9 @@ class Collection:
         if warning not in self._warnings:
             self._warnings.append(warning)
 
-    def _raw(self, blocks: Sequence[Block]) -> bytes:
+    def _raw(self, blocks: list[Block]) -> bytes:
         """A portion's blocks as a piece of the one JSON object that the whole result is."""
-        raw = b",".join(orjson.dumps(block) for block in blocks)
+        raw = orjson.dumps(blocks)[1:-1]
         if self.upload.size_bytes == 0:
             raw = self._raw_begin() + raw
         elif raw and self._blocks:

@@ -40,7 +40,6 @@ log = structlog.get_logger(__name__)
 
 POLL_LEASE = timedelta(seconds=120)
 """For how long a job that is being asked about is left alone by others: longer than the SDK takes to give up, twice."""
-MOST_AT_A_TIME = 100
 TURN_SECONDS = 1.0
 """How long one turn goes on asking; the budget is kept for a fifth of a second only, so a turn takes it bit by bit."""
 PAUSE_SECONDS = 0.05
@@ -72,7 +71,7 @@ class Polling:
         asked, began = 0, time.monotonic()
         while time.monotonic() - began < TURN_SECONDS:
             async with one_statement(self.tools.sessions) as session:
-                due = await backlog.due_polls(session, engines, most=MOST_AT_A_TIME)
+                due = await backlog.due_polls(session, engines)
             if not due:
                 break
             now = sum(await asyncio.gather(*(self._poll_lane(lane, count) for lane, count in due)))

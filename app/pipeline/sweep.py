@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import events
 from app.batches.sweeping import sweep_batches
+from app.db import one_statement
 from app.errors import QuireError
 from app.idempotency import forget_old_keys
 from app.jobs import backlog
@@ -69,7 +70,7 @@ class Sweep:
         if room + 2 * reserve <= 0:
             return []
         stages, again = stages_of(ROUTES, queue), timedelta(seconds=settings.ring_again_seconds)
-        async with self.tools.sessions.begin() as session:
+        async with one_statement(self.tools.sessions) as session:
             return await backlog.take_due(
                 session, stages, room=room, reserve=reserve, again=again, shares=Shares.of(settings)
             )
