@@ -1,7 +1,10 @@
 """Amounts of money: how they are written, and as currency and number."""
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
+
+from app.entities.anchors import lowered, matches_at, places
 
 SYMBOLS = {"$": "USD", "us$": "USD", "usd": "USD", "dollar": "USD", "dollars": "USD", "cents": "USD", "cent": "USD"} | {
     "€": "EUR",
@@ -60,9 +63,22 @@ MONEY = re.compile(
 )
 """Amounts as they stand in running text: `$200,000`, `US$1.5 million`, `fifty thousand dollars`."""
 
+_SIGNS = ("$", "€", "£", "¥")
+_SPELLED_CURRENCIES = ("dollars", "cents", "euros", "pounds sterling", "usd", "eur", "gbp", "cad", "chf", "jpy")
+
 _AMOUNT = re.compile(rf"({_NUMBER})({_SCALE})?", re.IGNORECASE)
 _CURRENCY = re.compile("|".join(sorted(map(re.escape, SYMBOLS), key=len, reverse=True)))
 _CENTS = Decimal("0.01")
+
+
+def amounts(text: str) -> Iterator[re.Match[str]]:
+    """What `MONEY` matches: where no currency is spelled, an amount begins with its sign, or one or two letters before."""
+    small = lowered(text)
+    if any(currency in small for currency in _SPELLED_CURRENCIES):
+        yield from MONEY.finditer(text)
+    else:
+        signs = places(text, _SIGNS)
+        yield from matches_at(MONEY, text, (start for sign in signs for start in range(max(0, sign - 2), sign + 1)))
 
 
 def money_form(text: str) -> str:

@@ -1,7 +1,10 @@
 """Dates as documents write them, and as ISO 8601."""
 
 import re
+from collections.abc import Iterator
 from datetime import date
+
+from app.entities.anchors import lowered, matches_at, places
 
 MONTHS = {
     name: number
@@ -42,9 +45,68 @@ YEAR = re.compile(
 )
 """A year alone is a date only where a preposition says so."""
 
+_MONTHS_BEGIN = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS_BEGIN = ("mon", "tues", "wednes", "thurs", "fri", "satur", "sun")
+_DAY_FIRST, _YEAR_FIRST, _FIGURES, _WITHOUT_DAY = 1, 2, 3, 4
+"""Of the forms, those that don't begin with a weekday or a month."""
+_DAY_BEGINS = re.compile(r"\b[0-9OoLlIi\u0130\u0131]")
+_WIDE = re.compile(r"\s{12}")
+_BEFORE_MONTH = 64
+"""A day stands so many characters before its month at most, where no blank in between is wide."""
+_YEAR_FIRST_BEGINS = re.compile(r"[12]\d{3}-")
+_FIGURES_BEGIN = re.compile(r"[0-9]{1,2}[/.-][0-9]{1,2}[/.-]\d\d")
+_LONE_YEAR = re.compile(r" [12]\d{3}")
+_BEFORE_YEAR = ("In", "in", "Since", "since", "Until", "until", "After", "after", "early", "late")
+
 _DIGITS = str.maketrans("OlI", "011")
 _CENTURY = 70
 """Two digits from here on are of the twentieth century."""
+
+
+def dates(text: str) -> Iterator[re.Match[str]]:
+    """What the patterns match, of one pattern after the other: `finditer` would look for each at every character."""
+    small = lowered(text)
+    months = list(places(small, _MONTHS_BEGIN))
+    weekdays = list(_weekdays(small))
+    for number, pattern in enumerate(PATTERNS):
+        if number == _YEAR_FIRST:
+            yield from matches_at(pattern, text, (match.start() for match in _YEAR_FIRST_BEGINS.finditer(text)))
+        elif number == _FIGURES:
+            yield from matches_at(pattern, text, (match.start() for match in _FIGURES_BEGIN.finditer(text)))
+        elif number == _DAY_FIRST and months and _WIDE.search(text):
+            yield from pattern.finditer(text)  # nobody knows how far before its month a day stands
+        elif number == _DAY_FIRST:
+            yield from matches_at(pattern, text, [*weekdays, *_days(text, months)])
+        elif months:
+            yield from matches_at(pattern, text, months if number == _WITHOUT_DAY else [*weekdays, *months])
+
+
+def lone_years(text: str) -> Iterator[re.Match[str]]:
+    """What `YEAR` matches."""
+    starts = (start for match in _LONE_YEAR.finditer(text) for start in _year_starts(text, match.start()))
+    yield from matches_at(YEAR, text, starts)
+
+
+def _weekdays(small: str) -> Iterator[int]:
+    for day in places(small, ("day",)):
+        for weekday in _WEEKDAYS_BEGIN:
+            if small.endswith(weekday, 0, day):
+                yield day - len(weekday)
+
+
+def _days(text: str, months: list[int]) -> Iterator[int]:
+    """Where a day before one of the months may begin."""
+    for month in months:
+        for match in _DAY_BEGINS.finditer(text, max(0, month - _BEFORE_MONTH), month):
+            yield match.start()
+
+
+def _year_starts(text: str, blank: int) -> Iterator[int]:
+    """Where the words before a year begin, if there are any that may make it a date."""
+    end = blank - len(" the year") if text.endswith(" the year", 0, blank) else blank
+    for word in _BEFORE_YEAR:
+        if text.endswith(word, 0, end):
+            yield end - len(word)
 
 
 def date_form(text: str) -> str:

@@ -67,9 +67,15 @@ _COURTS = (
     re.compile(rf"\b{_DIRECTION}District of {_N}(?: {_N}){{0,2}}"),
     re.compile(r"\b[NSEWMC]D(?:NY|CA|TX|PA|VA|IL|FL|GA|OH|MI|NC|WA|LA|TN|MO|WI|AL|MS|KY|OK|AR|WV)\b"),
 )
+_OF_COURTS = (("Court",), ("Appeal",), ("Circuit",), ("District of",), ())
+"""What there has to be in a text that each of them is looked for in."""
+_ENDS_OF_BODIES = (
+    "Bank", "University", "College", "Hospital", "Association", "Commission", "Authority", "Foundation", "Institute", "Partners",
+    "Holdings", "Group", "Union", "District", "Services", "Board", "Agency", "Committee", "School", "Church", "Players", "League",
+    "Department", "Administration",
+)  # fmt: skip
 _BANK = re.compile(
-    rf"(?P<name>(?:U\.S\. )?{_N}['’]?(?: (?:&|{_N}['’]?)){{0,5}} (?:Bank|University|College|Hospital|Association|Commission|Authority|Foundation|Institute|"
-    rf"Partners|Holdings|Group|Union|District|Services|Board|Agency|Committee|School|Church|Players|League|Department|Administration))\b(?!\s+(?:Judge|Justice|Magistrate|Attorney)s?\b)"
+    rf"(?P<name>(?:U\.S\. )?{_N}['’]?(?: (?:&|{_N}['’]?)){{0,5}} (?:{'|'.join(_ENDS_OF_BODIES)}))\b(?!\s+(?:Judge|Justice|Magistrate|Attorney)s?\b)"
 )
 _STATE_NAMES = "|".join(
     sorted((name.title().replace(" Of ", " of ") for name in STATES.values()), key=len, reverse=True)
@@ -108,31 +114,45 @@ class FilingFinder:
         return [list(_all(text.cased)) for text in texts]
 
 
+_JUDGES = ("Judges", "Justices")
+_SIDES = ("Plain", "Defen", "Appell", "Petit", "Respon", "Claim", "Debtor", "Trust", "Interv")
+
 RULES = (
-    *((pattern, EntityType.PERSON, SIGNED) for pattern in (_BEFORE, _AFTER, _IN_RE)),
-    (_SIDE, EntityType.PERSON, ROLE),
-    (_COMPANY, EntityType.ORGANIZATION, LEGAL_FORM),
-    *((pattern, EntityType.ORGANIZATION, BODY) for pattern in (_BODY, _BANK)),
-    *((pattern, EntityType.PLACE, CITY) for pattern in (_CITY, _COUNTY, _COURTHOUSE)),
-    (_STATE, EntityType.PLACE, STATE),
+    (_BEFORE, EntityType.PERSON, SIGNED, ()),
+    (_AFTER, EntityType.PERSON, SIGNED, ("Esq", "Clerk", "Judge", "Justice", "J.")),
+    (_IN_RE, EntityType.PERSON, SIGNED, ()),
+    (_SIDE, EntityType.PERSON, ROLE, _SIDES),
+    (_COMPANY, EntityType.ORGANIZATION, LEGAL_FORM, ()),
+    (_BODY, EntityType.ORGANIZATION, BODY, ()),
+    (_BANK, EntityType.ORGANIZATION, BODY, tuple(f" {word}" for word in _ENDS_OF_BODIES)),
+    (_CITY, EntityType.PLACE, CITY, ()),
+    (_COUNTY, EntityType.PLACE, CITY, (" County", " Parish")),
+    (_COURTHOUSE, EntityType.PLACE, CITY, (" Courthouse",)),
+    (_STATE, EntityType.PLACE, STATE, ()),
 )
+"""Patterns with what they find, and of what there has to be one in a text that they are looked for in."""
 
 
 def _all(text: str) -> Iterator[Found]:
-    for pattern, kind, confidence in RULES:
-        for match in pattern.finditer(text):
+    for pattern, kind, confidence, needed in RULES:
+        for match in _matches(pattern, text, needed):
             yield from _name(text, *match.span("name"), kind, confidence)
-    for court in _COURTS:
-        for match in court.finditer(text):
+    for court, needed in zip(_COURTS, _OF_COURTS, strict=True):
+        for match in _matches(court, text, needed):
             yield Found(EntityType.ORGANIZATION, *match.span(), COURT, SOURCE)
     yield from _panels(text)
     for start, end in party_ranges(text):
         yield from _parties(text, start, end)
 
 
+def _matches(pattern: re.Pattern[str], text: str, needed: tuple[str, ...]) -> Iterator[re.Match[str]]:
+    if not needed or any(word in text for word in needed):
+        yield from pattern.finditer(text)
+
+
 def _panels(text: str) -> Iterator[Found]:
     """The judges of a panel, by their family names: `Before Barksdale, Stewart, and Dennis, Circuit Judges`."""
-    for match in _PANEL.finditer(text):
+    for match in _matches(_PANEL, text, _JUDGES):
         for name in re.finditer(_N, match["names"]):
             start = match.start("names") + name.start()
             yield Found(EntityType.PERSON, start, start + len(name[0]), SIGNED, SOURCE)

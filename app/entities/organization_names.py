@@ -1,6 +1,7 @@
 """What an organisation is called, without what only says of which legal kind it is."""
 
 import re
+from functools import lru_cache
 
 from app.entities.plain import plain
 
@@ -187,12 +188,14 @@ def words_of(text: str) -> list[str]:
     return words
 
 
+@lru_cache(maxsize=2048)
 def has_legal_form(text: str) -> bool:
     """Whether a name ends as only an organisation's does: Inc., LLC, Company."""
     words = words_of(text)
     return len(words) > 1 and words[-1] in LEGAL_FORMS
 
 
+@lru_cache(maxsize=2048)
 def looks_like_organization(text: str) -> bool:
     """Whether a name has a word that only organisations have."""
     words = words_of(text)

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 import pyap
 
-from app.entities.amounts import MONEY, money_form
+from app.entities.amounts import amounts, money_form
 from app.entities.case_numbers import FEDERAL, LABELLED, NOT_CASES, case_number_form, is_docket
-from app.entities.dates import PATTERNS, YEAR, iso
+from app.entities.dates import dates, iso, lone_years
 from app.entities.finding import Found
 from app.entities.mentions import EntityType
 from app.entities.phones import phones
@@ -93,16 +93,15 @@ def _as_written(address: str) -> re.Pattern[str]:
 
 
 def _amounts(text: str) -> Iterator[Found]:
-    for match in MONEY.finditer(text):
+    for match in amounts(text):
         yield Found(EntityType.MONEY, *match.span(), AMOUNT, SOURCE, money_form(match[0]))
 
 
 def _dates(text: str) -> Iterator[Found]:
-    for pattern in PATTERNS:
-        for match in pattern.finditer(text):
-            form = iso(match)
-            if form:
-                whole = len(form) == len("2021-01-11") and not form.startswith("--")
-                yield Found(EntityType.DATE, *match.span(), FULL_DATE if whole else PART_OF_DATE, SOURCE, form)
-    for match in YEAR.finditer(text):
+    for match in dates(text):
+        form = iso(match)
+        if form:
+            whole = len(form) == len("2021-01-11") and not form.startswith("--")
+            yield Found(EntityType.DATE, *match.span(), FULL_DATE if whole else PART_OF_DATE, SOURCE, form)
+    for match in lone_years(text):
         yield Found(EntityType.DATE, *match.span("year"), LONE_YEAR, SOURCE, match["year"])

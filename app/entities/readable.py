@@ -7,6 +7,7 @@ import re
 from array import array
 from dataclasses import dataclass, field
 
+from app.entities.anchors import matches_at
 from app.entities.captions import ROLE_LINE
 from app.entities.line_numbers import line_numbers
 from app.entities.organization_names import CUES
@@ -25,8 +26,10 @@ _NOISE = re.compile(
     r"|(?P<rule>(?<=[ \t\n,.])\)[ \t]+(?=\S)|(?<=[ \t\n])\)[ \t]*(?=\n|$))"  # the column of a caption
     r"|(?P<blank>_{2,})"
     r"|(?P<break>[ \t]*(?:\r?\n|\f)[ \t\r\n\f]*)"
-    r"|(?P<space>[ \t\u00a0\u2009]+)"
+    r"|(?P<space>[ \t\u00a0\u2009]{2,}|[\t\u00a0\u2009])"
 )
+_NOISE_BEGINS = re.compile(r"[-\u00ad\u2010)_ \t\r\n\f\u00a0\u2009](?:(?<! )|(?=[ \t\r\n\f\u00a0\u2009]))")
+"""Where noise may begin; a single blank between words is none."""
 _CAPITALS = re.compile(r"(?:(?:[A-Z][A-Z'’.&-]*|&)[,;:]?(?:[ \n]+|$|\b)){2,}")
 _WORD = re.compile(r"[^\W\d_]+")
 _GOES_ON = re.compile(r"(?:[,&-]|\b(?:of|the|for|and|in|by|to|dba|a|an|at|v\.|vs\.|St\.))$", re.IGNORECASE)
@@ -95,7 +98,7 @@ def readable(passage: str) -> Readable:
     pieces: list[str] = []
     places: array[int] = array("L")
     done = 0
-    for noise in _NOISE.finditer(passage):
+    for noise in matches_at(_NOISE, passage, (match.start() for match in _NOISE_BEGINS.finditer(passage))):
         _take(passage, done, noise.start(), pieces, places)
         kept = _replacement(noise, passage)
         pieces.append(kept)

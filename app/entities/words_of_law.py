@@ -1,6 +1,7 @@
 """Words that filings write with a capital and that name nobody: Plaintiff, Motion, Exhibit."""
 
 import re
+from functools import lru_cache
 
 GENERIC = frozenset(
     """
@@ -69,6 +70,7 @@ NAMED = (
 )
 
 
+@lru_cache(maxsize=2048)
 def is_generic(name: str) -> bool:
     """Whether all words of a name are words of the trade: `Motion to Dismiss`, `the Court`, `Defendants`."""
     if any(pattern.search(name) for pattern in NAMED):

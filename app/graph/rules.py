@@ -32,6 +32,8 @@ _BETWEEN = r"[^⟦⟧]{0,60}?(?:⟦[alten]\d+⟧[^⟦⟧]{0,60}?){0,6}?"
 _NEAR = r"[^⟦⟧.;]{0,60}?"
 _LATER = r"(?:[^⟦⟧.;]|⟦[l]\d+⟧){0,60}?"
 
+_KIND = re.compile(r"⟦([a-z])")
+
 RULES = (
     *PARTIES,
     # Counsel.
@@ -100,7 +102,10 @@ RULES = (
 
 def matches(masked: str, names: Sequence[str], rules: Sequence[Rule] = RULES) -> Iterator[Match]:
     """All that some rules find in a masked text; `names` are what the signs stand for, in order."""
+    signs = frozenset(_KIND.findall(masked))
     for each in rules:
+        if any(need.isdisjoint(signs) for need in each.needs):
+            continue
         for found in each.pattern.finditer(masked):
             groups = found.groupdict()
             targets = _numbers(groups.get("t"))

@@ -43,6 +43,8 @@ LETTERS = {
     EntityType.ADDRESS: "a",
 }
 SIGN = re.compile(r"⟦[a-z](\d+)⟧")
+_SIDE_BEGINS = re.compile(r"\(\?P<[st]>⟦\[?([a-z]+)\]?\\d\+⟧")
+"""In a rule's pattern, a side with the signs that it may begin with; no rule may leave a side of its pattern out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Rule:
     """The side that a party is on wherever this holds; otherwise the pattern's group `role` says it."""
     target: re.Pattern[str] | None = None
     """What the names of the targets must have in them."""
+    needs: tuple[frozenset[str], ...] = ()
+    """The letters of the signs of each side, of which a text has one at least where the rule holds."""
 
 
 ONE = r"⟦[po]\d+⟧"
@@ -79,4 +83,5 @@ def rule(
     target: re.Pattern[str] | None = None,
 ) -> Rule:
     """A rule of the pattern that is written so."""
-    return Rule(relation, re.compile(pattern, re.MULTILINE), weight, role, target)
+    needs = tuple(frozenset(letters) for letters in _SIDE_BEGINS.findall(pattern))
+    return Rule(relation, re.compile(pattern, re.MULTILINE), weight, role, target, needs)

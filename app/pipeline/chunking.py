@@ -1,6 +1,6 @@
 """`chunk_document`: a document's text is cut into chunks along its own structure, which are written as they come."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from app import at_hand
@@ -16,6 +16,7 @@ from app.pipeline.off_loop import off_loop_if_long
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.page_edges import PageEdges
 from app.pipeline.progress import tell_progress
+from app.pipeline.structure import elements_of, structure
 from app.text.chunking import Chunk, Chunker, ChunkLimits
 from app.text.elements import Element
 from app.text.lines import PageContent
@@ -36,7 +37,11 @@ async def chunk_document(job: Job, tools: Tools) -> Outcome:
     """Cut the pages, a batch at a time, and write the chunks over those that an earlier try wrote."""
     cutting, count, tokens = Cutting(Chunker(chunk_limits(tools.settings))), 0, 0
     async for batch in page_batches(tools.sessions, job.id, job.pages_done):
-        cutting, made, edges = await off_loop_if_long(batch.pages, cut, cutting, batch.pages, is_last=batch.is_last)
+        is_all = batch.is_last and len(batch.pages) == job.pages_done
+        if (known := structure(job.id, batch.pages, is_all=is_all)) is not None:
+            made, edges = cut_elements(cutting, known.elements, is_last=True)
+        else:
+            cutting, made, edges = await off_loop_if_long(batch.pages, cut, cutting, batch.pages, is_last=batch.is_last)
         count, tokens = count + len(made), tokens + sum(chunk.token_count for chunk in made)
         async with one_statement(tools.sessions) as session:
             ids = await chunks.save(session, job, made, edges=edges, last_number=count if batch.is_last else None)
@@ -60,17 +65,15 @@ def cut(
     cutting: Cutting, pages: Sequence[PageContent], *, is_last: bool
 ) -> tuple[Cutting, list[Chunk], dict[int, str]]:
     """The chunks that are whole once these pages are read, and what stands at the edges of their pages, by their numbers."""
+    return cutting, *cut_elements(cutting, elements_of(cutting.reader, pages, is_last=is_last), is_last=is_last)
+
+
+def cut_elements(cutting: Cutting, elements: Iterable[Element], *, is_last: bool) -> tuple[list[Chunk], dict[int, str]]:
+    """The same of elements in a row."""
     made: list[Chunk] = []
-    for element in _elements(cutting.reader, pages, is_last=is_last):
+    for element in elements:
         cutting.edges.add(element)
         made += cutting.chunker.add(element, count_tokens)
     if is_last:
         made += cutting.chunker.finish(count_tokens)
-    return cutting, made, cutting.edges.beside(made, is_last=is_last)
-
-
-def _elements(reader: StructureReader, pages: Sequence[PageContent], *, is_last: bool) -> Iterator[Element]:
-    for page in pages:
-        yield from reader.add(page)
-    if is_last:
-        yield from reader.finish()
+    return made, cutting.edges.beside(made, is_last=is_last)

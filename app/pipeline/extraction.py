@@ -17,6 +17,7 @@ from app.knowledge.pages import page_batches
 from app.pipeline.off_loop import off_loop_if_long
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.progress import note_progress
+from app.pipeline.structure import structure
 from app.text.elements import Box
 from app.text.lines import PageContent, Part, located
 from app.text.passages import PassageReader, Stretch
@@ -103,9 +104,13 @@ async def passage_batches(job: Job, tools: Tools) -> AsyncIterator[PassageBatch]
     reader, places, last_page = PassageReader(), Places(), 0
     async for batch in page_batches(tools.sessions, job.id, job.pages_done):
         places.add(batch.pages)
-        reader, stretches = await off_loop_if_long(
-            batch.pages, read_passages, reader, batch.pages, is_last=batch.is_last
-        )
+        is_all = batch.is_last and len(batch.pages) == job.pages_done
+        if (known := structure(job.id, batch.pages, is_all=is_all)) is not None:
+            stretches = list(reader.passages(batch.pages, known.elements))
+        else:
+            reader, stretches = await off_loop_if_long(
+                batch.pages, read_passages, reader, batch.pages, is_last=batch.is_last
+            )
         passages = [Passage(stretch.text, stretch.start, stretch.page) for stretch in stretches]
         last_page = batch.pages[-1].number if batch.pages else last_page
         passage_batch = PassageBatch(passages, places, last_page, batch.is_last)

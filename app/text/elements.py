@@ -95,6 +95,8 @@ class Element:
         """The pieces that a range of the element's text touches, cut to that range; their boxes stay whole."""
         found = []
         for piece in self.pieces:
+            if piece.at >= end:
+                break
             first, last = max(start - piece.at, 0), min(end - piece.at, piece.end - piece.start)
             if first < last:
                 found.append(Piece(piece.at + first, piece.start + first, piece.start + last, piece.box))

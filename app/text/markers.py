@@ -83,7 +83,7 @@ def is_title(text: str) -> bool:
 
 def is_capitals(text: str) -> bool:
     """Whether a text is written in capitals, but for a word such as `of`."""
-    letters = [letter for letter in text if letter.isalpha()]
+    letters = list(filter(str.isalpha, text))
     return len(letters) > SMALL_WORD_LETTERS and sum(map(str.isupper, letters)) >= CAPITALS_SHARE * len(letters)
 
 

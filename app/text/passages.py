@@ -43,13 +43,22 @@ class PassageReader:
 
     def add(self, page: PageContent) -> Iterator[Stretch]:
         """Take the next page in; yields the passages that are whole by now."""
-        self._texts.append((self._offset, page.text))
-        self._offset += len(page.text) + 1
+        self._take(page)
         yield from self._stretches(self._reader.add(page))
 
     def finish(self) -> Iterator[Stretch]:
         """The rest, once no more pages come."""
         yield from self._stretches(self._reader.finish())
+
+    def passages(self, pages: Iterable[PageContent], elements: Iterable[Element]) -> Iterator[Stretch]:
+        """The passages of a whole document whose elements are known already."""
+        for page in pages:
+            self._take(page)
+        yield from self._stretches(elements)
+
+    def _take(self, page: PageContent) -> None:
+        self._texts.append((self._offset, page.text))
+        self._offset += len(page.text) + 1
 
     def _stretches(self, elements: Iterable[Element]) -> Iterator[Stretch]:
         for element in elements:

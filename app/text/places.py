@@ -7,10 +7,12 @@ from app.text.lines import Part
 
 
 def boxes_of_parts(parts: Iterable[Part], start: int, end: int) -> list[Box]:
-    """The boxes of what a range of the document's text touches of a page whose lines have been located."""
+    """The boxes of what a range of the document's text touches of a page whose lines have been located, in their order."""
     boxes = []
     for part in parts:
-        if part.end <= start or part.start >= end:
+        if part.start >= end:
+            break
+        if part.end <= start:
             continue
         at, touched = 0, list[int]()
         for index, word in enumerate(part.words):
