@@ -11,6 +11,7 @@ from app.jobs.models import Job
 from app.jobs.steps import wanted
 from app.knowledge import entities, runs, soundness
 from app.knowledge.soundness import Figures
+from app.pipeline.holding import written
 from app.pipeline.manifest import Artefact, manifest, manifest_key, store_manifest, store_text, text_key
 from app.pipeline.outcome import Outcome, Tools
 
@@ -45,6 +46,7 @@ async def _stand_in_for_earlier(job: Job, tools: Tools) -> None:
         earlier = await runs.earlier(session, job)
     if not earlier:
         return
+    await written(job)  # what is shown is not made again, should this worker die
     async with tools.sessions.begin() as session:
         await entities.take_turn(session, job.project_id)
         left = await runs.publish(session, job, wanted(job.options))

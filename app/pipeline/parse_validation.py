@@ -1,5 +1,7 @@
 """`validate_parse`: pages add up, and those with nothing on them are named."""
 
+from functools import partial
+
 from app.db import one_statement
 from app.documents import repository as documents
 from app.documents.models import PageStatus
@@ -23,5 +25,8 @@ async def validate_parse(job: Job, tools: Tools) -> Outcome:
     details: dict[str, object] = {"pages": stored, "empty_pages": empty}
     if job.pages_total != stored:
         details["counted_pages"] = job.pages_total
-    await tell_waiting(job, tools)
-    return Outcome(changes={"pages_total": stored, "pages_done": stored, "reads": False}, details=details)
+    return Outcome(
+        changes={"pages_total": stored, "pages_done": stored, "reads": False},
+        details=details,
+        once_written=partial(tell_waiting, job, tools),
+    )
