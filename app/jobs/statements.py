@@ -18,6 +18,7 @@ from sqlalchemy import (
     Interval,
     Select,
     Text,
+    Uuid,
     any_,
     bindparam,
     case,
@@ -124,14 +125,14 @@ def with_event(change: Any, *, stops: bool = False, follows: bool = False) -> Se
     moved = change.returning(jobs).cte("moved")
     told_before = _events_told()
     given: Any = (
-        told_before.c if follows else {name: bindparam(f"event_{name}", type_=events.c[name].type) for name in _TOLD}
+        told_before.c if follows else {name: bindparam(f"event_{name}", type_=kind) for name, kind in _TOLD.items()}
     )
     is_stopped = moved.c.state == JobState.CANCELLED
 
     def told(name: str) -> Any:
         if not stops:
             return given[name]
-        instead = literal(event_row(CANCELLED)[name], type_=events.c[name].type)
+        instead = literal(event_row(CANCELLED)[name], type_=_TOLD[name])
         return case((is_stopped & (given["later"] == 0) if follows else is_stopped, instead), else_=given[name])
 
     where = func.jsonb_build_object("stage", moved.c.stage, "state", moved.c.state, "attempts", moved.c.attempts)
@@ -214,12 +215,19 @@ def _claiming_values() -> dict[str, Any]:
     }
 
 
-_TOLD = ("type", "severity", "code", "payload", "request_id", "api_key_id")
+# Named here: a process that doesn't know the tables which a column points to knows no type of it either.
+_TOLD: Mapping[str, Any] = {
+    "type": Text,
+    "severity": Text,
+    "code": Text,
+    "payload": JSONB,
+    "request_id": Text,
+    "api_key_id": Uuid,
+}
 
 
 def _events_told() -> Any:
     """The events that are given as one JSON value, the last of which has none `later`."""
-    columns = [column(name, events.c[name].type) for name in _TOLD]
-    columns += [column("seconds_ago", Double), column("later", Integer)]
+    columns = [column(name, kind) for name, kind in {**_TOLD, "seconds_ago": Double, "later": Integer}.items()]
     rows = func.jsonb_to_recordset(bindparam("events_told", type_=JSONB)).table_valued(*columns)
     return rows.render_derived("told", with_types=True)
