@@ -234,7 +234,7 @@ class Pipeline:
         changes: dict[str, Any] = {
             "stage": to,
             "attempts": 0,
-            "stage_timings": job.stage_timings | {job.stage: {"seconds": round(seconds, 6)}},
+            "stage_timings": job.stage_timings | {job.stage.value: {"seconds": round(seconds, 6)}},
             "stage_cursor": None,
             **CLEARED_ERROR,
             **outcome.changes,
