@@ -8,9 +8,9 @@ from typing import Any
 from app.jobs.states import Priority
 from app.turns import URGENT
 
-AT_MOST = 8
-"""More than a process has in hand that does 20 one-page documents a second, each in 0.3 s. Others go by way of the
-queue, from where any process takes them, in the order of their priorities."""
+AT_MOST = 16
+"""Fewer than the tasks that a process takes from one queue. What is beyond goes by way of the queue, from where any process
+takes it, in the order of priorities: a process that falls behind holds on to no more than this."""
 
 
 @dataclass(slots=True, eq=False)
@@ -20,9 +20,9 @@ class Carried:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _is_stopping: bool = False
 
-    def has_room(self, priority: Priority, *, turns: int) -> bool:
-        """Whether one more may go on here, where so many tasks work at once; urgent ones have places of their own."""
-        most = min(AT_MOST, turns) + (URGENT if priority is Priority.HIGH else 0)
+    def has_room(self, priority: Priority) -> bool:
+        """Whether one more may go on here; urgent ones have places of their own."""
+        most = AT_MOST + (URGENT if priority is Priority.HIGH else 0)
         return not self._is_stopping and len(self._tasks) < most
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:

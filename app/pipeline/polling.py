@@ -26,7 +26,7 @@ from app.errors import (
 from app.events import EventDraft, EventType
 from app.jobs import backlog, textract_jobs
 from app.jobs.models import Job, TextractJob, TextractJobStatus
-from app.jobs.states import JobState
+from app.jobs.states import JobState, Priority
 from app.ocr.engine import EngineName, OcrStatus
 from app.ocr.pacing import Lane
 from app.pipeline.ends import record_end, record_lost, record_timeout
@@ -34,7 +34,7 @@ from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Tools
 from app.pipeline.recording import move
 from app.queue import Queue
-from app.turns import sleep_aside
+from app.turns import be_urgent, sleep_aside
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +108,7 @@ class Polling:
         return len(jobs)
 
     async def _poll(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
+        be_urgent(urgent=job.priority is Priority.HIGH)
         async with self.tools.turns.turn():
             with structlog.contextvars.bound_contextvars(job_id=str(job.id), request_id=job.request_id):
                 await self._told(self._ask_and_record(job, rows, done))

@@ -35,7 +35,7 @@ from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.recording import move, recorded
 from app.pipeline.stages import ROWS, StageRow, next_wanted
 from app.queue import Queue, QueueName
-from app.turns import be_urgent
+from app.turns import Turn, be_urgent, hand_over
 
 log = structlog.get_logger(__name__)
 
@@ -114,18 +114,18 @@ class Pipeline:
                 row = ROWS[holding.job.stage]
                 if queue is QueueName.OCR and row.queue is not queue and not row.is_brief:
                     goes_on_beside = True
-                    self.carried.begin(self._carry_on(holding, row.queue))
+                    self.carried.begin(self._carry_on(holding, row.queue, hand_over()))
                     break
                 is_ours = await self._step(holding, queue)
         finally:
             if not goes_on_beside:
                 await self._let_go(holding)
 
-    async def _carry_on(self, holding: Holding, queue: QueueName) -> None:
-        """Go on with a job that was collected, in a turn like any other: whoever collected it is free for the next."""
+    async def _carry_on(self, holding: Holding, queue: QueueName, turn: Turn | None) -> None:
+        """Go on with a job that was collected, in the turn that this took: whoever collected it is free for the next."""
         be_urgent(urgent=holding.job.priority is Priority.HIGH)
         try:
-            async with self.tools.turns.turn():
+            async with self.tools.turns.turn(turn):
                 await self._run_on(holding, queue)
         except asyncio.CancelledError:
             if holding.job.state is JobState.WORKING:  # it had no turn yet
@@ -259,8 +259,7 @@ class Pipeline:
         if row.queue not in self.queues or not (row.is_brief or 0 < job.pages_done <= SHORT_PAGES):
             return False
         # What collects results makes room for the next one: what follows goes on beside it, as far as there is room.
-        at_once = int(self.tools.turns.limiter.total_tokens)
-        return row.is_brief or queue is not QueueName.OCR or self.carried.has_room(job.priority, turns=at_once)
+        return row.is_brief or queue is not QueueName.OCR or self.carried.has_room(job.priority)
 
     async def _fail(self, holding: Holding, error: QuireError) -> bool:
         job = holding.job
