@@ -40,6 +40,8 @@ class Turn:
     urgent: CapacityLimiter | None = None
     """What an urgent task may take instead."""
     held: CapacityLimiter | None = None
+    is_handed_over: bool = False
+    """Whether another task has it from here on."""
 
     @property
     def is_held(self) -> bool:
@@ -87,16 +89,19 @@ class Turns:
         self._allowed = float(self.most)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Work in a turn, once there is one."""
-        turn = Turn(self.limiter, self.urgent if _URGENT.get() else None)
+    async def turn(self, taken_over: Turn | None = None) -> AsyncIterator[None]:
+        """Work in a turn, once there is one, or at once in one that was handed over."""
+        turn = taken_over or Turn(self.limiter, self.urgent if _URGENT.get() else None)
+        turn.is_handed_over = False
         token = _TURN.set(turn)
         try:
-            await turn.take()
+            if not turn.is_held:
+                await turn.take()
             yield
         finally:
             _TURN.reset(token)
-            turn.lay_down()
+            if not turn.is_handed_over:
+                turn.lay_down()
 
     async def run(self) -> None:
         """Watch the loop until cancelled."""
@@ -119,6 +124,15 @@ class Turns:
         self._allowed = tasks
         if int(tasks) != self.limiter.total_tokens:
             self.limiter.total_tokens = int(tasks)
+
+
+def hand_over() -> Turn | None:
+    """The turn of this task, for another one that goes on with its work; None where it has none to give away."""
+    turn = _TURN.get()
+    if turn is None or not turn.is_held or turn.is_handed_over:
+        return None
+    turn.is_handed_over = True
+    return turn
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from app.stopping import end
-from app.turns import LEAST, TICK_SECONDS, URGENT, Turns, be_urgent, sleep_aside
+from app.turns import LEAST, TICK_SECONDS, URGENT, Turns, be_urgent, hand_over, sleep_aside
 
 
 def test_a_late_loop_leaves_few_turns_and_never_none() -> None:
@@ -30,6 +30,19 @@ async def test_a_loop_in_time_lets_more_work_as_long_as_somebody_waits() -> None
         turns.learn(0.0)
     assert turns.limiter.total_tokens == turns.limiter.borrowed_tokens == 6
     await end(holders)
+    assert turns.limiter.borrowed_tokens == 0
+
+
+async def test_a_turn_that_is_handed_over_is_given_back_once() -> None:
+    """By the task that goes on in it, before which nobody else gets in; who has none to give hands none over."""
+    turns = Turns(1)
+    assert hand_over() is None
+    async with turns.turn():
+        given = hand_over()
+        assert hand_over() is None
+    assert turns.limiter.borrowed_tokens == 1
+    async with turns.turn(given):
+        assert turns.limiter.borrowed_tokens == 1
     assert turns.limiter.borrowed_tokens == 0
 
 

@@ -116,7 +116,8 @@ async def serving(
                 yield pipeline.worker_id
         finally:
             within = settings.worker_completion_seconds
-            await asyncio.gather(*(worker.stop(within_seconds=within) for worker in workers.values()))
+            stops = [worker.stop(within_seconds=within) for worker in workers.values()]
+            await asyncio.gather(*stops, pipeline.carried.stop(within_seconds=within))
             await end(tasks)
 
 
@@ -184,7 +185,7 @@ def _background(resources: Resources, pipeline: Pipeline, queues: Sequence[Queue
     erasing = erasing_of(resources, pipeline.tools.slots)
     tasks.append(asyncio.create_task(every(ERASING_SECONDS, erasing.finish_erasures)))
     if QueueName.OCR in queues:
-        polling = Polling(pipeline.tools, pipeline.queue, pipeline.advance_in_turn)
+        polling = Polling(pipeline.tools, pipeline.queue, pipeline.collect)
         pause = min(seconds, POLL_PAUSE_SECONDS)
         # Each engine by itself: one that answers slowly doesn't keep the others from being asked.
         polls = [partial(polling.poll_textract_jobs, [engine]) for engine in EngineName]

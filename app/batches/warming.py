@@ -62,7 +62,7 @@ class Warming:
     async def _warm(self, document_ids: Sequence[UUID]) -> None:
         told = {"documents": [str(each) for each in document_ids], "longest": LONGEST_CHARACTERS}
         async with self.sessions() as session:
-            newest = [Job(**row._mapping) for row in await session.execute(_NEWEST, told)]
+            newest = [Job.of(row) for row in await session.execute(_NEWEST, told)]
             texts = (await session.execute(_TEXTS, told)).all()
         async with self.redis.pipeline(transaction=False) as pipe:
             for job in newest:

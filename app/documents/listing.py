@@ -74,7 +74,7 @@ async def list_documents(
     told = {"documents": ids}
     rows = await session.execute(select(documents).where(documents.c.id.in_(ids)))
     found = {row.id: as_document(row._mapping) for row in rows}
-    newest = {row.document_id: Job(**row._mapping) for row in await session.execute(_NEWEST, told)}
+    newest = {row.document_id: Job.of(row) for row in await session.execute(_NEWEST, told)}
     costs = {row.document_id: int(row.cost) for row in await session.execute(_COSTS, told)}
     return [
         Listed(

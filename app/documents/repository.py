@@ -1,6 +1,6 @@
 """Reading and writing documents and pages. Nothing here commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -89,7 +89,7 @@ async def readable_job(session: AsyncSession, document_id: UUID) -> Job | None:
         .limit(1)
     )
     row = (await session.execute(query)).one_or_none()
-    return None if row is None else Job(**row._mapping)
+    return None if row is None else Job.of(row)
 
 
 async def find_result(session: AsyncSession, job: Job, content_key: str) -> Job | None:
@@ -105,7 +105,7 @@ async def find_result(session: AsyncSession, job: Job, content_key: str) -> Job 
         .limit(1)
     )
     row = (await session.execute(query)).one_or_none()
-    return None if row is None else Job(**row._mapping)
+    return None if row is None else Job.of(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,22 +169,10 @@ async def forget_failed_pages(session: AsyncSession, job_id: UUID) -> None:
     await session.execute(delete(pages).where(pages.c.job_id == job_id, pages.c.status == PageStatus.FAILED))
 
 
-@dataclass(frozen=True, slots=True)
-class RunPages:
-    """What became of the pages of a run."""
-
-    by_status: Mapping[PageStatus, tuple[int, list[int]]]
-    """How many came out so, and the numbers of the first hundred: an event names no more."""
-    is_awaited: bool
-    """Whether other jobs wait for the run's result, if there are any pages."""
-
-
-async def run_pages(session: AsyncSession, job: Job) -> RunPages:
-    """What became of the pages of a run."""
-    told = {"job": job.id, "project": job.project_id, "content": job.content_key}
-    rows = (await session.execute(_RUN_PAGES, told)).all()
-    by_status = {status: (count, numbers) for status, count, numbers, _ in rows}
-    return RunPages(by_status, any(is_awaited for *_, is_awaited in rows))
+async def pages_by_status(session: AsyncSession, job_id: UUID) -> dict[PageStatus, tuple[int, list[int]]]:
+    """What became of the pages of a run: how many came out so, and the first hundred's numbers; an event names no more."""
+    rows = await session.execute(_BY_STATUS, {"job": job_id})
+    return {status: (count, numbers) for status, count, numbers in rows}
 
 
 async def list_pages(session: AsyncSession, job_id: UUID, *, after: int, limit: int) -> Sequence[Page]:
@@ -215,20 +203,17 @@ def as_document(mapping: Any) -> Document:
 
 
 _JOBS, _OCR_JOBS = jobs_repository.jobs, table_of(TextractJob)
-_WAITING = (
-    (_JOBS.c.project_id == bindparam("project"))
-    & (_JOBS.c.content_key == bindparam("content"))
-    & (_JOBS.c.stage == Stage.JOB_VALIDATED)
-    & (_JOBS.c.state == JobState.QUEUED)
-    & ~_JOBS.c.reads
+_WAKE_WAITING = (
+    update(_JOBS)
+    .where(_JOBS.c.project_id == bindparam("project"), _JOBS.c.content_key == bindparam("content"))
+    .where(_JOBS.c.stage == Stage.JOB_VALIDATED, _JOBS.c.state == JobState.QUEUED, ~_JOBS.c.reads)
+    .values(next_attempt_at=func.now())
 )
-_WAKE_WAITING = update(_JOBS).where(_WAITING).values(next_attempt_at=func.now())
-_RUN_PAGES = (
+_BY_STATUS = (
     select(
         pages.c.status,
         func.count().label("count"),
         literal_column("(array_agg(pages.number ORDER BY pages.number))[1:100]").label("numbers"),
-        exists().where(_WAITING).label("is_awaited"),
     )
     .where(pages.c.job_id == bindparam("job"))
     .group_by(pages.c.status)

@@ -126,7 +126,7 @@ async def take_due_polls(session: AsyncSession, lane: Lane, *, limit: int, lease
     Each comes under a new fence, so that what an asker who hung meanwhile has to say doesn't count.
     """
     told = {"engine": lane.engine, "operation": lane.operation, "limit": limit, "lease": lease}
-    return [Job(**row._mapping) for row in await session.execute(_TAKE_POLLS, told)]
+    return [Job.of(row) for row in await session.execute(_TAKE_POLLS, told)]
 
 
 async def ask_again(session: AsyncSession, waits: Sequence[tuple[Job, float]]) -> None:

@@ -85,7 +85,7 @@ async def list_jobs(
     session: AsyncSession, project_id: UUID, wanted: JobFilter, *, before: Place | None, limit: int
 ) -> list[Job]:
     """Jobs of a project, the newest first."""
-    return [Job(**row._mapping) for row in await session.execute(listed(project_id, wanted, before, limit))]
+    return [Job.of(row) for row in await session.execute(listed(project_id, wanted, before, limit))]
 
 
 def listed(project_id: UUID, wanted: JobFilter, before: Place | None, limit: int) -> Select[Any]:

@@ -4,46 +4,53 @@ Each change is one statement: a compare-and-set `UPDATE … RETURNING` and the i
 statements are built once per shape. Nothing here commits.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    CTE,
-    Boolean,
-    ColumnElement,
-    Executable,
-    Interval,
-    Select,
-    Text,
-    any_,
-    bindparam,
-    case,
-    cast,
-    func,
-    insert,
-    literal,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import CTE, Boolean, Select, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import table_of
 from app.errors import JobNotFound, LeaseLost, StateConflict
-from app.events import Event, EventDraft, EventType, api_key_id, request_id
+from app.events import Event, EventDraft, EventType
 from app.jobs.models import Job
-from app.jobs.states import SOURCES, TERMINAL_STATES, WAITING_STATES, JobState, Stage
-from app.ocr.engine import OcrStatus
+from app.jobs.statements import (
+    CANCELLED,
+    Claim,
+    EarlierMove,
+    Shape,
+    claim_statement,
+    create_statement,
+    event_parameters,
+    event_row,
+    events,
+    events_told,
+    jobs,
+    move_statement,
+    with_event,
+)
+from app.jobs.states import SOURCES, JobState, Stage
 
-jobs = table_of(Job)
-events = table_of(Event)
+__all__ = [
+    "CANCELLED",
+    "GIVEN_BACK",
+    "append_events",
+    "ask_to_stop",
+    "claim",
+    "cost_of_document",
+    "create",
+    "events",
+    "events_after",
+    "find",
+    "jobs",
+    "latest_of",
+    "to_be_stopped",
+    "transition",
+]
 
 NOTHING: Mapping[str, Any] = {}
 
-CANCELLED = EventDraft(EventType.DONE, {"message": "The job was cancelled."})
 STOP_ASKED = EventDraft(
     EventType.ACTION, {"message": "Somebody asked for the job to be stopped."}, code="cancel_requested"
 )
@@ -57,7 +64,7 @@ async def find(session: AsyncSession, job_id: UUID, *, project_id: UUID | None =
     ).one_or_none()
     if row is None:
         raise JobNotFound
-    return Job(**row._mapping)
+    return Job.of(row)
 
 
 async def latest_of(session: AsyncSession, document_id: UUID) -> Job:
@@ -65,7 +72,7 @@ async def latest_of(session: AsyncSession, document_id: UUID) -> Job:
     row = (await session.execute(_LATEST, {"document": document_id})).one_or_none()
     if row is None:
         raise JobNotFound
-    return Job(**row._mapping)
+    return Job.of(row)
 
 
 async def cost_of_document(session: AsyncSession, document_id: UUID) -> int:
@@ -81,10 +88,10 @@ async def create(
 
     `values` are the job's columns, where they differ from their defaults.
     """
-    statement = _create(frozenset(values), beside)
-    parameters = {**values, **beside_values, **_event_parameters(EventDraft(EventType.STAGE))}
+    statement = create_statement(frozenset(values), beside)
+    parameters = {**values, **beside_values, **event_parameters(EventDraft(EventType.STAGE))}
     row = (await session.execute(statement, parameters)).one()
-    return Job(**row._mapping)
+    return Job.of(row)
 
 
 async def transition(
@@ -97,6 +104,9 @@ async def transition(
     at_stage: Stage | None = None,
     at_state: JobState | None = None,
     delay: timedelta = timedelta(0),
+    claim: Claim | None = None,
+    earlier: Sequence[EarlierMove] = (),
+    seconds_ago: float = 0.0,
     **changes: Any,
 ) -> Job:
     """Move a job to a state, and write the event that says so; `changes` are other columns to set with it.
@@ -104,38 +114,41 @@ async def transition(
     `fence` is that of the claim the caller acts under: without it any holder may be overruled. `at_stage` and
     `at_state` are what it saw: with them, writing the same move twice is refused the second time. `delay` says when
     the job is due next. A job that somebody asked to stop, and that would wait now, is cancelled with it: no claim
-    would ever take it. Raises `LeaseLost` when the fence has moved on, `StateConflict` when the move is illegal from
-    where the job is now, `JobNotFound` when it is gone.
+    would ever take it. With a `claim`, the job is taken with the move, unless somebody asked to stop it. `earlier` moves
+    are written with this one, which was itself made some seconds ago: `changes` are then theirs as well.
+
+    Raises `LeaseLost` when the fence has moved on, `StateConflict` when the move is illegal from where the job is now,
+    `JobNotFound` when it is gone.
     """
     changes = {name: value for name, value in changes.items() if value is not ...}
     event = event or EventDraft(EventType.STAGE)
     sources = SOURCES[state] if at_state is None else SOURCES[state] & {at_state}
-    statement = _move(state, frozenset(changes), sources, fenced=fence is not None, staged=at_stage is not None)
+    follows = bool(earlier) or seconds_ago > 0
+    shape = Shape(
+        state, frozenset(changes), sources, fence is not None, at_stage is not None, claim is not None, follows
+    )
     parameters = {f"to_{name}": value for name, value in changes.items()}
-    parameters |= {
-        "job_id": job_id,
-        "fence_held": fence,
-        "at_stage": at_stage,
-        "delay": delay,
-        **_event_parameters(event),
-    }
-    row = (await session.execute(statement, parameters)).one_or_none()
+    parameters |= {"job_id": job_id, "fence_held": fence, "at_stage": at_stage, "delay": delay}
+    parameters |= events_told(earlier, event, seconds_ago=seconds_ago) if follows else event_parameters(event)
+    if claim is not None:
+        parameters |= {"worker": claim.worker, "lease": claim.lease}
+    row = (await session.execute(move_statement(shape), parameters)).one_or_none()
     if row is None:
         raise await _refusal(session, job_id, state, fence)
-    return Job(**row._mapping)
+    return Job.of(row)
 
 
 async def claim(session: AsyncSession, job_id: UUID, stage: Stage, *, worker: str, lease: timedelta) -> Job | None:
     """Take a due job for a worker, under a new fence; None when it isn't there to be taken, which is no error."""
     parameters = {"job_id": job_id, "at_stage": stage, "worker": worker, "lease": lease}
-    row = (await session.execute(_CLAIM, parameters | _event_parameters(EventDraft(EventType.STAGE)))).one_or_none()
-    return None if row is None else Job(**row._mapping)
+    row = (await session.execute(_CLAIM, parameters | event_parameters(EventDraft(EventType.STAGE)))).one_or_none()
+    return None if row is None else Job.of(row)
 
 
 async def ask_to_stop(session: AsyncSession, job_id: UUID) -> Job | None:
     """Ask the worker that has a job to stop, once; None where nobody works on it, or was asked before."""
-    row = (await session.execute(_ASK_TO_STOP, {"job_id": job_id} | _event_parameters(STOP_ASKED))).one_or_none()
-    return None if row is None else Job(**row._mapping)
+    row = (await session.execute(_ASK_TO_STOP, {"job_id": job_id} | event_parameters(STOP_ASKED))).one_or_none()
+    return None if row is None else Job.of(row)
 
 
 async def to_be_stopped(session: AsyncSession, fences: Mapping[UUID, int]) -> list[UUID]:
@@ -157,7 +170,7 @@ async def append_events(session: AsyncSession, job: Job, drafts: Sequence[EventD
         raise LeaseLost
     rows = [
         {
-            **_event_row(draft),
+            **event_row(draft),
             "project_id": job.project_id,
             "document_id": job.document_id,
             "job_id": job.id,
@@ -174,106 +187,6 @@ async def events_after(session: AsyncSession, job_id: UUID, number: int, *, limi
     """A job's events after a number, in order."""
     query = select(Event).where(Event.job_id == job_id, Event.number > number).order_by(Event.number).limit(limit)
     return (await session.scalars(query)).all()
-
-
-@cache
-def _create(columns: frozenset[str], beside: CTE | None) -> Executable:
-    values = {name: bindparam(name, type_=jobs.c[name].type) for name in columns}
-    created = _with_event(insert(jobs).values(values | {"last_event_number": 1}))
-    return created if beside is None else created.add_cte(beside)
-
-
-def _is_in(states: Iterable[JobState]) -> ColumnElement[bool]:
-    """Not by `in_`, whose list SQLAlchemy writes out anew at each execution."""
-    return jobs.c.state == any_(literal(sorted(states), ARRAY(Text)))
-
-
-def _common_values() -> dict[str, Any]:
-    return {"last_event_number": jobs.c.last_event_number + 1, "updated_at": func.now(), "rung_at": None}
-
-
-@cache
-def _move(
-    state: JobState, columns: frozenset[str], sources: frozenset[JobState], *, fenced: bool, staged: bool
-) -> Executable:
-    """The statement of one shape of transition: which state, which other columns, under which guards."""
-    values: dict[str, Any] = _common_values() | {"state": state}
-    values["next_attempt_at"] = func.now() + bindparam("delay", type_=Interval)
-    values["finished_at"] = func.now() if state in TERMINAL_STATES else None
-    stops = state in WAITING_STATES and "cancel_requested_at" not in columns
-    if stops:
-        told_to = jobs.c.cancel_requested_at.is_not(None)
-        values["state"] = case((told_to, JobState.CANCELLED), else_=state)
-        values["finished_at"] = case((told_to, func.now()), else_=None)
-    if state is not JobState.WORKING:
-        values |= {"claimed_by": None, "lease_until": None}
-    values |= {name: bindparam(f"to_{name}", type_=jobs.c[name].type) for name in columns}
-    allowed = (jobs.c.id == bindparam("job_id")) & _is_in(sources)
-    if fenced:
-        allowed &= jobs.c.fence == bindparam("fence_held")
-    if staged:
-        allowed &= jobs.c.stage == bindparam("at_stage")
-    return _with_event(update(jobs).where(allowed).values(values), stops=stops)
-
-
-def _with_event(change: Any, *, stops: bool = False) -> Select[Any]:
-    """A change of one job and its event, as one statement that returns the job; where it `stops` the job, the event says so."""
-    moved = change.returning(jobs).cte("moved")
-
-    def told(column: str) -> Any:
-        given = bindparam(f"event_{column}", type_=events.c[column].type)
-        if not stops:
-            return given
-        instead = literal(_event_row(CANCELLED)[column], type_=events.c[column].type)
-        return case((moved.c.state == JobState.CANCELLED, instead), else_=given)
-
-    payload = cast(
-        func.jsonb_build_object("stage", moved.c.stage, "state", moved.c.state, "attempts", moved.c.attempts), JSONB
-    ).op("||")(told("payload"))
-    noted = insert(events).from_select(
-        [
-            "project_id",
-            "document_id",
-            "job_id",
-            "batch_id",
-            "number",
-            "type",
-            "severity",
-            "code",
-            "payload",
-            "request_id",
-            "api_key_id",
-        ],
-        select(
-            moved.c.project_id,
-            moved.c.document_id,
-            moved.c.id,
-            moved.c.batch_id,
-            moved.c.last_event_number,
-            told("type"),
-            told("severity"),
-            told("code"),
-            payload,
-            func.coalesce(bindparam("event_request_id", type_=events.c.request_id.type), moved.c.request_id),
-            bindparam("event_api_key_id", type_=events.c.api_key_id.type),
-        ),
-    )
-    return select(moved).add_cte(noted.cte("noted"))
-
-
-def _event_row(event: EventDraft) -> dict[str, Any]:
-    return {
-        "type": event.type,
-        "severity": event.severity,
-        "code": event.code,
-        "payload": dict(event.payload),
-        "request_id": request_id(),
-        "api_key_id": api_key_id(),
-    }
-
-
-def _event_parameters(event: EventDraft) -> dict[str, Any]:
-    return {f"event_{name}": value for name, value in _event_row(event).items()}
 
 
 async def _refusal(
@@ -293,7 +206,7 @@ _FIND: Select[Any] = select(jobs).where(
 _LATEST: Select[Any] = (
     select(jobs).where(jobs.c.document_id == bindparam("document")).order_by(jobs.c.created_at.desc()).limit(1)
 )
-_ASK_TO_STOP = _with_event(
+_ASK_TO_STOP = with_event(
     update(jobs)
     .where(jobs.c.id == bindparam("job_id"), jobs.c.state == JobState.WORKING, jobs.c.cancel_requested_at.is_(None))
     .values(cancel_requested_at=func.now(), updated_at=func.now(), last_event_number=jobs.c.last_event_number + 1)
@@ -301,20 +214,4 @@ _ASK_TO_STOP = _with_event(
 _STOPPING = select(jobs.c.id, jobs.c.fence, jobs.c.cancel_requested_at).where(
     jobs.c.id.in_(bindparam("ids", expanding=True))
 )
-_CLAIM = _with_event(
-    update(jobs)
-    .where(jobs.c.id == bindparam("job_id"), jobs.c.stage == bindparam("at_stage"))
-    .where(_is_in(WAITING_STATES), jobs.c.next_attempt_at <= func.now(), jobs.c.cancel_requested_at.is_(None))
-    # While its OCR job runs there is nothing to work on, whoever rang: the polls move it on.
-    .where((jobs.c.stage != Stage.PARSING) | jobs.c.textract_job_status.is_distinct_from(OcrStatus.IN_PROGRESS))
-    .values(
-        _common_values()
-        | {
-            "state": JobState.WORKING,
-            "claimed_by": bindparam("worker"),
-            "lease_until": func.now() + bindparam("lease", type_=Interval),
-            "fence": jobs.c.fence + 1,
-            "started_at": func.coalesce(jobs.c.started_at, func.now()),
-        }
-    )
-)
+_CLAIM = claim_statement()

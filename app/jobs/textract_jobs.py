@@ -75,7 +75,7 @@ async def begin(session: AsyncSession, job: Any, beginning: Beginning) -> Textra
     found = (await session.execute(_BEGIN, {**row, "fence": job.fence})).one_or_none()
     if found is None:
         raise LeaseLost
-    return TextractJob(**found._mapping)
+    return TextractJob.of(found)
 
 
 async def started(session: AsyncSession, row: TextractJob, textract_job_id: str) -> None:
@@ -105,14 +105,14 @@ async def of_jobs(session: AsyncSession, job_ids: Collection[UUID]) -> dict[UUID
     """The OCR jobs that jobs have now, in the order of their parts; those that came to nothing are left out."""
     ever: dict[UUID, list[TextractJob]] = {job_id: [] for job_id in job_ids}
     for row in await session.execute(_EVER.where(textract_jobs.c.job_id.in_(job_ids))):
-        ever[row.job_id].append(TextractJob(**row._mapping))
+        ever[row.job_id].append(TextractJob.of(row))
     return {job_id: list(in_force(rows).values()) for job_id, rows in ever.items()}
 
 
 async def ever_of_job(session: AsyncSession, job_id: UUID) -> list[TextractJob]:
     """All OCR jobs and synchronous calls that a job ever had, those that count now after those that they replaced."""
     rows = await session.execute(_EVER.where(textract_jobs.c.job_id == job_id))
-    return [TextractJob(**row._mapping) for row in rows]
+    return [TextractJob.of(row) for row in rows]
 
 
 def in_force(rows: Iterable[TextractJob]) -> dict[int, TextractJob]:
@@ -149,7 +149,7 @@ async def take_over(session: AsyncSession, job: Any, first_pages: Sequence[int])
         return []
     taken = update(textract_jobs).where(textract_jobs.c.id.in_([row.id for row in paid]))
     moved = taken.values(job_id=job.id, document_id=job.document_id, let_go_at=None).returning(*textract_jobs.c)
-    rows = [TextractJob(**row._mapping) for row in await session.execute(moved)]
+    rows = [TextractJob.of(row) for row in await session.execute(moved)]
     for owner in {row.job_id for row in paid if row.job_id is not None}:
         await session.execute(_COUNT_COST, {"job": owner})
     return sorted(rows, key=lambda row: row.part)
@@ -178,7 +178,7 @@ async def abandoned(session: AsyncSession, *, within: timedelta, limit: int) -> 
         .order_by(func.random())
         .limit(limit)
     )
-    return [TextractJob(**row._mapping) for row in await session.execute(query, {"within": within})]
+    return [TextractJob.of(row) for row in await session.execute(query, {"within": within})]
 
 
 async def make_due(session: AsyncSession, textract_job_ids: Sequence[str]) -> set[str]:

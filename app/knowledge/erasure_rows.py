@@ -24,7 +24,7 @@ LARGE_TABLES = ("pages", "document_chunks", "events")
 async def jobs_of(session: AsyncSession, document_id: UUID) -> Sequence[Job]:
     """All jobs of a document."""
     found = await session.execute(select(jobs).where(jobs.c.document_id == document_id).order_by(jobs.c.created_at))
-    return [Job(**row._mapping) for row in found]
+    return [Job.of(row) for row in found]
 
 
 async def begin(session: AsyncSession, document: Document, *, due_in: timedelta) -> Erasure:
@@ -40,13 +40,13 @@ async def begin(session: AsyncSession, document: Document, *, due_in: timedelta)
         "due_at": func.now() + due_in,
     }
     row = (await session.execute(insert(erasures).values(values).returning(erasures))).one()
-    return Erasure(**row._mapping)
+    return Erasure.of(row)
 
 
 async def take_due(session: AsyncSession, *, again: timedelta) -> Erasure | None:
     """One that is due and that nobody works on, put off for a while."""
     row = (await session.execute(_TAKE_DUE, {"again": again})).one_or_none()
-    return None if row is None else Erasure(**row._mapping)
+    return None if row is None else Erasure.of(row)
 
 
 async def settle(session: AsyncSession, document_id: UUID, *, after: timedelta) -> bool:

@@ -24,7 +24,7 @@ MADE_BY: dict[Step, str] = {
 async def newest_with(session: AsyncSession, document_id: UUID, steps: Collection[Step]) -> Job | None:
     """The newest run of a document in which all of some steps have been done."""
     row = (await session.execute(_newest_with(frozenset(steps)), {"document": document_id})).one_or_none()
-    return None if row is None else Job(**row._mapping)
+    return None if row is None else Job.of(row)
 
 
 async def publish(session: AsyncSession, job: Job, steps: Collection[Step]) -> list[UUID]:

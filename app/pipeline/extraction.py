@@ -14,6 +14,7 @@ from app.knowledge import mentions
 from app.knowledge.mentions import Placed
 from app.knowledge.pages import KEPT_PAGES as PAGES_AT_HAND
 from app.knowledge.pages import page_batches
+from app.pipeline.holding import written
 from app.pipeline.off_loop import off_loop_if_long
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.progress import note_progress
@@ -131,6 +132,7 @@ async def _write(
     job: Job, tools: Tools, placed: Sequence[Placed], read: int, batch: PassageBatch, *, anew: bool
 ) -> None:
     """The mentions, and with them how far this try has come: none is lost or told twice, wherever it is cut off."""
+    await written(job)
     async with tools.sessions.begin() as session:
         if anew:
             await mentions.forget(session, job.id)

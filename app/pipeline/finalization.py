@@ -10,6 +10,7 @@ from app.errors import ResultsInconsistent
 from app.jobs.models import Job
 from app.jobs.steps import wanted
 from app.knowledge import closing, entities, runs
+from app.pipeline.holding import written
 from app.pipeline.manifest import Artefact, manifest, manifest_key, store_manifest, store_text, text_key
 from app.pipeline.outcome import Outcome, Tools
 
@@ -33,6 +34,7 @@ async def _stand_in_for(earlier: Sequence[UUID], job: Job, tools: Tools) -> None
     """Show the run in place of those before it, if there are any; objects go after the rows that lead to them."""
     if not earlier:
         return
+    await written(job)  # what is shown is not made again, should this worker die
     async with tools.sessions.begin() as session:
         await entities.take_turn(session, job.project_id)
         left = await runs.publish(session, job, wanted(job.options))

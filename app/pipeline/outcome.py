@@ -1,6 +1,6 @@
 """What a stage is given, and what it gives back. A stage knows nothing of queues, attempts or HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -49,6 +49,8 @@ class Outcome:
     """When the job is to be looked at next; None where it can go on at once."""
     to: Stage | None = None
     """Where the job comes to, if not to the stage that the table names: what lies between was not needed."""
+    once_written: Callable[[], Awaitable[None]] | None = None
+    """What is to follow once others can see the move that the success leads to; it is not tried again."""
 
 
 def slots_of(resources: Resources) -> Slots:

@@ -1,5 +1,7 @@
 """`validate_parse`: pages add up, and those with nothing on them are named."""
 
+from functools import partial
+
 from app.db import one_statement
 from app.documents import repository as documents
 from app.documents.models import PageStatus
@@ -12,8 +14,7 @@ from app.pipeline.reuse import tell_waiting
 async def validate_parse(job: Job, tools: Tools) -> Outcome:
     """Check what was read against what was announced. Raises `OcrResultInvalid`, and `OcrFailed` where no page came out."""
     async with one_statement(tools.sessions) as session:
-        pages = await documents.run_pages(session, job)
-    found = pages.by_status
+        found = await documents.pages_by_status(session, job.id)
     stored = sum(count for count, _ in found.values())
     if stored != job.textract_page_count:
         raise OcrResultInvalid(f"{job.textract_page_count} pages were read, and {stored} are stored.")
@@ -24,6 +25,8 @@ async def validate_parse(job: Job, tools: Tools) -> Outcome:
     details: dict[str, object] = {"pages": stored, "empty_pages": empty}
     if job.pages_total != stored:
         details["counted_pages"] = job.pages_total
-    if pages.is_awaited:
-        await tell_waiting(job, tools)
-    return Outcome(changes={"pages_total": stored, "pages_done": stored, "reads": False}, details=details)
+    return Outcome(
+        changes={"pages_total": stored, "pages_done": stored, "reads": False},
+        details=details,
+        once_written=partial(tell_waiting, job, tools),
+    )

@@ -26,7 +26,7 @@ from app.errors import (
 from app.events import EventDraft, EventType
 from app.jobs import backlog, textract_jobs
 from app.jobs.models import Job, TextractJob, TextractJobStatus
-from app.jobs.states import JobState, Stage
+from app.jobs.states import JobState, Priority
 from app.ocr.engine import EngineName, OcrStatus
 from app.ocr.pacing import Lane
 from app.pipeline.ends import record_end, record_lost, record_timeout
@@ -34,7 +34,7 @@ from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.outcome import Tools
 from app.pipeline.recording import move
 from app.queue import Queue
-from app.turns import sleep_aside
+from app.turns import be_urgent, sleep_aside
 
 log = structlog.get_logger(__name__)
 
@@ -63,8 +63,8 @@ class Polling:
 
     tools: Tools
     queue: Queue
-    advance: Callable[[UUID, Stage], Awaitable[None]] | None = None
-    """Carries a job on in this process, in the turn that its poll has; else it is rung for."""
+    advance: Callable[..., Awaitable[None]] | None = None
+    """Takes a job in this process, as `Pipeline.collect` does, in the turn that its poll has; else it is rung for."""
 
     async def poll_textract_jobs(self, engines: Sequence[EngineName] = tuple(EngineName)) -> int:
         """Ask some engines about due jobs for a turn, or until none is due; returns how many were asked about."""
@@ -107,6 +107,7 @@ class Polling:
         return len(jobs)
 
     async def _poll(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
+        be_urgent(urgent=job.priority is Priority.HIGH)
         async with self.tools.turns.turn():
             with structlog.contextvars.bound_contextvars(job_id=str(job.id), request_id=job.request_id):
                 await self._told(self._ask_and_record(job, rows, done))
@@ -179,18 +180,16 @@ class Polling:
             await self._fail(job, error, done, textract_error_message=message, **ended)
             return
         event = EventDraft(EventType.PROGRESS, {"textract_job_status": status, "pages": pages})
-        moved = await move(
-            self.tools, job, JobState.QUEUED, event, attempts=0, textract_page_count=pages, **CLEARED_ERROR, **ended
-        )
-        if moved is None:
-            return
-        if self.advance is None or not self.tools.portions.has(rows[0].textract_job_id or "") or len(rows) > 1:
-            await self.queue.advance(moved)
+        ended |= {"attempts": 0, "textract_page_count": pages, **CLEARED_ERROR}
+        textract_job_id = rows[0].textract_job_id or ""
+        if self.advance is None or not self.tools.portions.has(textract_job_id) or len(rows) > 1:
+            if (moved := await move(self.tools, job, JobState.QUEUED, event, **ended)) is not None:
+                await self.queue.advance(moved)
             return
         try:
-            await self.advance(moved.id, moved.stage)
+            await self.advance(job, event, **ended)
         finally:
-            self.tools.portions.forget(rows[0].textract_job_id or "")
+            self.tools.portions.forget(textract_job_id)
 
     async def _wait_on(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
         now = datetime.now(UTC)

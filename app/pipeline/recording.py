@@ -13,7 +13,7 @@ from app.errors import InternalError
 from app.events import EventDraft
 from app.jobs import repository, slots
 from app.jobs.models import Job
-from app.jobs.states import JobState
+from app.jobs.states import JobState, Stage
 from app.pipeline.outcome import Tools
 
 log = structlog.get_logger(__name__)
@@ -39,12 +39,17 @@ async def recorded(write: Callable[[], Awaitable[Job | None]]) -> Job | None:
     return None
 
 
-async def move(tools: Tools, job: Job, state: JobState, event: EventDraft, **changes: Any) -> Job | None:
-    """One transition of a job as it was seen, under its fence, stage and state; then its listeners are told."""
+async def move(
+    tools: Tools, job: Job, state: JobState, event: EventDraft, *, at_stage: Stage | None = None, **changes: Any
+) -> Job | None:
+    """One transition of a job as it was seen, under its fence, stage and state; then its listeners are told.
+
+    `at_stage` is where the database has it, if that is behind; what else is given is for `repository.transition`.
+    """
 
     async def write() -> Job:
         async with one_statement(tools.sessions) as session:
-            seen: dict[str, Any] = {"fence": job.fence, "at_stage": job.stage, "at_state": job.state}
+            seen: dict[str, Any] = {"fence": job.fence, "at_stage": at_stage or job.stage, "at_state": job.state}
             return await repository.transition(session, job.id, state, event=event, **seen, **changes)
 
     async def let_go(cancelled: Job) -> Job:

@@ -19,6 +19,7 @@ from app.knowledge.entities import EntityDraft
 from app.knowledge.mentions import Linked
 from app.knowledge.relationships import EdgeDraft
 from app.pipeline.extraction import KEPT_PAGES, PassageBatch, passage_batches
+from app.pipeline.holding import written
 from app.pipeline.off_loop import FEW_CHARACTERS, off_loop
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.progress import note_progress
@@ -115,6 +116,7 @@ async def _write(job: Job, tools: Tools, edges: Sequence[EdgeDraft], batch: Pass
         async with one_statement(tools.sessions) as session:
             await write(session, job, edges)
         return
+    await written(job)
     async with tools.sessions.begin() as session:
         await write(session, job, edges)
         told = {"pages_done": batch.last_page, "relationships": len(edges)}

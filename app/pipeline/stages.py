@@ -39,7 +39,8 @@ class StageRow:
     """Whether it takes milliseconds: then it runs in the task that brought the job here, where the process serves its queue,
     for a hop through Redis costs more; and it takes no turn."""
     can_be_cut_short: bool = True
-    """Whether it can be stopped while it works, which loses what it has under way."""
+    """Whether it can be stopped while it works, which loses what it has under way. One that can't, since what it does is
+    paid for, begins once all moves before it are written, and its own is written at once."""
     during: Stage | None = None
     """The stage that the job is at while this works, where that has a name of its own; a retry goes on from it."""
 

@@ -79,7 +79,7 @@ async def change(session: AsyncSession, webhook_id: UUID, **values: Any) -> Webh
     row = (await session.execute(statement.returning(webhooks))).one_or_none()
     if row is None:
         raise WebhookNotFound
-    return Webhook(**row._mapping)
+    return Webhook.of(row)
 
 
 async def note_arrival(session: AsyncSession, webhook_id: UUID) -> None:
@@ -155,7 +155,7 @@ async def send_again(session: AsyncSession, delivery_id: UUID, *, patience: time
     }
     statement = update(deliveries).where(deliveries.c.id == delivery_id).values(values)
     row = (await session.execute(statement.returning(deliveries))).one()
-    return WebhookDelivery(**row._mapping)
+    return WebhookDelivery.of(row)
 
 
 async def claim(

@@ -9,11 +9,13 @@ import pytest
 
 from app.errors import OcrFailed
 from app.jobs.models import Job
-from app.jobs.states import JobState, Stage
+from app.jobs.states import JobState, Priority, Stage
+from app.pipeline.carried import AT_MOST
 from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.runner import SHORT_PAGES, Pipeline
 from app.pipeline.stages import ROWS
 from app.queue import QueueName, queue_key
+from app.turns import URGENT
 from tests.bench import WORKER, Bench, eventually
 from tests.documents import letter
 
@@ -86,12 +88,65 @@ async def test_a_short_document_runs_on_through_the_queues_of_its_process(
 
 
 async def test_what_collects_results_is_free_for_the_next(bench: Bench) -> None:
-    """From OCR even a short document goes to another task: others wait to be collected."""
+    """What follows goes on beside it, under the same claim, while others are collected."""
+    go_on = asyncio.Event()
+
+    async def wait(job: Job, tools: Tools) -> Outcome:
+        await go_on.wait()
+        return Outcome()
+
     job = await bench.rows.job(Stage.PARSING, pages_total=1, pages_done=1, textract_job_status="SUCCEEDED")
+    pipeline = Pipeline(bench.tools, bench.queue, WORKER, [QueueName.OCR, QueueName.TEXT])
+    with ExitStack() as stages:
+        for stage, run in {Stage.PARSING: succeed, Stage.PARSED: succeed, Stage.CHUNKING: wait}.items():
+            stages.enter_context(stage_runs(stage, run))
+        stages.enter_context(stage_runs(Stage.EMBEDDING, succeed))
+        await pipeline.advance(job.id, job.stage)
+        assert pipeline.running == {job.id: 1}
+        go_on.set()
+        await pipeline.carried.stop(within_seconds=20)
+    assert pipeline.running == {}
+    after = await bench.rows.find(job.id)
+    assert (after.stage, after.state, after.fence) == (Stage.EMBEDDED, JobState.QUEUED, 1)
+
+
+@pytest.mark.parametrize(("priority", "room"), [("normal", AT_MOST), ("high", AT_MOST + URGENT)])
+async def test_what_there_is_no_room_for_goes_by_way_of_the_queue(bench: Bench, priority: str, room: int) -> None:
+    """From there any process takes it; those that are urgent have places of their own."""
+    pipeline = Pipeline(bench.tools, bench.queue, WORKER, list(QueueName))
+    for number in range(room + 1):
+        assert pipeline.carried.has_room(Priority(priority)) is (number < room)
+        if number < room:
+            pipeline.carried.begin(asyncio.sleep(60))
+    job = await bench.rows.job(Stage.PARSING, pages_done=1, textract_job_status="SUCCEEDED", priority=priority)
     with stage_runs(Stage.PARSING, succeed), stage_runs(Stage.PARSED, succeed), stage_runs(Stage.CHUNKING, fail):
-        await Pipeline(bench.tools, bench.queue, WORKER, list(QueueName)).advance(job.id, job.stage)
+        await pipeline.advance(job.id, job.stage)
     after = await bench.rows.find(job.id)
     assert (after.stage, after.state) == (Stage.PARSE_VALIDATED, JobState.QUEUED)
+    await pipeline.carried.stop(within_seconds=0)
+
+
+async def test_what_a_worker_that_stops_goes_on_with_is_given_back(bench: Bench) -> None:
+    """At no cost, with all moves that were kept; and it begins nothing more."""
+    began = asyncio.Event()
+
+    async def begin(job: Job, tools: Tools) -> Outcome:
+        began.set()
+        await asyncio.sleep(60)
+        return Outcome()
+
+    pipeline = Pipeline(bench.tools, bench.queue, WORKER, list(QueueName))
+    job = await bench.rows.job(Stage.PARSING, pages_total=1, pages_done=1, textract_job_status="SUCCEEDED")
+    with stage_runs(Stage.PARSING, succeed), stage_runs(Stage.PARSED, succeed), stage_runs(Stage.CHUNKING, begin):
+        await pipeline.advance(job.id, job.stage)
+        await began.wait()
+        await pipeline.carried.stop(within_seconds=0)
+    after = await bench.rows.find(job.id)
+    assert (after.stage, after.state, after.attempts) == (Stage.CHUNKING, JobState.QUEUED, 0)
+    told = [event.payload["stage"] for event in await bench.rows.events(job.id)]
+    assert told == ["parsing", "parsing", "parsed", "parse_validated", "chunking", "chunking"]
+    assert pipeline.running == {}
+    assert not pipeline.carried.has_room(Priority.HIGH)
 
 
 async def test_the_next_queue_is_rung_for(bench: Bench) -> None:
