@@ -31,13 +31,17 @@ async def save_pages(session: AsyncSession, job: Job, texts: Sequence[PageText],
     return int(last)
 
 
+def stored(text: str) -> str:
+    """A text as Postgres can have it: without NUL, which no engine means."""
+    return text.replace("\x00", "")
+
+
 def _columns(pages: Sequence[PageText]) -> dict[str, list[Any]]:
     """The pages by columns: as one JSON document, each line with its words would be parsed twice."""
     return {
         "numbers": [page.number for page in pages],
         "statuses": [PageStatus.READ if page.word_count else PageStatus.EMPTY for page in pages],
-        # Postgres has no NUL in its text; no engine means one.
-        "texts": [page.text.replace("\x00", "") for page in pages],
+        "texts": [stored(page.text) for page in pages],
         "confidences": [page.confidence for page in pages],
         "rotations": [page.rotation_degrees for page in pages],
         "word_counts": [page.word_count for page in pages],
@@ -68,7 +72,7 @@ _SAVE = text("""
     ), written AS (
         INSERT INTO pages (job_id, document_id, number, status, text, confidence, rotation_degrees, word_count, lines, analysis)
         SELECT held.id, held.document_id, given.number, given.status, given.text, given.confidence,
-            given.rotation_degrees, given.word_count, CAST(given.lines AS jsonb), CAST(given.analysis AS jsonb)
+            given.rotation_degrees, given.word_count, CAST(given.lines AS json), CAST(given.analysis AS jsonb)
         FROM held CROSS JOIN unnest(:numbers, :statuses, :texts, :confidences, :rotations, :word_counts, :lines, :analyses)
             AS given(number, status, text, confidence, rotation_degrees, word_count, lines, analysis)
         ON CONFLICT (job_id, number) DO UPDATE SET text = excluded.text, confidence = excluded.confidence,

@@ -1,7 +1,8 @@
 """The pages of a run as they are read on: their text, their lines and what analysis found, a batch at a time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
@@ -9,6 +10,8 @@ from sqlalchemy import bindparam, select
 from app import at_hand
 from app.db import Sessions, one_statement, table_of
 from app.documents.models import Page
+from app.documents.page_writing import stored
+from app.ocr.blocks import PageText
 from app.text.lines import PageContent
 
 pages = table_of(Page)
@@ -32,6 +35,13 @@ class PageBatch:
     """Whether no page follows; such a batch may have no pages itself."""
 
 
+def keep(job_id: UUID, texts: Sequence[PageText]) -> None:
+    """Have all pages of a run at hand as they were just written, where they are few."""
+    if len(texts) <= KEPT_PAGES:
+        in_order = sorted(texts, key=lambda page: page.number)
+        at_hand.keep(job_id, PageBatch([_of_text(page) for page in in_order], is_last=True))
+
+
 async def page_batches(sessions: Sessions, job_id: UUID, page_count: int) -> AsyncIterator[PageBatch]:
     """All pages of a run, in order; the last batch says so. `page_count` is how many there should be."""
     if (all_of_them := at_hand.find(job_id, PageBatch)) is not None:
@@ -49,8 +59,13 @@ async def page_batches(sessions: Sessions, job_id: UUID, page_count: int) -> Asy
         yield batch
 
 
+def _of_text(page: PageText) -> PageContent:
+    considered = {name: found for name in CONSIDERED if (found := getattr(page, name))}
+    return PageContent(page.number, stored(page.text), page.lines, considered, page.rotation_degrees)
+
+
 def _content(
-    number: int, text: str, lines: list[dict[str, object]], analysis: dict[str, object], turned: int
+    number: int, text: str, lines: list[dict[str, Any]], analysis: Mapping[str, object], turned: int
 ) -> PageContent:
     return PageContent(number, text, lines, {name: analysis[name] for name in CONSIDERED if name in analysis}, turned)
 

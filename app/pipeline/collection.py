@@ -15,6 +15,7 @@ from app.documents import repository as documents
 from app.documents.page_writing import save_pages
 from app.errors import OcrResultInvalid
 from app.jobs.models import Job
+from app.knowledge.pages import KEPT_PAGES, keep
 from app.ocr.answers import MODEL_VERSION
 from app.ocr.blocks import PageAssembler, PageText, page_text
 from app.ocr.engine import Block, OcrStatus, Operation, PageWarning, ResultPart
@@ -43,6 +44,8 @@ class Collection:
     _message: str | None = None
     _assembler: PageAssembler = field(default_factory=PageAssembler)
     _pages: list[PageText] = field(default_factory=list)
+    _saved: list[PageText] = field(default_factory=list)
+    """The first that were, for the stages that read them next where there are no more."""
     _warnings: list[PageWarning] = field(default_factory=list)
 
     @property
@@ -91,6 +94,8 @@ class Collection:
             await events.ring(self.tools.redis, self.job.id, last)
         await self.upload.write(self._raw_end())
         await self.upload.complete()
+        if not self._warnings:
+            keep(self.job.id, self._saved)
 
     def _warn(self, warning: PageWarning) -> None:
         if warning not in self._warnings:
@@ -128,6 +133,7 @@ class Collection:
             self._numbers.update(page.number for page in pages)
             async with one_statement(self.tools.sessions) as session:
                 last = await save_pages(session, self.job, pages, pages_done=self.pages_done)
+            self._saved += pages[: KEPT_PAGES + 1 - len(self._saved)]
             await events.ring(self.tools.redis, self.job.id, last)
 
 

@@ -17,6 +17,7 @@ from app.knowledge.erasing import Erasing, Output
 from app.ocr.calls import Ocr
 from app.pipeline.estimates import Estimates
 from app.pipeline.portions import Portions
+from app.pipeline.project_turns import ProjectTurns
 from app.resources import Resources
 from app.storage.s3 import Bucket
 from app.turns import Turns
@@ -37,6 +38,7 @@ class Tools:
     turns: Turns
     embedding: Embedding
     extractor: EntityExtractor
+    project_turns: ProjectTurns = field(default_factory=ProjectTurns)
 
 
 @dataclass(frozen=True, slots=True)

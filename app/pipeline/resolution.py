@@ -48,7 +48,7 @@ async def resolve_entities(job: Job, tools: Tools) -> Outcome:
     for outside in (True,) * (0 if len(names) <= FEW_NAMES else TRIES) + (False,):
         before = await _look(job, keys, tools) if outside else None
         meaning = await _meaning(names, before) if before is not None else None
-        async with transaction(tools.sessions) as session:
+        async with tools.project_turns.of(job.project_id), transaction(tools.sessions) as session:
             await entities.take_turn(session, job.project_id)
             now = await resolving.look(session, job, keys)
             if meaning is None or before is None:

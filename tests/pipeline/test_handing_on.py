@@ -1,5 +1,6 @@
 """What a stage hands on to the next one in its task: the same as the rows say, whatever an earlier try left in them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,17 +8,19 @@ from sqlalchemy import Row, func, insert, select, text, update
 
 from app import at_hand
 from app.db import new_id, table_of
+from app.documents.page_writing import save_pages
 from app.entities.mentions import EntityType, Mention
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
-from app.knowledge import entities, found, mentions
+from app.knowledge import entities, found, mentions, pages
 from app.knowledge.mentions import Placed
 from app.knowledge.models import DocumentChunk, EntityMention, EntityMerge, Relationship
 from app.knowledge.vector_models import ChunkVector
+from app.ocr.blocks import PageText
 from app.pipeline.runner import Pipeline
 from app.queue import QueueName
 from tests.bench import WORKER, Bench
-from tests.pipeline.texts import read_job, run_through
+from tests.pipeline.texts import page_of, read_job, run_through
 
 WRITTEN = ("Ann Lee", "ANN LEE", "Änn Lee", "Ann Lee", "ANN LEE", "Bo Ek", "bo ek", "Bo EK")
 """Names as they are written; of each form two are written equally often."""
@@ -47,6 +50,28 @@ async def test_names_at_hand_are_those_of_the_rows(bench: Bench) -> None:
         found.note_links(job.id, {(EntityType.PERSON, "bo ek"): entity_id})
         assert await handed_on(bench, job) == await read(bench, job)
         assert [name.normal for name in (await handed_on(bench, job))[1]] == ["ann lee"]
+
+
+@pytest.mark.parametrize("count", [1, pages.KEPT_PAGES, pages.KEPT_PAGES + 1])
+async def test_pages_at_hand_are_those_of_the_rows(bench: Bench, count: int) -> None:
+    """Text, lines, and what analysis has found, of as many pages as are kept; more are read from the rows."""
+    texts = [analysed(number) for number in range(1, count + 1)]
+    job = await bench.rows.job(Stage.PARSING, JobState.WORKING, document=await bench.rows.document())
+    async with bench.tools.sessions.begin() as session:
+        await save_pages(session, job, texts, pages_done=count)
+    with at_hand.at_hand():
+        pages.keep(job.id, list(reversed(texts)))
+        assert (at_hand.find(job.id, pages.PageBatch) is not None) is (count <= pages.KEPT_PAGES)
+        kept = [batch async for batch in pages.page_batches(bench.tools.sessions, job.id, count)]
+    assert kept == [batch async for batch in pages.page_batches(bench.tools.sessions, job.id, count)]
+
+
+def analysed(number: int) -> PageText:
+    """A page with what makes a difference between memory and rows: figures of all lengths, NUL, layout, and what isn't read on."""
+    page = page_of(number, f"Page {number}\x00 of Ünïcode\nand 0.1 + 0.2")
+    page.lines[0]["box"] |= {"left": 0.1 + 0.2, "top": 1e-7, "width": 1, "height": 1 / 3}
+    found = [{"type": "TITLE", "text": "Page", "confidence": 99.5, "box": page.lines[0]["box"]}] if number % 2 else []
+    return replace(page, layout=found, signatures=[{"confidence": 9.0, "box": None}], rotation_degrees=90)
 
 
 async def handed_on(bench: Bench, job: Job) -> tuple[list[Any], list[Any], list[Any]]:
