@@ -4,11 +4,11 @@ The engine is the Textract-compatible server's simulated one, at once. What a st
 """
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +31,8 @@ from benchmarks.simulated import (
 )
 
 DOCUMENTS, WARM_UP = 200, 8
+ROUNDS = 5
+"""The whole pipeline is measured so often: a shared machine's speed changes from minute to minute."""
 LETTER = Path(__file__).with_name("letter.txt")
 """What every document says: 400 words made up for this, with a score of names, dates and amounts."""
 LEAST_PER_SECOND = 20
@@ -47,8 +49,8 @@ async def run(stack: RunningStack) -> None:
         async with prepared(stack) as connection:
             with running_worker(_settings(stack, account)) as worker:
                 before = 0.0
-                for count in range(1, len(STEPS) + 1):
-                    steps = STEPS[:count]
+                rates: list[float] = []
+                for steps in [STEPS[:count] for count in range(1, len(STEPS) + 1)] + [STEPS] * (ROUNDS - 1):
                     await _through(stack, connection, WARM_UP, steps)
                     began = _processor(stack, account, worker)
                     seconds = await _through(stack, connection, DOCUMENTS, steps)
@@ -58,9 +60,11 @@ async def run(stack: RunningStack) -> None:
                     print(f"  to {steps[-1]:14} {DOCUMENTS / seconds:6.1f} documents/s", end="")
                     print(f"   {each:6.1f} ms of processor each   (+{each - before:.1f})")
                     before = each
+                    if len(steps) == len(STEPS):
+                        rates.append(DOCUMENTS / seconds)
                 for name, seconds_taken in sorted(taken.items(), key=lambda each: -each[1]):
                     print(f"    {name:34} {seconds_taken / DOCUMENTS * 1000:6.1f} ms")
-    print(f"  the whole pipeline, documents/s   {_at_least(DOCUMENTS / seconds, LEAST_PER_SECOND)}")
+    print(f"  the whole pipeline, documents/s, median of {ROUNDS}   {_at_least(median(rates), LEAST_PER_SECOND)}")
 
 
 async def run_long(stack: RunningStack) -> None:
@@ -100,12 +104,17 @@ def _settings(stack: RunningStack, account: Any) -> dict[str, str]:
 async def _through(
     stack: RunningStack, connection: asyncpg.Connection, count: int, steps: Sequence[str], *, pages: int = 1
 ) -> float:
-    """Have documents go through some steps; the seconds that it took. Fails where one is given up."""
+    """Have documents go through some steps. Fails where one is given up.
+
+    Returns the seconds from the first one's beginning, which the next sweep brings, to the last one's end.
+    """
     jobs = await validated_documents(stack, connection, count, steps=steps, pages=pages)
-    began = time.monotonic()
     while await _open(connection, jobs):  # noqa: ASYNC110 (it is Postgres, in another process, that is asked)
         await asyncio.sleep(0.25)
-    return time.monotonic() - began
+    took = await connection.fetchval(
+        "SELECT max(finished_at) - min(started_at) FROM jobs WHERE id = ANY($1::uuid[])", jobs
+    )
+    return float(took.total_seconds())
 
 
 async def _open(connection: asyncpg.Connection, jobs: Sequence[UUID]) -> int:

@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Double, Interval, bindparam, text
+from sqlalchemy import BigInteger, Double, Interval, bindparam, column, text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,7 +25,7 @@ from app.ocr.pacing import Lane
 SWEEP_LOCK = 0x5175697265
 """The advisory lock under which one worker of the fleet sweeps at a time ("Quire" in ASCII)."""
 
-MOST_POLLS = 100
+MOST_POLLS = 16
 """How many OCR jobs of a lane are asked about at a time."""
 
 
@@ -120,13 +120,20 @@ async def put_off_polls(session: AsyncSession, lane: Lane, *, seconds: float) ->
     await session.execute(_PUT_OFF_POLLS, {"engine": lane.engine, "operation": lane.operation, "wait": wait})
 
 
-async def take_due_polls(session: AsyncSession, lane: Lane, *, limit: int, lease: timedelta) -> list[Job]:
+class DuePoll(NamedTuple):
+    """A job to ask about, and for how many seconds it has been due."""
+
+    job: Job
+    late_seconds: float
+
+
+async def take_due_polls(session: AsyncSession, lane: Lane, *, limit: int, lease: timedelta) -> list[DuePoll]:
     """The jobs of a lane to ask about now, each put off by the lease, so that no two sweeps ask about one.
 
     Each comes under a new fence, so that what an asker who hung meanwhile has to say doesn't count.
     """
     told = {"engine": lane.engine, "operation": lane.operation, "limit": limit, "lease": lease}
-    return [Job.of(row) for row in await session.execute(_TAKE_POLLS, told)]
+    return [DuePoll(Job.of(row), row.late_seconds) for row in await session.execute(_TAKE_POLLS, told)]
 
 
 async def ask_again(session: AsyncSession, waits: Sequence[tuple[Job, float]]) -> None:
@@ -338,15 +345,18 @@ _PUT_OFF_POLLS = text(f"""
 
 _TAKE_POLLS = (
     text(f"""
+    -- By itself: within the UPDATE it might be run again, and take more than its limit.
+    WITH due AS MATERIALIZED (
+        SELECT id, next_attempt_at AS due_at FROM jobs WHERE {_POLLED} AND engine = :engine AND operation = :operation
+        ORDER BY next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED)
     UPDATE jobs
     SET next_attempt_at = now() + :lease, rung_at = now(), textract_polls = textract_polls + 1, fence = fence + 1
-    WHERE id IN (
-        SELECT id FROM jobs WHERE {_POLLED} AND engine = :engine AND operation = :operation
-        ORDER BY next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    RETURNING {", ".join(f"jobs.{column.name}" for column in jobs.columns)}
+    FROM due WHERE jobs.id = due.id
+    RETURNING {", ".join(f"jobs.{column.name}" for column in jobs.columns)},
+        extract(epoch FROM now() - due.due_at)::float8 AS late_seconds
 """)  # noqa: S608 (no outside text)
     .bindparams(bindparam("lease", type_=Interval))
-    .columns(*jobs.columns)
+    .columns(*jobs.columns, column("late_seconds", Double))
 )
 
 _ASK_AGAIN = text("""

@@ -89,10 +89,20 @@ async def refused(session: AsyncSession, row: TextractJob, message: str) -> None
 
 
 async def end(
-    session: AsyncSession, row: TextractJob, status: TextractJobStatus, *, pages: int | None, message: str | None = None
+    session: AsyncSession,
+    row: TextractJob,
+    status: TextractJobStatus,
+    *,
+    pages: int | None,
+    message: str | None = None,
+    seconds_ago: float = 0.0,
 ) -> None:
-    """Write down how an OCR job has ended, and what it costs by the pages that were read, on its job as well."""
-    await session.execute(_END, {"row": row.id, "ended_as": status, "why": message, "pages": pages})
+    """Write down how an OCR job has ended, and what it costs by the pages that were read, on its job as well.
+
+    `seconds_ago` is how long it has been known to be over, or would have been, had somebody asked when it was due.
+    """
+    told = {"row": row.id, "ended_as": status, "why": message, "pages": pages, "ago": timedelta(seconds=seconds_ago)}
+    await session.execute(_END, told)
 
 
 async def count_gets(session: AsyncSession, counts: Mapping[UUID, int]) -> None:
@@ -198,7 +208,10 @@ class Duration:
 async def recent_durations(
     session: AsyncSession, engine: EngineName, operation: Operation, *, limit: int = 300
 ) -> list[Duration]:
-    """How long the OCR jobs that ended last took, from their start to the moment that their end was seen."""
+    """How long the OCR jobs that ended last took, from their start to the moment at which the poll was due that saw their end.
+
+    Not to the moment that it was made: while a worker is busy, each estimate would add its lateness to the last one's.
+    """
     seconds = func.extract("epoch", textract_jobs.c.ended_at - textract_jobs.c.started_at)
     query = (
         select(textract_jobs.c.page_count, seconds)
@@ -254,7 +267,7 @@ _ENDED = (
     _CHANGE.values(
         status=bindparam("ended_as"),
         message=bindparam("why"),
-        ended_at=func.now(),
+        ended_at=func.greatest(_NOW_STARTED, func.now() - bindparam("ago", type_=Interval)),
         started_at=_NOW_STARTED,
         page_count=func.coalesce(_PAGES, textract_jobs.c.page_count),
         cost_microdollars=func.coalesce(_PAGES * textract_jobs.c.price_microdollars, textract_jobs.c.cost_microdollars),

@@ -13,11 +13,11 @@ from app.ocr.pacing import Lane
 from app.pipeline.outcome import Tools
 
 
-async def record_end(tools: Tools, row: TextractJob, portion: ResultPart) -> None:
-    """Write down how an engine says that an OCR job has ended."""
+async def record_end(tools: Tools, row: TextractJob, portion: ResultPart, *, seconds_ago: float = 0.0) -> None:
+    """Write down how an engine says that an OCR job has ended, for as long as we were late to ask."""
     status, pages = TextractJobStatus(portion.status), portion.page_count or None
     async with one_statement(tools.sessions) as session:
-        await textract_jobs.end(session, row, status, pages=pages, message=portion.message)
+        await textract_jobs.end(session, row, status, pages=pages, message=portion.message, seconds_ago=seconds_ago)
     row.status, row.message = status, portion.message
     row.page_count = pages or row.page_count
     await _release(tools, row)

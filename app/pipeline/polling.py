@@ -55,6 +55,13 @@ class Round:
     """Whether the one call that is made is to show if its engine is back."""
     gets: Counter[UUID] = field(default_factory=Counter)
     to_wait: list[tuple[Job, float]] = field(default_factory=list)
+    due: dict[UUID, float] = field(default_factory=dict)
+    """When each job was to be asked about, by the process's clock."""
+
+    def late_seconds(self, job_id: UUID | None) -> float:
+        """How long ago that was."""
+        now = time.monotonic()
+        return 0.0 if job_id is None else now - self.due.get(job_id, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +104,14 @@ class Polling:
 
     async def _ask_about(self, lane: Lane, allowed: int, *, probe: bool = False) -> int:
         async with self.tools.sessions.begin() as session:
-            jobs = await backlog.take_due_polls(session, lane, limit=allowed, lease=POLL_LEASE)
-            rows = await textract_jobs.of_jobs(session, [job.id for job in jobs])
-        done = Round(probe)
-        await asyncio.gather(*(self._poll(job, rows[job.id], done) for job in jobs))
+            polls = await backlog.take_due_polls(session, lane, limit=allowed, lease=POLL_LEASE)
+            rows = await textract_jobs.of_jobs(session, [job.id for job, _ in polls])
+        done = Round(probe, due={job.id: time.monotonic() - late_seconds for job, late_seconds in polls})
+        await asyncio.gather(*(self._poll(job, rows[job.id], done) for job, _ in polls))
         async with self.tools.sessions.begin() as session:
             await textract_jobs.count_gets(session, done.gets)
             await backlog.ask_again(session, done.to_wait)
-        return len(jobs)
+        return len(polls)
 
     async def _poll(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
         be_urgent(urgent=job.priority is Priority.HIGH)
@@ -167,7 +174,7 @@ class Polling:
             return
         if portion.status is not OcrStatus.FAILED and not self.tools.ocr.engine(row.engine).stores_results:
             await self.tools.portions.keep(textract_job_id, portion, here=self.advance is not None)
-        await record_end(self.tools, row, portion)
+        await record_end(self.tools, row, portion, seconds_ago=done.late_seconds(row.job_id))
 
     async def _collect(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
         """All parts have ended: have the result fetched, if there is any."""

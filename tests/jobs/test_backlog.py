@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
 from app.jobs import backlog, waiting_starts
-from app.jobs.backlog import DueJob, Shares
+from app.jobs.backlog import DueJob, DuePoll, Shares
 from app.jobs.models import Job
 from app.jobs.presence import Presence
 from app.jobs.states import JobState, Priority, Stage
@@ -172,15 +172,15 @@ async def test_two_sweeps_never_ask_about_the_same_job(bench: Bench) -> None:
     document = await bench.rows.document()
     jobs = [await bench.rows.job(Stage.PARSING, document=document) for _ in range(20)]
 
-    async def take_polls(session: AsyncSession) -> list[Job]:
+    async def take_polls(session: AsyncSession) -> list[DuePoll]:
         return await backlog.take_due_polls(session, LANE, limit=12, lease=timedelta(seconds=60))
 
     async with bench.tools.sessions.begin() as one, bench.tools.sessions.begin() as other:
         first = await take_polls(one)
         second = await asyncio.wait_for(take_polls(other), 5)  # while the first has not committed
     assert (len(first), len(second)) == (12, 8)
-    assert sorted(job.id for job in [*first, *second]) == sorted(job.id for job in jobs)
-    assert {(job.fence, job.textract_polls) for job in first} == {(1, 1)}
+    assert sorted(job.id for job, _ in [*first, *second]) == sorted(job.id for job in jobs)
+    assert {(job.fence, job.textract_polls) for job, _ in first} == {(1, 1)}
 
 
 async def test_a_sweep_that_hangs_lets_the_others_sweep(quick: Settings) -> None:
@@ -266,7 +266,7 @@ async def test_what_a_dead_worker_was_asking_about_is_asked_about_at_once(bench:
     async def take_polls() -> list[UUID]:
         async with bench.tools.sessions.begin() as session:
             taken = await backlog.take_due_polls(session, LANE, limit=5, lease=timedelta(seconds=60))
-            return [job.id for job in taken]
+            return [job.id for job, _ in taken]
 
     async with present(bench):
         assert await take_polls() == [asked.id]

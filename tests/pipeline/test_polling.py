@@ -10,12 +10,14 @@ from app.config import Settings
 from app.entities.mentions import EntityExtractor
 from app.jobs.models import Job, TextractJobStatus
 from app.jobs.states import JobState, Stage
+from app.jobs.textract_jobs import recent_durations
 from app.ocr.circuit import Position
 from app.ocr.engine import EngineName, Operation
 from app.ocr.pacing import Lane
 from tests.bench import Bench, eventually, open_bench
 from tests.ocr.textract import GET, START, Refusal
 from tests.pipeline.account import Account, running_account
+from tests.pipeline.steps import change_textract_jobs
 
 LANE = Lane(EngineName.TEXTRACT, Operation.DETECTION)
 BROKEN = Refusal("InternalServerError", 500)
@@ -114,6 +116,18 @@ async def test_a_job_past_its_time_keeps_its_id_and_is_asked_about_first(bench: 
     account.end()
     read = await bench.advance(await bench.poll(waiting))
     assert (read.stage, account.count(START), len(account.jobs)) == (Stage.PARSED, 1, 1)
+
+
+async def test_a_poll_that_comes_late_says_nothing_of_how_long_jobs_take(bench: Bench, account: Account) -> None:
+    """A job counts as ended when it was to be asked about: else a busy worker's lateness would put off the next polls."""
+    job, now = await started(bench), datetime.now(UTC)
+    account.end()
+    await change_textract_jobs(bench, job.id, started_at=now - timedelta(seconds=100))
+    await bench.rows.change(job.id, next_attempt_at_in=-timedelta(seconds=90))
+    await bench.polling.poll_textract_jobs()
+    async with bench.tools.sessions() as session:
+        (took,) = await recent_durations(session, EngineName.TEXTRACT, Operation.DETECTION)
+    assert 9 <= took.seconds <= 11
 
 
 async def test_a_job_whose_engine_is_not_configured_any_more_is_read_by_another(
