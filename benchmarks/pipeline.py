@@ -6,7 +6,7 @@ The engine is the Textract-compatible server's simulated one, at once. What a st
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,7 +30,9 @@ from benchmarks.simulated import (
     worker_settings,
 )
 
-DOCUMENTS, WARM_UP = 200, 8
+DOCUMENTS, WARM_UP = 200, 16
+WORKERS = 2
+"""One for each core of the machine that the target is for."""
 ROUNDS = 5
 """The whole pipeline is measured so often: a shared machine's speed changes from minute to minute."""
 LETTER = Path(__file__).with_name("letter.txt")
@@ -44,17 +46,20 @@ STEPS = (Step.OCR, Step.CHUNKING, Step.EMBEDDING, Step.ENTITIES, Step.RESOLUTION
 
 async def run(stack: RunningStack) -> None:
     """One-page documents through all steps, and through fewer and fewer of them."""
-    print(f"\n(10) the pipeline around an engine that answers at once: {DOCUMENTS} documents of one page, one worker")
+    print(
+        f"\n(10) the pipeline around an engine that answers at once: {DOCUMENTS} documents of one page, {WORKERS} workers"
+    )
     with simulated_account(stack, GENEROUS, 0.0, text=LETTER) as account:
         async with prepared(stack) as connection:
-            with running_worker(_settings(stack, account)) as worker:
+            with ExitStack() as opened:
+                workers = [opened.enter_context(running_worker(_settings(stack, account))) for _ in range(WORKERS)]
                 before = 0.0
                 rates: list[float] = []
                 for steps in [STEPS[:count] for count in range(1, len(STEPS) + 1)] + [STEPS] * (ROUNDS - 1):
                     await _through(stack, connection, WARM_UP, steps)
-                    began = _processor(stack, account, worker)
+                    began = _processor(stack, account, workers)
                     seconds = await _through(stack, connection, DOCUMENTS, steps)
-                    ended = _processor(stack, account, worker)
+                    ended = _processor(stack, account, workers)
                     taken = {name: ended[name] - began.get(name, 0.0) for name in ended}
                     each = sum(taken.values()) / DOCUMENTS * 1000
                     print(f"  to {steps[-1]:14} {DOCUMENTS / seconds:6.1f} documents/s", end="")
@@ -86,10 +91,11 @@ async def run_long(stack: RunningStack) -> None:
     print(f"  the largest   {verdict(max(peaks.values()), MOST_MEGABYTES, ' MB')}")
 
 
-def _processor(stack: RunningStack, account: Account, worker: WorkerProcess) -> dict[str, float]:
+def _processor(stack: RunningStack, account: Account, workers: Sequence[WorkerProcess]) -> dict[str, float]:
     """The processor's seconds that were taken so far, by what took them; a process that has ended takes its own with it."""
     taken: defaultdict[str, float] = defaultdict(float)
-    for process in [account.process, *worker.family, *stack.processes().values()]:
+    families = [process for worker in workers for process in worker.family]
+    for process in [account.process, *families, *stack.processes().values()]:
         with suppress(psutil.Error):
             name = _name(process)
             taken["postgres" if name.startswith("postgres") else name] += cpu_seconds([process])
