@@ -24,7 +24,7 @@ from app.errors import (
     StateConflict,
 )
 from app.events import EventDraft, EventType
-from app.jobs import backlog, textract_jobs
+from app.jobs import polls, textract_jobs
 from app.jobs.models import Job, TextractJob, TextractJobStatus
 from app.jobs.states import JobState, Priority
 from app.ocr.engine import EngineName, OcrStatus
@@ -78,7 +78,7 @@ class Polling:
         asked, began = 0, time.monotonic()
         while time.monotonic() - began < TURN_SECONDS:
             async with one_statement(self.tools.sessions) as session:
-                due = await backlog.due_polls(session, engines)
+                due = await polls.due_polls(session, engines)
             if not due:
                 break
             now = sum(await asyncio.gather(*(self._poll_lane(lane, count) for lane, count in due)))
@@ -94,7 +94,7 @@ class Polling:
         gate = await ocr.gate(lane.engine)
         if not gate.allowed:
             async with self.tools.sessions.begin() as session:
-                await backlog.put_off_polls(session, lane, seconds=max(LEAST_WAIT_SECONDS, gate.retry_in_seconds))
+                await polls.put_off_polls(session, lane, seconds=max(LEAST_WAIT_SECONDS, gate.retry_in_seconds))
             return 0
         try:
             allowed = await ocr.pacer.gets(lane, 1 if gate.probe else due)
@@ -104,14 +104,14 @@ class Polling:
 
     async def _ask_about(self, lane: Lane, allowed: int, *, probe: bool = False) -> int:
         async with self.tools.sessions.begin() as session:
-            polls = await backlog.take_due_polls(session, lane, limit=allowed, lease=POLL_LEASE)
-            rows = await textract_jobs.of_jobs(session, [job.id for job, _ in polls])
-        done = Round(probe, due={job.id: time.monotonic() - late_seconds for job, late_seconds in polls})
-        await asyncio.gather(*(self._poll(job, rows[job.id], done) for job, _ in polls))
+            taken = await polls.take_due_polls(session, lane, limit=allowed, lease=POLL_LEASE)
+            rows = await textract_jobs.of_jobs(session, [job.id for job, _ in taken])
+        done = Round(probe, due={job.id: time.monotonic() - late_seconds for job, late_seconds in taken})
+        await asyncio.gather(*(self._poll(job, rows[job.id], done) for job, _ in taken))
         async with self.tools.sessions.begin() as session:
             await textract_jobs.count_gets(session, done.gets)
-            await backlog.ask_again(session, done.to_wait)
-        return len(polls)
+            await polls.ask_again(session, done.to_wait)
+        return len(taken)
 
     async def _poll(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
         be_urgent(urgent=job.priority is Priority.HIGH)

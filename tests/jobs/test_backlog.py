@@ -15,9 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
-from app.jobs import backlog, waiting_starts
-from app.jobs.backlog import DueJob, DuePoll, Shares
+from app.jobs import backlog, polls, waiting_starts
+from app.jobs.backlog import DueJob, Shares
 from app.jobs.models import Job
+from app.jobs.polls import DuePoll
 from app.jobs.presence import Presence
 from app.jobs.states import JobState, Priority, Stage
 from app.ocr.engine import EngineName, Operation
@@ -150,7 +151,7 @@ async def test_the_cost_does_not_follow_the_backlog(bench: Bench) -> None:
     said |= {"engine": "textract", "operation": "detection", "engines": ["textract"], "wait": AGAIN}
     said |= {"reserve": 50, "seed": 1, **Shares().told()}
     said |= {"finds": '["TEXT"]', "left_to": ['["TABLES"]']}
-    hot = (backlog._DUE_POLLS, backlog._TAKE_POLLS, waiting_starts._COUNT_STARTS, waiting_starts._WAITING_STARTS)
+    hot = (polls._DUE_POLLS, polls._TAKE_POLLS, waiting_starts._COUNT_STARTS, waiting_starts._WAITING_STARTS)
     for statement in (backlog._TAKE_DUE, backlog._LOST, *hot):
         plan, milliseconds = await explained(bench, str(statement), said)
         assert "Seq Scan on jobs" not in plan, plan
@@ -173,7 +174,7 @@ async def test_two_sweeps_never_ask_about_the_same_job(bench: Bench) -> None:
     jobs = [await bench.rows.job(Stage.PARSING, document=document) for _ in range(20)]
 
     async def take_polls(session: AsyncSession) -> list[DuePoll]:
-        return await backlog.take_due_polls(session, LANE, limit=12, lease=timedelta(seconds=60))
+        return await polls.take_due_polls(session, LANE, limit=12, lease=timedelta(seconds=60))
 
     async with bench.tools.sessions.begin() as one, bench.tools.sessions.begin() as other:
         first = await take_polls(one)
@@ -208,7 +209,7 @@ async def test_what_needs_no_asking_is_not_asked_about(bench: Bench, columns: di
     job = await bench.rows.job(Stage.PARSING)
     await bench.rows.change(job.id, **columns)
     async with bench.tools.sessions.begin() as session:
-        assert await backlog.take_due_polls(session, LANE, limit=5, lease=AGAIN) == []
+        assert await polls.take_due_polls(session, LANE, limit=5, lease=AGAIN) == []
 
 
 async def test_a_lease_that_ran_out_is_given_back(bench: Bench) -> None:
@@ -265,7 +266,7 @@ async def test_what_a_dead_worker_was_asking_about_is_asked_about_at_once(bench:
 
     async def take_polls() -> list[UUID]:
         async with bench.tools.sessions.begin() as session:
-            taken = await backlog.take_due_polls(session, LANE, limit=5, lease=timedelta(seconds=60))
+            taken = await polls.take_due_polls(session, LANE, limit=5, lease=timedelta(seconds=60))
             return [job.id for job, _ in taken]
 
     async with present(bench):
