@@ -1,4 +1,4 @@
-"""The backlog: jobs that are due, jobs whose worker is gone, and Textract jobs to ask about. Nothing here commits."""
+"""The backlog: jobs that are due, and jobs whose worker is gone. Nothing here commits."""
 
 import random
 from collections.abc import Mapping, Sequence
