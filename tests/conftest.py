@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from anyio import to_process
+from arq.connections import ArqRedis
 
 from app.config import Settings
 from app.entities.local_extractor import LocalExtractor
 from app.entities.mentions import EntityExtractor
+from app.queue import open_redis
 from tests.bench import Bench, open_bench
 from tests.embeddings.endpoint import Endpoint, running_endpoint
 from tests.order import Scheduling, place_of
@@ -64,6 +66,14 @@ def settings(stack: Stack, tmp_path: Path) -> Iterator[Settings]:
     """Settings that lead to a migrated, empty database and an empty Redis database of this test's own."""
     with stack.fresh_settings(tmp_path / "quire") as settings:
         yield settings
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
+    """Redis, as a process of the API has it."""
+    client = open_redis(settings.redis_url, retries=1)
+    yield client
+    await client.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

@@ -5,27 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
 from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
 from app import events
 from app.api.bell import Bell
-from app.config import Settings
 from app.db import new_id
 from app.queue import open_redis
 from app.ringing import MESSAGE_LINES, channel, finish_ringing, subjects_of
 from app.stopping import end
 
 PROJECT, BATCH = new_id(), new_id()
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    """A client."""
-    redis = open_redis(settings.redis_url, retries=1)
-    yield redis
-    await redis.aclose(close_connection_pool=True)
 
 
 @asynccontextmanager

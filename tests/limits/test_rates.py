@@ -16,14 +16,6 @@ SLOW = Rate(per_second=0.01, burst=20)
 
 
 @pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    """Redis, as a process of the API has it."""
-    client = open_redis(settings.redis_url, retries=1)
-    yield client
-    await client.aclose(close_connection_pool=True)
-
-
-@pytest.fixture
 async def nowhere() -> AsyncIterator[ArqRedis]:
     """A Redis that is away."""
     client = open_redis("redis://127.0.0.1:9/0", retries=0)

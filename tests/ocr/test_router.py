@@ -1,6 +1,6 @@
 """The preferred engine reads, or the next one says why it does; real breakers, on Redis."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,7 +14,6 @@ from app.ocr.breaker import Breaker
 from app.ocr.circuit import Change, Position
 from app.ocr.engine import Engine, EngineName, Feature, ReadRequest
 from app.ocr.router import FOUND_BY, Choice, Router
-from app.queue import open_redis
 from tests.bench import eventually
 
 TEXTRACT, LOCAL = EngineName.TEXTRACT, EngineName.LOCAL
@@ -28,13 +27,6 @@ class NamedEngine:
     """As much of an engine as choosing it takes."""
 
     name: EngineName
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    redis = open_redis(settings.redis_url, retries=1)
-    yield redis
-    await redis.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

@@ -1,28 +1,16 @@
 """Tasks in Redis: what is told of one that is taken, and what is left of one that has ended."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
-from arq.worker import func
 
-from app.config import Settings
-from app.queue import open_redis
 from tests.bench import eventually
+from tests.workers.waking import at_work, waking_worker
 from workers.taking import Call, NotToBeRun, Taken, Tasks
-from workers.wake import WakingWorker
 
 STRICT = (1.0, 0.0, 0.0)
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    """A client."""
-    redis = open_redis(settings.redis_url, retries=1)
-    yield redis
-    await redis.aclose(close_connection_pool=True)
 
 
 @pytest.fixture
@@ -85,21 +73,10 @@ async def test_a_task_begins_at_its_moment(redis: ArqRedis) -> None:
     async def task(ctx: Any, name: str) -> None:
         ran.set()
 
-    worker = WakingWorker(
-        functions=[func(task, name="task")],
-        queue_name="test",
-        redis_pool=redis,
-        handle_signals=False,
-        poll_delay=60,
-        job_deserializer=redis.job_deserializer,
-        keep_result=0,
-    )
+    worker = waking_worker(redis, task, poll_delay=60)
     await rung(redis, "soon", in_seconds=0.3)
-    worker.begin()
-    try:
+    async with at_work(worker):
         await asyncio.wait_for(ran.wait(), 15)
-    finally:
-        await worker.stop(within_seconds=1)
 
 
 async def test_a_task_that_fails_ends_and_one_that_is_cut_off_does_not(redis: ArqRedis) -> None:
@@ -112,26 +89,15 @@ async def test_a_task_that_fails_ends_and_one_that_is_cut_off_does_not(redis: Ar
             await asyncio.sleep(60)
         raise ValueError(name)
 
-    worker = WakingWorker(
-        functions=[func(task, name="task")],
-        queue_name="test",
-        redis_pool=redis,
-        handle_signals=False,
-        poll_delay=0.05,
-        job_deserializer=redis.job_deserializer,
-        keep_result=0,
-    )
+    worker = waking_worker(redis, task, poll_delay=0.05)
     await rung(redis, "fails")
     await rung(redis, "hangs")
 
     async def only_one_is_left() -> bool:
         return list(await redis.zrange("test", 0, -1)) == [b"hangs"]
 
-    worker.begin()
-    try:
+    async with at_work(worker, within_seconds=0):
         await asyncio.wait_for(hangs.wait(), 15)
         await eventually(only_one_is_left)
-    finally:
-        await worker.stop(within_seconds=0)
     assert sorted(await redis.keys("arq:*hangs")) == [b"arq:job:hangs", b"arq:retry:hangs"]
     assert await redis.keys("*fails") == []

@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 import pytest
 from arq.connections import ArqRedis
-from arq.worker import func
 from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
@@ -23,14 +22,14 @@ from app.jobs.presence import live_workers
 from app.jobs.states import JobState, Stage
 from app.pipeline.stages import ROUTES
 from app.pipeline.sweep import every
-from app.queue import QueueName, TaskName, open_redis, queue_key, task_id
+from app.queue import QueueName, TaskName, queue_key, task_id
 from app.stopping import end
 from tests.bench import Bench, eventually, open_bench
 from tests.ocr.textract import FakeTextract, running_fake
 from tests.workers.running import a_worker
+from tests.workers.waking import at_work, waking_worker
 from workers import main
 from workers.main import serving
-from workers.wake import WakingWorker
 
 
 @pytest.fixture
@@ -215,45 +214,30 @@ class Breaking(ArqRedis):
         return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
 
 
-async def test_errors_of_redis_cost_no_slots(bench: Bench, told: Settings) -> None:
+async def test_errors_of_redis_cost_no_slots(redis: ArqRedis) -> None:
     """After more broken connections than it has slots, a worker still takes tasks, and what has ended is gone."""
     ran = set[str]()
 
     async def task(ctx: Any, name: str) -> None:
         ran.add(name)
 
-    pool = open_redis(told.redis_url, retries=1)
-    redis = Breaking(connection_pool=pool.connection_pool, job_serializer=pool.job_serializer)
-    redis.job_deserializer = pool.job_deserializer
-    redis.breaks = 4
-    worker = WakingWorker(
-        functions=[func(task, name="task")],
-        queue_name="test",
-        redis_pool=redis,
-        handle_signals=False,
-        max_jobs=2,
-        poll_delay=0.01,
-        job_deserializer=pool.job_deserializer,
-        keep_result=0,
-    )
+    breaking = Breaking(connection_pool=redis.connection_pool, job_serializer=redis.job_serializer)
+    breaking.job_deserializer = redis.job_deserializer
+    breaking.breaks = 4
     for name in ("x", "y", "z"):
-        await pool.enqueue_job("task", name, _queue_name="test", _job_id=f"task {name}")
+        await redis.enqueue_job("task", name, _queue_name="test", _job_id=f"task {name}")
 
     async def all_ended() -> bool:
-        return not await pool.exists("test")
+        return not await redis.exists("test")
 
-    worker.begin()
-    try:
+    async with at_work(waking_worker(breaking, task, max_jobs=2, poll_delay=0.01)):
         await eventually(all_ended)
-        assert await pool.keys("arq:[ijr]*:task ?") == []
-    finally:
-        await worker.stop(within_seconds=1)
-        await pool.aclose()
+        assert await redis.keys("arq:[ijr]*:task ?") == []
     assert ran == {"x", "y", "z"}
-    assert redis.breaks == 0
+    assert breaking.breaks == 0
 
 
-async def test_a_full_worker_takes_the_next_task_when_one_ends(told: Settings) -> None:
+async def test_a_full_worker_takes_the_next_task_when_one_ends(redis: ArqRedis) -> None:
     """Not at its next look at the queue: ten tasks one after the other, with a minute between two looks."""
     ran: list[str] = []
     done = asyncio.Event()
@@ -263,25 +247,10 @@ async def test_a_full_worker_takes_the_next_task_when_one_ends(told: Settings) -
         if len(ran) == 10:
             done.set()
 
-    pool = open_redis(told.redis_url, retries=1)
     for number in range(10):
-        await pool.enqueue_job("task", str(number), _queue_name="test", _job_id=f"task {number}")
-    worker = WakingWorker(
-        functions=[func(task, name="task")],
-        queue_name="test",
-        redis_pool=pool,
-        handle_signals=False,
-        max_jobs=1,
-        poll_delay=60,
-        job_deserializer=pool.job_deserializer,
-        keep_result=0,
-    )
-    worker.begin()
-    try:
+        await redis.enqueue_job("task", str(number), _queue_name="test", _job_id=f"task {number}")
+    async with at_work(waking_worker(redis, task, max_jobs=1, poll_delay=60)):
         await asyncio.wait_for(done.wait(), 15)
-    finally:
-        await worker.stop(within_seconds=1)
-        await pool.aclose()
     assert sorted(ran) == [str(number) for number in range(10)]
 
 
