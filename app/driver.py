@@ -188,11 +188,12 @@ async def using(driver: Driver) -> AsyncIterator[asyncpg.Connection]:
     try:
         yield connection
         fit = True
-    except DBAPIError:
-        fit = True
-        raise
     except OF_DRIVER as error:
         raise translated(error) from error
+    except Exception as error:
+        # By then its statement has ended, and its transaction is undone, unless it was cut off or the server is gone.
+        fit = not isinstance(error, OSError)
+        raise
     finally:
         driver.release(connection, fit=fit)
 

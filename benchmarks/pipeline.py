@@ -63,7 +63,7 @@ async def run(stack: RunningStack) -> None:
                     taken = {name: ended[name] - began.get(name, 0.0) for name in ended}
                     each = sum(taken.values()) / DOCUMENTS * 1000
                     print(f"  to {steps[-1]:14} {DOCUMENTS / seconds:6.1f} documents/s", end="")
-                    print(f"   {each:6.1f} ms of processor each   (+{each - before:.1f})")
+                    print(f"   {each:6.1f} ms of processor each   ({each - before:+.1f})")
                     before = each
                     if len(steps) == len(STEPS):
                         rates.append(DOCUMENTS / seconds)

@@ -109,8 +109,10 @@ async def test_a_transaction_is_kept_whole_or_not_at_all(sessions: Sessions) -> 
     with pytest.raises(LookupError):
         async with transaction(sessions) as session:
             await session.execute(ADD, {"id": new_id(), "name": "gone too"})
+            own = await session.scalar(OWN, {})
             raise LookupError
     async with transaction(sessions) as session:
+        assert await session.scalar(OWN, {}) == own
         assert [await session.scalar(COUNT, {"name": name}) for name in ("kept", "gone", "gone too")] == [1, 0, 0]
 
 

@@ -225,7 +225,9 @@ async def take_due(session: AsyncSession, keeping: Keeping, *, limit: int) -> Se
     due = select(uploads.c.id).where(uploads.c.due_at < now).order_by(uploads.c.due_at).limit(limit)
     again = now + bindparam("again", type_=Interval)
     ended = case((uploads.c.state.in_(UNFINISHED), UploadState.EXPIRED), else_=uploads.c.state)
-    change = update(uploads).where(uploads.c.id.in_(due.with_for_update(skip_locked=True)))
+    # By itself: within the UPDATE it might be run again, and take more than its limit.
+    chosen = due.with_for_update(skip_locked=True).cte("chosen")
+    change = update(uploads).where(uploads.c.id.in_(select(chosen.c.id)))
     taken = change.values(state=ended, locked_until=None, due_at=again, updated_at=now).returning(uploads.c.id)
     ids = (await session.scalars(taken, {"again": keeping.clean_again})).all()
     return (await session.scalars(select(DirectUpload).where(DirectUpload.id.in_(ids)))).all()

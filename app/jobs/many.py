@@ -201,12 +201,13 @@ _CREATE = _text(
 
 _CANCEL = _text(
     """
-    WITH moved AS (
+    WITH chosen AS (
+        SELECT id FROM jobs WHERE batch_id = :batch AND state IN ('queued', 'retryable')
+        ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), moved AS (
         UPDATE jobs SET state = 'cancelled', finished_at = now(), updated_at = now(), rung_at = NULL,
             last_event_number = last_event_number + 1
-        WHERE id IN (
-            SELECT id FROM jobs WHERE batch_id = :batch AND state IN ('queued', 'retryable')
-            ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED)
+        WHERE id IN (SELECT id FROM chosen)
         RETURNING *
     ), let_go AS (
         UPDATE textract_jobs SET let_go_at = now() FROM moved

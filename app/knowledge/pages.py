@@ -34,6 +34,10 @@ class PageBatch:
     is_last: bool
     """Whether no page follows; such a batch may have no pages itself."""
 
+    def is_all(self, page_count: int) -> bool:
+        """Whether these are all pages of a document that has so many."""
+        return self.is_last and len(self.pages) == page_count
+
 
 def keep(job_id: UUID, texts: Sequence[PageText]) -> None:
     """Have all pages of a run at hand as they were just written, where they are few."""

@@ -37,8 +37,7 @@ async def chunk_document(job: Job, tools: Tools) -> Outcome:
     """Cut the pages, a batch at a time, and write the chunks over those that an earlier try wrote."""
     cutting, count, tokens = Cutting(Chunker(chunk_limits(tools.settings))), 0, 0
     async for batch in page_batches(tools.sessions, job.id, job.pages_done):
-        is_all = batch.is_last and len(batch.pages) == job.pages_done
-        if (known := structure(job.id, batch.pages, is_all=is_all)) is not None:
+        if (known := structure(job.id, batch.pages, is_all=batch.is_all(job.pages_done))) is not None:
             made, edges = cut_elements(cutting, known.elements, is_last=True)
         else:
             cutting, made, edges = await off_loop_if_long(batch.pages, cut, cutting, batch.pages, is_last=batch.is_last)

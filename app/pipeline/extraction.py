@@ -86,9 +86,9 @@ async def extract_entities(job: Job, tools: Tools) -> Outcome:
         placed = list(_placed(fresh, by_passage, batch.places))
         if is_all:
             async with one_statement(tools.sessions) as session:
-                written = await mentions.replace(session, job, placed)
-            found_mentions.keep(job.id, written)
-            found = dict(sorted(Counter(each.mention.type for each in written).items()))
+                stored = await mentions.replace(session, job, placed)
+            found_mentions.keep(job.id, stored)
+            found = dict(sorted(Counter(each.mention.type for each in stored).items()))
         else:
             await _write(job, tools, placed, read, batch, anew=anew)
     if not is_all:
@@ -105,8 +105,7 @@ async def passage_batches(job: Job, tools: Tools) -> AsyncIterator[PassageBatch]
     reader, places, last_page = PassageReader(), Places(), 0
     async for batch in page_batches(tools.sessions, job.id, job.pages_done):
         places.add(batch.pages)
-        is_all = batch.is_last and len(batch.pages) == job.pages_done
-        if (known := structure(job.id, batch.pages, is_all=is_all)) is not None:
+        if (known := structure(job.id, batch.pages, is_all=batch.is_all(job.pages_done))) is not None:
             stretches = list(reader.passages(batch.pages, known.elements))
         else:
             reader, stretches = await off_loop_if_long(
