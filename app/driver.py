@@ -213,12 +213,13 @@ async def _run(connection: asyncpg.Connection, written: Written, parameters: Par
     return written.rows(records)
 
 
-OF_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError)
+OF_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""The last one is what a connection says that Postgres ended a moment ago, before that has been noticed here."""
 
 
 def translated(error: BaseException, sql: str | None = None) -> DBAPIError:
     """An error of the driver's as one of SQLAlchemy's, which tells nobody the parameters."""
-    lost = isinstance(error, asyncpg.PostgresConnectionError)
+    lost = isinstance(error, asyncpg.PostgresConnectionError | asyncpg.InternalClientError)
     kind = IntegrityError if isinstance(error, asyncpg.IntegrityConstraintViolationError) else DBAPIError
     return kind(sql, None, error, hide_parameters=True, connection_invalidated=lost)
 

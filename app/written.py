@@ -1,13 +1,17 @@
 """A statement as the driver takes it, written down once, and what it returns."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Dialect, Executable, Row, UpdateBase
+from sqlalchemy import BindParameter, Dialect, Executable, Row, UpdateBase
+from sqlalchemy.dialects.postgresql.asyncpg import PGCompiler_asyncpg
 from sqlalchemy.engine import result_tuple
-from sqlalchemy.exc import MultipleResultsFound, NoResultFound
+from sqlalchemy.exc import CompileError, MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import SelectBase
 
@@ -107,9 +111,22 @@ class Written:
         )
 
 
+class Constants(PGCompiler_asyncpg):
+    """Writes what is the same at each execution into the statement, and leaves the parameters alone in their places.
+
+    So Postgres sees that an index on some states is one for the statement, and plans it once instead of each time.
+    """
+
+    def visit_bindparam(self, bindparam: BindParameter[Any], *args: Any, **kwargs: Any) -> Any:
+        if not bindparam.required and bindparam.key not in (self.column_keys or ()):
+            with suppress(CompileError):  # of a type that can't be written out
+                return super().visit_bindparam(bindparam, *args, **kwargs | {"literal_binds": True})  # type: ignore[no-untyped-call]
+        return super().visit_bindparam(bindparam, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+
 def written_down(statement: Executable, parameters: Parameters, dialect: Dialect) -> Written | None:
-    """A statement as the driver takes it; None where each execution needs another text, as for lists in `IN`."""
-    compiled = statement.compile(dialect=dialect, column_keys=list(parameters) or None)  # type: ignore[attr-defined]
+    """A statement as the driver takes it; None where each execution needs another text, as for lists that are parameters."""
+    compiled = statement.compile(dialect=_writing(dialect), column_keys=list(parameters) or None)  # type: ignore[attr-defined]
     assert isinstance(compiled, SQLCompiler)  # noqa: S101 (what is executed so is no DDL)
     if "__[POSTCOMPILE" in compiled.string or compiled.insert_prefetch or compiled.update_prefetch:
         return None
@@ -120,6 +137,13 @@ def written_down(statement: Executable, parameters: Parameters, dialect: Dialect
         places.append((name, None if name in parameters else values[name], process))
     types = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in _columns(statement)]
     return Written(compiled.string, places, types if any(types) else ())
+
+
+@lru_cache(maxsize=16)
+def _writing(dialect: Dialect) -> Dialect:
+    writing = copy(dialect)
+    writing.statement_compiler = Constants
+    return writing
 
 
 def _columns(statement: Executable) -> Sequence[Any]:

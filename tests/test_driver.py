@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 from sqlalchemy import bindparam, func, insert, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, TEXT
@@ -11,8 +12,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, MultipleResultsFound, NoR
 
 from app.config import Settings
 from app.db import Sessions, is_away, new_id, one_statement, open_engine, open_sessions, table_of, transaction
+from app.driver import translated
 from app.events import Event, EventType, Severity
 from app.projects.models import Project
+from app.written import written_down
 
 events, projects = table_of(Event), table_of(Project)
 
@@ -79,6 +82,25 @@ async def test_lists_in_a_statement_are_written_anew(sessions: Sessions) -> None
             await session.execute(read, {"names": ["a"]})
 
 
+async def test_what_is_the_same_each_time_is_written_into_the_statement(sessions: Sessions) -> None:
+    """Members of enums, lists of them, quotes and nothing are no parameters; what is given at the execution is one."""
+    awkward = "it's 100% $1 :name \\"
+    read = (
+        select(literal(awkward).label("awkward"), literal(None, events.c.type.type).label("nothing"), projects.c.name)
+        .where(literal(EventType.DONE, events.c.type.type).in_((EventType.DONE, EventType.ERROR)))
+        .where(projects.c.name == bindparam("name"))
+    )
+    async with transaction(sessions) as session:
+        await session.execute(ADD, {"id": new_id(), "name": "a"})
+        for _ in range(2):
+            found = (await session.execute(read, {"name": "a"})).one()
+            assert tuple(found) == (awkward, None, "a")
+    written = written_down(read, {"name": "a"}, sessions.kw["bind"].dialect)
+    assert written is not None
+    assert [name for name, _, _ in written.places] == ["name"]
+    assert "IN ('done', 'error')" in written.sql
+
+
 async def test_rows_are_asked_for_as_of_sqlalchemy(sessions: Sessions) -> None:
     """One, one or none, the first, all; and too many or too few are errors."""
     read = text("SELECT * FROM generate_series(1, :last) AS n")
@@ -138,6 +160,22 @@ async def test_a_connection_that_was_cut_is_replaced(sessions: Sessions) -> None
     assert is_away(caught.value)
     async with one_statement(sessions) as session:
         assert await session.scalar(OWN, {}) not in pids
+
+
+async def test_a_connection_that_is_just_being_ended_is_away(sessions: Sessions) -> None:
+    """The driver doesn't speak on a connection whose end it has been told of; that is Postgres being away, and no defect."""
+    with pytest.raises(DBAPIError) as raised:
+        async with transaction(sessions) as session:
+            ended = (await session.execute(OWN)).scalar()
+            async with one_statement(sessions) as other:
+                for _ in range(2):
+                    await other.execute(END, {"pid": ended})
+            while True:
+                await session.execute(OWN)
+    assert is_away(raised.value)
+    assert is_away(
+        translated(asyncpg.InternalClientError("cannot switch to state 12; another operation is in progress"))
+    )
 
 
 async def test_a_statement_that_was_cancelled_leaves_nothing_to_the_next(sessions: Sessions) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Interval, Uuid, bindparam, case, func, literal, select, text, update
+from sqlalchemy import Integer, Interval, Uuid, any_, bindparam, case, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -114,15 +114,14 @@ async def count_gets(session: AsyncSession, counts: Mapping[UUID, int]) -> None:
 async def of_jobs(session: AsyncSession, job_ids: Collection[UUID]) -> dict[UUID, list[TextractJob]]:
     """The OCR jobs that jobs have now, in the order of their parts; those that came to nothing are left out."""
     ever: dict[UUID, list[TextractJob]] = {job_id: [] for job_id in job_ids}
-    for row in await session.execute(_EVER.where(textract_jobs.c.job_id.in_(job_ids))):
+    for row in await session.execute(_EVER_OF_JOBS, {"jobs": list(job_ids)}):
         ever[row.job_id].append(TextractJob.of(row))
     return {job_id: list(in_force(rows).values()) for job_id, rows in ever.items()}
 
 
 async def ever_of_job(session: AsyncSession, job_id: UUID) -> list[TextractJob]:
     """All OCR jobs and synchronous calls that a job ever had, those that count now after those that they replaced."""
-    rows = await session.execute(_EVER.where(textract_jobs.c.job_id == job_id))
-    return [TextractJob.of(row) for row in rows]
+    return [TextractJob.of(row) for row in await session.execute(_EVER_OF_JOBS, {"jobs": [job_id]})]
 
 
 def in_force(rows: Iterable[TextractJob]) -> dict[int, TextractJob]:
@@ -224,7 +223,11 @@ async def recent_durations(
     return [Duration(row[0], float(row[1])) for row in await session.execute(query)]
 
 
-_EVER = select(textract_jobs).order_by(textract_jobs.c.part, textract_jobs.c.generation, textract_jobs.c.created_at)
+_EVER_OF_JOBS = (
+    select(textract_jobs)
+    .where(textract_jobs.c.job_id == any_(bindparam("jobs", type_=ARRAY(Uuid()))))
+    .order_by(textract_jobs.c.part, textract_jobs.c.generation, textract_jobs.c.created_at)
+)
 _UNSTARTED = textract_jobs.c.status.in_((TextractJobStatus.STARTING, TextractJobStatus.REFUSED))
 # What is tried again is of now: its slot, its cost on the day's account, and its place among a part's jobs.
 _BEGUN_COLUMNS = tuple(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, literal_column, update
+from sqlalchemy import bindparam, update
 from sqlalchemy.exc import IntegrityError
 
 from app import events
@@ -139,8 +139,7 @@ async def tell_waiting(job: Job, tools: Tools) -> None:
 _TAKE_READING = (
     update(repository.jobs)
     .where(repository.jobs.c.id == bindparam("job"), repository.jobs.c.fence == bindparam("held"))
-    # Written out: with it as a parameter, Postgres would plan this anew each time, for the sake of an index on one state.
-    .where(repository.jobs.c.state == literal_column(f"'{JobState.WORKING}'"))
+    .where(repository.jobs.c.state == JobState.WORKING)
     .values(reads=True)
     .returning(repository.jobs.c.id)
 )
