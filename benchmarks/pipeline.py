@@ -116,7 +116,7 @@ async def _through(
     """
     jobs = await validated_documents(stack, connection, count, steps=steps, pages=pages)
     while await _open(connection, jobs):  # noqa: ASYNC110 (it is Postgres, in another process, that is asked)
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.5)
     took = await connection.fetchval(
         "SELECT max(finished_at) - min(started_at) FROM jobs WHERE id = ANY($1::uuid[])", jobs
     )

@@ -24,6 +24,10 @@ RENEW_SECONDS = 15
 LAST_LOOK_SECONDS = 2
 """How long a stopping worker waits for a look at the queue that is under way: cut off, it would hold what it took."""
 
+LOOKS_APART_SECONDS = 0.01
+"""Between two looks at least: each goes through all that waits, and one for every end and every ring would be most of what
+Redis does."""
+
 LOOK_PAUSE_SECONDS = 0.02
 """Between two looks for tasks whose moments come: those of many come close to each other, and are rung for well before."""
 
@@ -65,6 +69,7 @@ class WakingWorker(Worker):
             except Exception:  # nothing may end a worker that the rest of its process takes for alive
                 log.exception("queue_look_crashed", queue=self.queue_name)
                 await self._start_afresh()
+            await asyncio.sleep(LOOKS_APART_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause()):
                     await self.rung.wait()
