@@ -90,7 +90,7 @@ class Portion:
 
 async def now(session: AsyncSession) -> Position:
     """The position after everything that can be told: what is told from here on is new."""
-    return Position(int(await session.scalar(select(_HORIZON)) or 0), 0)
+    return Position(int(await session.scalar(_NOW) or 0), 0)
 
 
 async def read_projects(
@@ -166,6 +166,7 @@ def event_of(row: Mapping[Any, Any]) -> Event:
 
 _HORIZON: ColumnElement[int] = literal_column("(pg_snapshot_xmin(pg_current_snapshot())::text)::bigint", BigInteger)
 """The oldest transaction that is still running: no row of an earlier one can come to light any more."""
+_NOW = select(_HORIZON)
 _SETTLED = (events.c.transaction_id < _HORIZON).label("is_settled")
 _ORDER = (events.c.transaction_id, events.c.id)
 _PLACE = tuple_(*_ORDER)

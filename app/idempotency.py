@@ -143,9 +143,7 @@ async def keep(session: AsyncSession, claim: Claim, fingerprint: str, answer: An
 
 async def forget_old_keys(session: AsyncSession) -> None:
     """Forget keys past their time."""
-    await session.execute(
-        delete(keys).where(keys.c.created_at < func.now() - bindparam("age", type_=Interval)), {"age": KEPT}
-    )
+    await session.execute(_FORGET_OLD)
 
 
 def _held(claim: Claim) -> tuple[Any, ...]:
@@ -156,3 +154,6 @@ def _held(claim: Claim) -> tuple[Any, ...]:
         keys.c.holder == claim.holder,
         keys.c.status.is_(None),
     )
+
+
+_FORGET_OLD = delete(keys).where(keys.c.created_at < func.now() - KEPT)

@@ -8,15 +8,19 @@ from functools import lru_cache
 from typing import Any
 
 import asyncpg
-from sqlalchemy import BindParameter, Dialect, Executable, Row, UpdateBase
+from sqlalchemy import BindParameter, Dialect, Executable, Float, Numeric, Row, UpdateBase
 from sqlalchemy.dialects.postgresql.asyncpg import PGCompiler_asyncpg
 from sqlalchemy.engine import result_tuple
 from sqlalchemy.exc import CompileError, MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import SelectBase
+from sqlalchemy.types import TypeEngine
 
 Process = Callable[[Any], Any]
 Parameters = Mapping[str, Any]
+
+FLOAT8, NUMERIC = 701, 1700
+"""The numbers that these types have in Postgres's `pg_type`."""
 
 
 class Rows:
@@ -135,7 +139,7 @@ def written_down(statement: Executable, parameters: Parameters, dialect: Dialect
     for name in compiled.positiontup or ():
         process = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
         places.append((name, None if name in parameters else values[name], process))
-    types = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in _columns(statement)]
+    types = [_reading(column.type, dialect) for column in _columns(statement)]
     return Written(compiled.string, places, types if any(types) else ())
 
 
@@ -144,6 +148,12 @@ def _writing(dialect: Dialect) -> Dialect:
     writing = copy(dialect)
     writing.statement_compiler = Constants
     return writing
+
+
+def _reading(kind: TypeEngine[Any], dialect: Dialect) -> Process | None:
+    """What makes values of a type ours. Of numbers SQLAlchemy wants to know which of Postgres's types they come as."""
+    number = FLOAT8 if isinstance(kind, Float) else NUMERIC if isinstance(kind, Numeric) else None
+    return kind.dialect_impl(dialect).result_processor(dialect, number)
 
 
 def _columns(statement: Executable) -> Sequence[Any]:

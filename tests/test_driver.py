@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import asyncpg
 import pytest
-from sqlalchemy import bindparam, func, insert, literal, select, text
+from sqlalchemy import Double, Numeric, bindparam, func, insert, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, TEXT
 from sqlalchemy.exc import DBAPIError, IntegrityError, MultipleResultsFound, NoResultFound
 
@@ -46,6 +47,8 @@ async def test_every_type_comes_out_as_sqlalchemy_gives_it(sessions: Sessions) -
         events.c.project_id,
         (events.c.created_at + bindparam("more", type_=INTERVAL)).label("later"),
         literal(["a", "b"], ARRAY(TEXT)).label("list"),
+        literal(0.5, Double).label("half"),
+        literal(Decimal("0.1"), Numeric).label("tenth"),
         bindparam("id", type_=events.c.project_id.type).label("an_id"),
     ).where(events.c.type == bindparam("type"))
     an_id, payload = new_id(), {"a": [1, None, "ü"], "b": {"c": 0.5}}
@@ -58,6 +61,7 @@ async def test_every_type_comes_out_as_sqlalchemy_gives_it(sessions: Sessions) -
     assert isinstance(second.type, EventType)
     assert second.severity is Severity.INFO
     assert (second.payload, second.project_id, second.list, second.an_id) == (payload, None, ["a", "b"], an_id)
+    assert (second.half, second.tenth) == (0.5, Decimal("0.1"))
     assert timedelta(days=1) < second.later - datetime.now(UTC) < timedelta(days=3)
 
 

@@ -59,7 +59,7 @@ MODULES: Mapping[QueueName, ModuleType] = {
 QUEUES = tuple(QueueName)
 """What a worker serves, where it isn't told otherwise: everything, so that no queue is forgotten."""
 
-POLL_DELAY_SECONDS = 0.5
+POLL_DELAY_SECONDS = 1.0
 """Between two looks at a queue that nobody rings for, and where no task's moment comes before."""
 UPLOADS_SECONDS = 10.0
 """Between two looks for uploads that nobody completed."""

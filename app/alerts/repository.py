@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -67,8 +67,7 @@ async def clear_unseen(session: AsyncSession, code: AlertCode, *, but_for: Seque
 
 async def open_subjects(session: AsyncSession, code: AlertCode) -> Sequence[str]:
     """What the open alerts of a code are about."""
-    query = select(alerts.c.subject).where(alerts.c.code == code, alerts.c.cleared_at.is_(None))
-    return (await session.scalars(query)).all()
+    return (await session.scalars(_OPEN_SUBJECTS, {"code": code})).all()
 
 
 async def count_open(session: AsyncSession) -> dict[AlertCode, int]:
@@ -97,6 +96,9 @@ async def _clear(session: AsyncSession, *which: ColumnElement[bool]) -> int:
         draft = EventDraft(EventType.ALERT, payload, Severity.INFO, row.code)
         await events.note(session, draft, project_id=row.project_id)
     return len(rows)
+
+
+_OPEN_SUBJECTS = select(alerts.c.subject).where(alerts.c.code == bindparam("code"), alerts.c.cleared_at.is_(None))
 
 
 def _seconds(since: datetime, until: datetime) -> float:

@@ -56,7 +56,7 @@ class Shares:
 
 async def try_sweep_lock(session: AsyncSession) -> bool:
     """Whether this transaction may sweep; the lock ends with it."""
-    return bool(await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SWEEP_LOCK}))
+    return bool(await session.scalar(_TRY_LOCK))
 
 
 async def end_hung_transactions(session: AsyncSession, *, after: timedelta) -> int:
@@ -140,6 +140,8 @@ async def forget_dead_workers(session: AsyncSession) -> int:
         await session.execute(_RING_ANEW)
     return len(gone)
 
+
+_TRY_LOCK = text(f"SELECT pg_try_advisory_xact_lock({SWEEP_LOCK})")
 
 # What waits for its client is never at work; only a COPY may wait long for its next piece.
 _END_HUNG = text("""

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, Boolean, Select, bindparam, func, insert, select, update
+from sqlalchemy import ARRAY, CTE, Boolean, Select, Uuid, any_, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import JobNotFound, LeaseLost, StateConflict
@@ -212,6 +212,6 @@ _ASK_TO_STOP = with_event(
     .values(cancel_requested_at=func.now(), updated_at=func.now(), last_event_number=jobs.c.last_event_number + 1)
 )
 _STOPPING = select(jobs.c.id, jobs.c.fence, jobs.c.cancel_requested_at).where(
-    jobs.c.id.in_(bindparam("ids", expanding=True))
+    jobs.c.id == any_(bindparam("ids", type_=ARRAY(Uuid())))
 )
 _CLAIM = claim_statement()

@@ -83,6 +83,10 @@ class Watch:
 
     async def _look_at_engines(self) -> None:
         away = {name: state for name, state in (await self.engines()).items() if state.state is not Position.CLOSED}
+        async with one_statement(self.sessions) as session:
+            open_now = await open_subjects(session, AlertCode.ENGINE_AWAY)
+        if not away and not open_now:
+            return
         async with self.sessions.begin() as session:
             for name, state in away.items():
                 said = {"message": f"The engine {name} is left alone, since it doesn't answer.", "reason": state.reason}

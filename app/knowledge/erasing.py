@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import events
-from app.db import Sessions
+from app.db import Sessions, one_statement
 from app.documents import repository as documents
 from app.documents.format_cache import folder_of
 from app.documents.models import Erasure
@@ -82,7 +82,7 @@ class Erasing:
             await self._erase(erasure)
 
     async def _take(self) -> Erasure | None:
-        async with self.sessions.begin() as session:
+        async with one_statement(self.sessions) as session:
             return await rows.take_due(session, again=AGAIN_AFTER)
 
     async def _cancel(self, job: Job) -> None:

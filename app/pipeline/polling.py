@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Settings
-from app.db import one_statement
+from app.db import one_statement, transaction
 from app.errors import (
     InternalError,
     JobNotFound,
@@ -93,7 +93,7 @@ class Polling:
             return await self._ask_about(lane, due)  # no call is made: they are told that their engine is gone
         gate = await ocr.gate(lane.engine)
         if not gate.allowed:
-            async with self.tools.sessions.begin() as session:
+            async with transaction(self.tools.sessions) as session:
                 await polls.put_off_polls(session, lane, seconds=max(LEAST_WAIT_SECONDS, gate.retry_in_seconds))
             return 0
         try:
@@ -103,12 +103,12 @@ class Polling:
             await ocr.give_back(lane.engine, gate)
 
     async def _ask_about(self, lane: Lane, allowed: int, *, probe: bool = False) -> int:
-        async with self.tools.sessions.begin() as session:
+        async with transaction(self.tools.sessions) as session:
             taken = await polls.take_due_polls(session, lane, limit=allowed, lease=POLL_LEASE)
             rows = await textract_jobs.of_jobs(session, [job.id for job, _ in taken])
         done = Round(probe, due={job.id: time.monotonic() - late_seconds for job, late_seconds in taken})
         await asyncio.gather(*(self._poll(job, rows[job.id], done) for job, _ in taken))
-        async with self.tools.sessions.begin() as session:
+        async with transaction(self.tools.sessions) as session:
             await textract_jobs.count_gets(session, done.gets)
             await polls.ask_again(session, done.to_wait)
         return len(taken)

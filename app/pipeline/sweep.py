@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import events
 from app.batches.sweeping import sweep_batches
-from app.db import one_statement
+from app.db import one_statement, transaction
 from app.errors import QuireError
 from app.idempotency import forget_old_keys
 from app.jobs import backlog
@@ -40,7 +40,7 @@ class Sweep:
 
     async def sweep(self) -> None:
         """Give back what is lost, and ring for what is due. Does nothing while another worker sweeps."""
-        async with self.tools.sessions.begin() as session:
+        async with transaction(self.tools.sessions) as session:
             await self._end_hung(session)  # first, for whoever holds the lock may be what hangs
             if not await backlog.try_sweep_lock(session):
                 return

@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from redis.asyncio import Redis
 
 from app import events
-from app.db import Sessions
+from app.db import Sessions, one_statement
 from app.events import EventDraft, EventType, Severity
 from app.webhooks import repository, signing
 from app.webhooks.models import DeliveryState, Webhook, WebhookDelivery
@@ -62,7 +62,7 @@ class Delivery:
             return 0
         hosts = [host for host, count in self.busy.items() if count >= PER_HOST]
         lease = timedelta(seconds=self.sender.timeout_seconds) + LEASE_SPARE
-        async with self.sessions.begin() as session:
+        async with one_statement(self.sessions) as session:
             taken = await repository.claim(session, limit=room, per_webhook=PER_WEBHOOK, busy_hosts=hosts, lease=lease)
         for delivery, webhook in taken:
             self.busy[delivery.host] += 1

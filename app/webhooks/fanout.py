@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import event_log
-from app.db import Sessions, new_id
+from app.db import Sessions, new_id, transaction
 from app.events import Event, EventType
 from app.webhooks import repository
 from app.webhooks.models import Webhook, WebhookType
@@ -76,17 +76,22 @@ class Fanout:
 
     async def run_once(self) -> bool:
         """Read on, where nobody else does; True where there is more to read."""
-        async with self.sessions.begin() as session:
-            if not await repository.try_fanout_lock(session):
+        async with transaction(self.sessions) as lock:
+            if not await repository.try_fanout_lock(lock):
                 return False
-            written = await repository.read_cursor(session)
+            written = await repository.read_cursor(lock)
             # In a database that was restored elsewhere transactions count anew: what was noted is yet to come.
-            position = min(written, await event_log.now(session))
-            portion = await event_log.read_of_note(session, position, limit=EVENTS_AT_ONCE)
+            position = min(written, await event_log.now(lock))
+            portion = await event_log.read_of_note(lock, position, limit=EVENTS_AT_ONCE)
             if portion.position != written:
-                await repository.add_deliveries(session, await self._rows(session, portion.events))
-                await repository.write_cursor(session, portion.position)
+                await self._tell_of(portion)
         return portion.is_full
+
+    async def _tell_of(self, portion: event_log.Portion) -> None:
+        """Write the messages, and how far the log was read with them."""
+        async with self.sessions.begin() as session:
+            await repository.add_deliveries(session, await self._rows(session, portion.events))
+            await repository.write_cursor(session, portion.position)
 
     async def _rows(self, session: AsyncSession, events: Sequence[Event]) -> list[dict[str, Any]]:
         kinds = {event.id: kind for event in events if (kind := type_of(event)) is not None}

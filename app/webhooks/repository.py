@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Interval, Text, bindparam, delete, func, select, update
+from sqlalchemy import Interval, Text, Uuid, any_, bindparam, delete, func, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -166,8 +166,8 @@ async def claim(
     rows = (await session.execute(_CLAIM, parameters)).mappings().all()
     by_id: dict[UUID, Webhook] = {}
     if rows:
-        query = select(Webhook).where(Webhook.id.in_({row["webhook_id"] for row in rows}))
-        by_id = {webhook.id: webhook for webhook in await session.scalars(query)}
+        found = await session.execute(_THESE, {"ids": list({row["webhook_id"] for row in rows})})
+        by_id = {row.id: Webhook.of(row) for row in found}
     return [(WebhookDelivery(**row), by_id[row["webhook_id"]]) for row in rows]
 
 
@@ -205,22 +205,26 @@ async def forget_deliveries(session: AsyncSession, *, older_than: timedelta, lim
 
 async def try_fanout_lock(session: AsyncSession) -> bool:
     """Take the right to read the log, until the transaction ends; False while another worker has it."""
-    return bool(await session.scalar(sql("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": FANOUT_LOCK}))
+    return bool(await session.scalar(_TRY_LOCK))
 
 
 async def read_cursor(session: AsyncSession) -> Position:
     """How far the log was read."""
-    row = (await session.execute(select(WebhookCursor.transaction_id, WebhookCursor.event_id))).one_or_none()
+    row = (await session.execute(_READ_CURSOR)).one_or_none()
     return BEGINNING if row is None else Position(row.transaction_id, row.event_id)
 
 
 async def write_cursor(session: AsyncSession, position: Position) -> None:
     """Note how far the log was read."""
     values = {"transaction_id": position.transaction_id, "event_id": position.event_id}
-    statement = upsert(table_of(WebhookCursor)).values(id=1, **values)
+    statement = upsert(_CURSOR).values(id=1, **values)
     await session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
 
+_TRY_LOCK = sql(f"SELECT pg_try_advisory_xact_lock({FANOUT_LOCK})")
+_CURSOR = table_of(WebhookCursor)
+_READ_CURSOR = select(_CURSOR.c.transaction_id, _CURSOR.c.event_id)
+_THESE = select(webhooks).where(webhooks.c.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
 _RETURNED = ", ".join(f"d.{column.name}" for column in deliveries.columns)
 _CLAIM = (
     sql(f"""
