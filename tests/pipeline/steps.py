@@ -1,5 +1,6 @@
 """The steps of a job's way through the OCR stages, for tests that take them one at a time."""
 
+import gzip
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -65,8 +66,9 @@ async def change_textract_jobs(bench: Bench, job_id: UUID, **values: Any) -> Non
 async def raw_result(bench: Bench, job: Job) -> dict[str, Any]:
     """The stored result."""
     assert job.result_key is not None
-    async with bench.tools.bucket.open(job.result_key) as chunks:
-        return dict(orjson.loads(b"".join([chunk async for chunk in chunks])))
+    async with bench.tools.bucket.open(job.result_key) as stored:
+        assert stored.content_encoding == "gzip"
+        return dict(orjson.loads(gzip.decompress(b"".join([chunk async for chunk in stored]))))
 
 
 def starts(fake: FakeTextract) -> int:

@@ -4,7 +4,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 import pytest
 from sqlalchemy import select
 
@@ -15,6 +14,7 @@ from app.jobs.states import JobState, Stage
 from tests.bench import Bench, open_bench
 from tests.documents import letter
 from tests.ocr.textract import GET, FakeTextract, Refusal, document_of, page_blocks
+from tests.pipeline.steps import raw_result
 
 
 async def started(bench: Bench, **columns: Any) -> Job:
@@ -29,14 +29,6 @@ async def read(bench: Bench, **columns: Any) -> Job:
     job = await bench.poll(await started(bench, **columns))
     assert job.textract_job_status in {"SUCCEEDED", "PARTIAL_SUCCESS"}
     return await bench.advance(job)
-
-
-async def raw_result(bench: Bench, job: Job) -> dict[str, Any]:
-    """The stored result."""
-    assert job.result_key is not None
-    answer = await bench.tools.bucket.client.get_object(Bucket=bench.tools.bucket.name, Key=job.result_key)
-    result: dict[str, Any] = orjson.loads(await answer["Body"].read())
-    return result
 
 
 async def test_a_result_of_many_portions_is_stored_whole(bench: Bench, fake: FakeTextract) -> None:
