@@ -72,7 +72,8 @@ class Collection:
         )
         for warning in portion.warnings:
             self._warn(PageWarning(warning.code, tuple(page + offset for page in warning.pages)))
-        await self._store(self._raw(blocks))
+        raw = orjson.dumps(blocks) if offset or portion.raw_blocks is None else portion.raw_blocks
+        await self._store(self._raw(raw, len(blocks)))
         self._pages += self._assembler.add(blocks)
         await self._save(at_least=PAGES_PER_COMMIT)
 
@@ -112,13 +113,11 @@ class Collection:
             raw, self._begun = self._raw_begin() + raw, True
         await self.upload.write(self._compressor.compress(raw))
 
-    def _raw(self, blocks: list[Block]) -> bytes:
-        """A portion's blocks as a piece of the one JSON object that the whole result is."""
-        raw = orjson.dumps(blocks)[1:-1]
-        if raw and self._blocks:
-            raw = b"," + raw
-        self._blocks += len(blocks)
-        return raw
+    def _raw(self, array: bytes, count: int) -> bytes:
+        """A JSON array of so many blocks as a piece of the one JSON object that the whole result is."""
+        comma = b"," if count and self._blocks else b""
+        self._blocks += count
+        return comma + array[1:-1]
 
     def _raw_begin(self) -> bytes:
         head = {"DocumentMetadata": {"Pages": self.page_count}, "JobStatus": self.status}

@@ -1,9 +1,11 @@
 """A document's Textract job: started once, asked about without anybody waiting, and its result fetched whole."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import select
 
@@ -14,7 +16,7 @@ from app.jobs.states import JobState, Stage
 from tests.bench import Bench, open_bench
 from tests.documents import letter
 from tests.ocr.textract import GET, FakeTextract, Refusal, document_of, page_blocks
-from tests.pipeline.steps import raw_result
+from tests.pipeline.steps import raw_bytes, raw_result
 
 
 async def started(bench: Bench, **columns: Any) -> Job:
@@ -44,6 +46,17 @@ async def test_a_result_of_many_portions_is_stored_whole(bench: Bench, fake: Fak
     assert [event.payload["page"] for event in events if event.type == "page"] == list(range(1, 9))
     after = await bench.advance(job)
     assert (after.stage, after.state, after.pages_total) == (Stage.EMBEDDED, JobState.QUEUED, 8)
+
+
+async def test_blocks_are_stored_as_they_came(bench: Bench, fake: FakeTextract) -> None:
+    """Byte for byte, portion after portion."""
+    fake.blocks = document_of(3, lines=100, words=4)
+    job = await bench.poll(await started(bench, pages_total=3))
+    await bench.tools.portions.take(str(job.textract_job_id))  # what comes by way of Redis is written anew
+    raw = await raw_bytes(bench, await bench.advance(job))
+    portions = [json.dumps(some).encode()[1:-1] for some in (fake.blocks[:1000], fake.blocks[1000:])]
+    assert b'"Blocks":[' + b",".join(portions) + b"]," in raw
+    assert orjson.loads(raw)["Blocks"] == fake.blocks
 
 
 async def test_collecting_twice_doubles_nothing(bench: Bench, fake: FakeTextract) -> None:
