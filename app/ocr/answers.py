@@ -131,7 +131,10 @@ def parse_plainly(response_dict: dict[str, Any], customized_response_dict: dict[
     with suppress(orjson.JSONDecodeError):
         answer = orjson.loads(body)
         if isinstance(answer, dict):
-            customized_response_dict.update(without_nulls(answer) if b"null" in body else answer | _raw_blocks(body))
+            whole = b"null" not in body
+            customized_response_dict.update(answer if whole else without_nulls(answer))
+            if whole and "JobStatus" in answer:  # the blocks of a page that is read at once are given its number
+                customized_response_dict.update(_raw_blocks(body))
 
 
 def _raw_blocks(body: bytes) -> dict[str, bytes]:
