@@ -177,10 +177,12 @@ async def get_document_page(
         }
     },
 )
-async def get_document_textract(services: ServicesDep, project_id: ProjectDep, document_id: DocumentId) -> Response:
-    """The whole result as Textract blocks, for Textract's own parsers."""
+async def get_document_textract(
+    request: Request, services: ServicesDep, project_id: ProjectDep, document_id: DocumentId
+) -> Response:
+    """The whole result as Textract blocks, for Textract's own parsers; compressed for who accepts gzip."""
     job = await services.documents.readable_job(project_id, document_id)
-    return await stream_object(services.bucket, job.result_key, "application/json")
+    return await stream_object(request, services.bucket, job.result_key, "application/json")
 
 
 def _fingerprint(service: Documents, content: Content) -> Fingerprint[Submission]:

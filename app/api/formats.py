@@ -153,7 +153,8 @@ async def _file(request: Request, services: Services, rendition: Rendition) -> R
     if seen_versions(request) & {tag, "*"}:
         return Response(status_code=304, headers=headers)
     stored = await services.formats.stored(rendition)
-    answer = await stream_object(services.bucket, stored.key, media_type_for(request, rendition.media_type))
+    media_type = media_type_for(request, rendition.media_type)
+    answer = await stream_object(request, services.bucket, stored.key, media_type)
     answer.headers.update(headers)
     answer.headers["Content-Length"] = str(stored.size_bytes)
     answer.headers["Content-Disposition"] = _disposition(rendition)

@@ -4,12 +4,18 @@ A file can be asked for as plain bytes, and lines as plain text: clients that ar
 other type, and would else leave such answers out.
 """
 
+import re
 from typing import Any
 
 from fastapi import Request
 
+from app.storage.compression import GZIP
+
 BYTES = "application/octet-stream"
 TEXT = "text/plain"
+
+CODING = re.compile(r"\s*([^\s;]+)\s*(?:;\s*q=([01](?:\.\d{0,3})?)\s*)?", re.ASCII | re.IGNORECASE)
+"""An encoding and how much it is wanted, 1 where that isn't said (RFC 9110, 12.5.3)."""
 
 
 def file_content(*media_types: str) -> dict[str, Any]:
@@ -33,3 +39,11 @@ def event_stream(description: str, *schemas: str) -> dict[int | str, dict[str, A
 def media_type_for(request: Request, media_type: str, *, plain: str = BYTES) -> str:
     """The type that an answer goes out under: its own, but to whoever accepts only `plain`."""
     return plain if request.headers.get("accept", "").strip().lower() == plain else media_type
+
+
+def prefers_gzip(request: Request) -> bool:
+    """Whether a caller takes gzip, and would not rather have plain bytes (RFC 9110, 12.5.3)."""
+    told = map(CODING.fullmatch, ",".join(request.headers.getlist("accept-encoding")).split(","))
+    wanted = {found[1].lower(): float(found[2] or 1) for found in told if found}
+    gzip = wanted.get(GZIP, wanted.get("*", 0))
+    return gzip > 0 and gzip >= wanted.get("identity", 0)

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from socket import gaierror
 from typing import Any
 
+import msgspec
 import orjson
 from aiohttp import ClientConnectorError
 from aiohttp import ClientError as HttpError  # what aiobotocore speaks HTTP with, and lets through while a body is read
@@ -107,6 +108,17 @@ def _never_connected(error: Exception) -> bool:
     return isinstance(error, ConnectTimeoutError | ProxyConnectionError | SSLError)
 
 
+RAW_BLOCKS = "RawBlocks"
+"""The member that the bytes of a job's blocks stand under, beside what they were parsed to; JSON has no bytes."""
+
+
+class _Answer(msgspec.Struct):
+    blocks: msgspec.Raw = msgspec.field(name="Blocks", default=msgspec.Raw(b"[]"))
+
+
+_ANSWERS = msgspec.json.Decoder(_Answer)
+
+
 def parse_plainly(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
     """Parse an answer as JSON, instead of by the SDK's own parser, which goes through every member in Python.
 
@@ -119,7 +131,17 @@ def parse_plainly(response_dict: dict[str, Any], customized_response_dict: dict[
     with suppress(orjson.JSONDecodeError):
         answer = orjson.loads(body)
         if isinstance(answer, dict):
-            customized_response_dict.update(without_nulls(answer) if b"null" in body else answer)
+            whole = b"null" not in body
+            customized_response_dict.update(answer if whole else without_nulls(answer))
+            if whole and "JobStatus" in answer:  # the blocks of a page that is read at once are given its number
+                customized_response_dict.update(_raw_blocks(body))
+
+
+def _raw_blocks(body: bytes) -> dict[str, bytes]:
+    """The bytes of an answer's blocks, as a member of it: to find them takes a fifth of what writing them anew does."""
+    with suppress(msgspec.DecodeError, RecursionError):  # nested deeper than Python goes
+        return {RAW_BLOCKS: bytes(_ANSWERS.decode(body).blocks)}
+    return {}
 
 
 def part_of(answer: Mapping[str, Any], operation: Operation, name: EngineName) -> ResultPart:
@@ -136,6 +158,7 @@ def part_of(answer: Mapping[str, Any], operation: Operation, name: EngineName) -
         _member(answer, "StatusMessage", str, None),
         tuple(_warning(told) for told in _member(answer, "Warnings", list, []) if isinstance(told, dict)),
         _member(answer, "NextToken", str, None),
+        _member(answer, RAW_BLOCKS, bytes, None) if blocks else None,
     )
 
 

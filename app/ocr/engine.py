@@ -122,6 +122,8 @@ class ResultPart:
     warnings: tuple[PageWarning, ...] = ()
     next_token: str | None = None
     """Where the next portion begins; None in the last."""
+    raw_blocks: bytes | None = field(default=None, compare=False, repr=False)
+    """The blocks as the JSON array that they came as, where it says just what `blocks` does."""
 
 
 class Engine(Protocol):

@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from app.config import Settings
 from app.errors import OcrEnginesAway, OcrResultInvalid, OcrUnknown
-from app.ocr.answers import SPOKEN, parse_plainly, part_of, translated_errors
+from app.ocr.answers import RAW_BLOCKS, SPOKEN, parse_plainly, part_of, translated_errors
 from app.ocr.engine import EngineName, Feature, OcrStatus, Operation, Query, ReadRequest, ResultPart, Source
 from app.ocr.output import OutputStore
 
@@ -99,7 +99,8 @@ class TextractEngine:
         told = {"Bytes": document} if isinstance(document, bytes) else _location(document)
         with translated_errors(self.name):
             answer = await getattr(self.client, NAMES[request.operation].read)(Document=told, **_asked(request))
-        part = part_of({**answer, "JobStatus": OcrStatus.SUCCEEDED}, request.operation, self.name)
+        told = {**answer, "JobStatus": OcrStatus.SUCCEEDED, RAW_BLOCKS: None}
+        part = part_of(told, request.operation, self.name)
         for block in part.blocks:
             block["Page"] = 1
         return part

@@ -1,4 +1,4 @@
-"""A result on its way in: the raw blocks into one S3 object, the pages into Postgres, under one page numbering.
+"""A result on its way in: the raw blocks into one compressed S3 object, the pages into Postgres, under one numbering.
 
 Memory is bounded by one portion of the result and a commit's worth of pages, whatever the document's size.
 """
@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import orjson
+from isal import isal_zlib
 
 from app import events
 from app.db import one_statement
@@ -21,6 +22,7 @@ from app.ocr.blocks import PageAssembler, PageText, page_text
 from app.ocr.engine import Block, OcrStatus, Operation, PageWarning, ResultPart
 from app.pipeline.outcome import Tools
 from app.pipeline.reuse import result_key
+from app.storage.compression import GZIP, compressor
 from app.storage.upload import Upload
 
 PAGES_PER_COMMIT = 25
@@ -39,6 +41,8 @@ class Collection:
     """The pages that the engine says there are, in all parts together."""
     pages_saved: int = 0
     _numbers: set[int] = field(default_factory=set)
+    _compressor: isal_zlib.Compress = field(default_factory=compressor)
+    _begun: bool = False
     _blocks: int = 0
     _model_version: str = "1.0"
     _message: str | None = None
@@ -68,7 +72,8 @@ class Collection:
         )
         for warning in portion.warnings:
             self._warn(PageWarning(warning.code, tuple(page + offset for page in warning.pages)))
-        await self.upload.write(self._raw(blocks))
+        raw = orjson.dumps(blocks) if offset or portion.raw_blocks is None else portion.raw_blocks
+        await self._store(self._raw(raw, len(blocks)))
         self._pages += self._assembler.add(blocks)
         await self._save(at_least=PAGES_PER_COMMIT)
 
@@ -92,7 +97,8 @@ class Collection:
             async with self.tools.sessions.begin() as session:
                 last = await documents.fail_pages(session, self.job, warning.pages, warning.code)
             await events.ring(self.tools.redis, self.job.id, last)
-        await self.upload.write(self._raw_end())
+        await self._store(self._raw_end())
+        await self.upload.write(self._compressor.flush())
         await self.upload.complete()
         if not self._warnings:
             keep(self.job.id, self._saved)
@@ -101,15 +107,17 @@ class Collection:
         if warning not in self._warnings:
             self._warnings.append(warning)
 
-    def _raw(self, blocks: list[Block]) -> bytes:
-        """A portion's blocks as a piece of the one JSON object that the whole result is."""
-        raw = orjson.dumps(blocks)[1:-1]
-        if self.upload.size_bytes == 0:
-            raw = self._raw_begin() + raw
-        elif raw and self._blocks:
-            raw = b"," + raw
-        self._blocks += len(blocks)
-        return raw
+    async def _store(self, raw: bytes) -> None:
+        """Add a piece to the object, whose beginning goes before the first."""
+        if not self._begun:
+            raw, self._begun = self._raw_begin() + raw, True
+        await self.upload.write(self._compressor.compress(raw))
+
+    def _raw(self, array: bytes, count: int) -> bytes:
+        """A JSON array of so many blocks as a piece of the one JSON object that the whole result is."""
+        comma = b"," if count and self._blocks else b""
+        self._blocks += count
+        return comma + array[1:-1]
 
     def _raw_begin(self) -> bytes:
         head = {"DocumentMetadata": {"Pages": self.page_count}, "JobStatus": self.status}
@@ -122,8 +130,7 @@ class Collection:
             tail["StatusMessage"] = self._message
         if self._warnings:
             tail["Warnings"] = [{"ErrorCode": each.code, "Pages": list(each.pages)} for each in self._warnings]
-        begin = b"" if self.upload.size_bytes else self._raw_begin()
-        return begin + b"]," + orjson.dumps(tail)[1:]
+        return b"]," + orjson.dumps(tail)[1:]
 
     async def _save(self, *, at_least: int = 1) -> None:
         """Save the pages that are whole, a commit's worth at a time, while there are so many."""
@@ -143,9 +150,8 @@ async def collecting(
 ) -> AsyncIterator[Collection]:
     """Collect a result under the job's key; left before it is finished, it leaves no object behind."""
     settings = tools.settings
-    async with Upload(
-        tools.bucket, result_key(job), "application/json", settings.upload_part_bytes, settings.upload_parts_in_flight
-    ) as upload:
+    sizes = settings.upload_part_bytes, settings.upload_parts_in_flight
+    async with Upload(tools.bucket, result_key(job), "application/json", *sizes, content_encoding=GZIP) as upload:
         yield Collection(job, tools, upload, operation, status, page_count)
 
 

@@ -11,7 +11,7 @@ from app.jobs.models import Job
 from app.jobs.steps import wanted
 from app.knowledge import closing, entities, runs
 from app.pipeline.holding import written
-from app.pipeline.manifest import Artefact, manifest, manifest_key, store_manifest, store_text, text_key
+from app.pipeline.manifest import manifest, manifest_key, store_manifest, store_text, stored_result, text_key
 from app.pipeline.outcome import Outcome, Tools
 
 
@@ -22,7 +22,7 @@ async def finalize_document(job: Job, tools: Tools) -> Outcome:
     if made.faults:
         raise ResultsInconsistent(" ".join(made.faults))
     text = await store_text(job, tools)
-    artefacts = [text, Artefact(job.result_key or "", "application/json", None, None)]
+    artefacts = [text, await stored_result(job, tools)]
     key = await store_manifest(job, manifest(job, made.document, made.pages, made.figures, artefacts), tools)
     await _stand_in_for(made.earlier_runs, job, tools)
     details = {"pages": made.pages, **asdict(made.figures), "text_key": text.key, "manifest_key": key}

@@ -12,6 +12,7 @@ from app.jobs.models import Job
 from app.knowledge.pages import page_batches
 from app.knowledge.soundness import Figures
 from app.pipeline.outcome import Tools
+from app.storage.compression import GZIP
 from app.storage.upload import Upload
 
 MANIFEST_VERSION = 1
@@ -23,6 +24,8 @@ class Artefact:
 
     key: str
     media_type: str
+    content_encoding: str | None
+    """`gzip` where the object is stored compressed."""
     size_bytes: int | None
     sha256: str | None
 
@@ -53,7 +56,16 @@ async def store_text(job: Job, tools: Tools) -> Artefact:
                 separator = "\f"
         await upload.write(b"\n")
         await upload.complete()
-    return Artefact(key, "text/plain; charset=utf-8", upload.size_bytes, upload.sha256)
+    return Artefact(key, "text/plain; charset=utf-8", None, upload.size_bytes, upload.sha256)
+
+
+async def stored_result(job: Job, tools: Tools) -> Artefact:
+    """The raw result. One that was taken over may have been stored before such objects were compressed."""
+    key = job.result_key or ""
+    if job.reused_job_id is None:
+        return Artefact(key, "application/json", GZIP, None, None)
+    stored = await tools.bucket.head(key)
+    return Artefact(key, "application/json", None if stored is None else stored.content_encoding, None, None)
 
 
 async def store_manifest(job: Job, told: Mapping[str, Any], tools: Tools) -> str:

@@ -66,7 +66,7 @@ def _key(textract_job_id: str) -> str:
 def _packed(portion: ResultPart) -> bytes:
     told = {
         "status": portion.status,
-        "blocks": portion.blocks,
+        "blocks": portion.blocks if portion.raw_blocks is None else orjson.Fragment(portion.raw_blocks),
         "page_count": portion.page_count,
         "model_version": portion.model_version,
         "message": portion.message,

@@ -1,7 +1,7 @@
 """The bucket: put, read, upload in parts, delete. S3 errors come out as `StorageUnavailable`, a missing key as None."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,8 @@ CLEAN_UP_PAUSES_SECONDS = (1, 2, 5, 15, 60, 300, 900)
 
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
+NOT_ENCODED = frozenset({"", "identity", "aws-chunked"})
+
 FIRST_REGION = "us-east-1"
 
 CONFIG = Config(
@@ -50,6 +52,18 @@ class StoredObject:
     key: str
     size_bytes: int
     etag: str
+    content_encoding: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBytes:
+    """An object's bytes as they are stored, chunk by chunk, and how they are encoded."""
+
+    chunks: AsyncIterator[bytes]
+    content_encoding: str | None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.chunks
 
 
 class translated_errors:  # noqa: N801 (reads as the statement it is used in)
@@ -86,10 +100,12 @@ class Bucket:
         """What presigns URLs."""
         return self.public or self.client
 
-    async def put(self, key: str, body: bytes, content_type: str) -> None:
-        """Store a small object in one request."""
+    async def put(self, key: str, body: bytes, content_type: str, content_encoding: str | None = None) -> None:
+        """Store a small object in one request; the body is encoded already."""
         with translated_errors():
-            await self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
+            await self.client.put_object(
+                Bucket=self.name, Key=key, Body=body, **described(content_type, content_encoding)
+            )
 
     async def head(self, key: str) -> StoredObject | None:
         """What is stored under a key."""
@@ -98,7 +114,7 @@ class Bucket:
                 answer = await self.client.head_object(Bucket=self.name, Key=key)
         except FileNotFoundError:
             return None
-        return StoredObject(key, answer["ContentLength"], answer["ETag"])
+        return StoredObject(key, answer["ContentLength"], answer["ETag"], _encoding_of(answer))
 
     async def check(self) -> None:
         """Raise unless the bucket is there and may be used."""
@@ -161,12 +177,12 @@ class Bucket:
         await asyncio.gather(*self.chores, return_exceptions=True)
 
     @asynccontextmanager
-    async def open(self, key: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The object's bytes, chunk by chunk. Raises `FileNotFoundError` where there is none."""
+    async def open(self, key: str) -> AsyncIterator[StoredBytes]:
+        """The object's bytes as they are stored, chunk by chunk. Raises `FileNotFoundError` where there is none."""
         with translated_errors():
             answer = await self.client.get_object(Bucket=self.name, Key=key)
         async with answer["Body"] as body:
-            yield _chunks(body)
+            yield StoredBytes(_chunks(body), _encoding_of(answer))
 
     async def download(self, key: str, path: Path) -> int:
         """Copy an object to a local file; returns its size in bytes. Raises `FileNotFoundError`."""
@@ -195,6 +211,17 @@ async def _chunks(body: object) -> AsyncIterator[bytes]:
     with translated_errors():
         async for chunk in body.content.iter_chunked(READ_CHUNK_BYTES):  # type: ignore[attr-defined]  # aiohttp's stream
             yield chunk
+
+
+def described(content_type: str, content_encoding: str | None) -> Any:
+    """What a request that stores an object says of it. The SDK takes no None for what isn't there."""
+    return {"ContentType": content_type} | ({"ContentEncoding": content_encoding} if content_encoding else {})
+
+
+def _encoding_of(answer: Mapping[str, Any]) -> str | None:
+    """How an object is encoded; `aws-chunked`, which some stores keep, says only how the SDK had sent it."""
+    said = (each.strip().lower() for each in answer.get("ContentEncoding", "").split(","))
+    return ", ".join(each for each in said if each not in NOT_ENCODED) or None
 
 
 def _placed(region: str) -> Any:

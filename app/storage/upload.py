@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from app.errors import StorageUnavailable
-from app.storage.s3 import Bucket, translated_errors
+from app.storage.s3 import Bucket, described, translated_errors
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
@@ -35,7 +35,10 @@ class Upload:
     content_type: str
     part_bytes: int
     parts_in_flight: int
+    content_encoding: str | None = None
+    """How what is written is encoded."""
     size_bytes: int = 0
+    """How much was written, as it is stored."""
     _buffer: bytearray = field(default_factory=bytearray)
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     _upload_id: str | None = None
@@ -79,7 +82,7 @@ class Upload:
         if self._upload_id is None:
             await self._hash(rest)
             self._completing = True
-            await self.bucket.put(self.key, rest, self.content_type)
+            await self.bucket.put(self.key, rest, self.content_type, self.content_encoding)
         else:
             if rest:
                 await self._send(rest)
@@ -102,7 +105,7 @@ class Upload:
         if self._upload_id is None:
             with translated_errors():
                 created = await self.bucket.client.create_multipart_upload(
-                    Bucket=self.bucket.name, Key=self.key, ContentType=self.content_type
+                    Bucket=self.bucket.name, Key=self.key, **described(self.content_type, self.content_encoding)
                 )
             self._upload_id = created["UploadId"]
         await self._slots.acquire()

@@ -1,14 +1,18 @@
 """What was read, in each form that it is asked for, and what is said where there is nothing to read."""
 
+import gzip
 import warnings
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from tests.api.running import problem_of
+from tests.bench import Bench
 from tests.documents import letter
+from tests.pipeline.texts import read_job
 from tests.service import Client
 
 PAGES = ("The quick brown fox\njumps over the lazy dog", "Second page", "Third page")
@@ -93,6 +97,7 @@ async def check_textract(client: Client, document_id: str) -> None:
     """Textract's own parsers find the same pages and lines as our own formats show."""
     answer = await client.get(f"/v1/documents/{document_id}/textract")
     assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-encoding"] == "gzip"
     result = answer.json()
     assert result["DocumentMetadata"] == {"Pages": 3}
     expected = [page.splitlines() for page in PAGES]
@@ -121,6 +126,47 @@ def lines_by_textractor(result: dict[str, Any]) -> list[list[str]]:
 
     document = response_parser.parse(result)
     return [[line.text for line in page.lines] for page in document.pages]
+
+
+GZIP_IS_WANTED = ("gzip", "deflate, GZip;q=0.5", "br;q=1.0 , *;q=0.1", "gzip;q=0.3, identity;q=0.3, *;q=0")
+PLAIN_IS_WANTED = ("", "identity", "gzip;q=0", "*, gzip;q=0.000", "br", "gzip;q=0.5, identity", "gzip;q=x", "gzip gzip")
+
+
+async def test_a_result_goes_out_compressed_to_who_takes_it(bench: Bench, client: Client) -> None:
+    """The bytes that are stored, or what they stand for; both say that it depends."""
+    job = await read_job(bench)
+    content = b'{"Blocks":[%s]}' % (b" " * 2_000_000)
+    stored = gzip.compress(content)
+    await bench.tools.bucket.put(str(job.result_key), stored, "application/json", "gzip")
+    for accepted in (*GZIP_IS_WANTED, *PLAIN_IS_WANTED):
+        answer, body = await raw_answer(client, f"/v1/documents/{job.document_id}/textract", accepted)
+        encoding, expected = ("gzip", stored) if accepted in GZIP_IS_WANTED else (None, content)
+        assert (answer.headers.get("content-encoding"), body == expected) == (encoding, True), accepted
+        assert (answer.headers["content-type"], answer.headers["vary"]) == ("application/json", "Accept-Encoding")
+
+
+async def test_a_result_that_was_stored_plain_goes_out_plain(bench: Bench, client: Client) -> None:
+    """Whatever the caller takes."""
+    job = await read_job(bench)
+    await bench.tools.bucket.put(str(job.result_key), b'{"Blocks":[]}', "application/json")
+    for accepted in ("gzip", "identity"):
+        answer, body = await raw_answer(client, f"/v1/documents/{job.document_id}/textract", accepted)
+        assert (answer.status_code, body, answer.headers.get("content-encoding")) == (200, b'{"Blocks":[]}', None)
+
+
+async def test_a_result_that_is_cut_off_in_the_bucket_is_not_taken_for_whole(bench: Bench, client: Client) -> None:
+    """The connection is cut, as it is where the bucket goes away in the middle."""
+    job = await read_job(bench)
+    stored = gzip.compress(b'{"Blocks":[]}' + bytes(2_000_000))
+    await bench.tools.bucket.put(str(job.result_key), stored[:-20], "application/json", "gzip")
+    with pytest.raises(httpx.RemoteProtocolError):
+        await raw_answer(client, f"/v1/documents/{job.document_id}/textract", "identity")
+
+
+async def raw_answer(client: Client, path: str, accepted: str) -> tuple[httpx.Response, bytes]:
+    """An answer to who takes these encodings, and its body as it comes."""
+    async with client.stream("GET", path, headers={"Accept-Encoding": accepted}) as answer:
+        return answer, b"".join([chunk async for chunk in answer.aiter_raw()])
 
 
 RESULTS = ("text", "pages", "pages/1", "textract")

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from app.config import Settings
@@ -263,6 +264,30 @@ async def test_nulls_in_an_answer_are_dropped(fake: FakeTextract, engine: Textra
     assert (part.blocks, part.next_token) == ([{"Id": "null"}], None)
 
 
+ODD = b'{ "Blocks" : [ {"Id": "\xc3\xa9", "Confidence": 99.50} ,\n{"Id":"b"}],"JobStatus":"SUCCEEDED"}'
+DEEP = b'{"JobStatus": "SUCCEEDED", "Blocks": [{"Id": %s1%s}]}' % (b"[" * 1000, b"]" * 1000)
+RAW = {
+    ODD: b'[ {"Id": "\xc3\xa9", "Confidence": 99.50} ,\n{"Id":"b"}]',
+    b'{"JobStatus": "SUCCEEDED", "Blocks": [{"Id": "a"}], "RawBlocks": "[1]"}': b'[{"Id": "a"}]',
+    b'{"JobStatus": "SUCCEEDED", "Blocks": [{"Id": "a"}], "Blocks": [{"Id": "b"}]}': b'[{"Id": "b"}]',
+    b'{"JobStatus": "SUCCEEDED", "Blocks": [{"Id": "a", "Text": null}]}': None,
+    b'{"JobStatus": "SUCCEEDED", "Blocks": [ ]}': None,
+    b'{"JobStatus": "SUCCEEDED", "Blocks": "[]"}': None,
+    b'{"JobStatus": "SUCCEEDED", "RawBlocks": "[1]"}': None,
+    DEEP: None,
+}
+
+
+@pytest.mark.parametrize("body", RAW)
+async def test_blocks_are_kept_as_they_came(fake: FakeTextract, engine: TextractEngine, body: bytes) -> None:
+    """Byte for byte, where these say what the blocks do; where nulls were left out, they don't."""
+    job_id = await start(engine)
+    fake.before = [body]
+    part = await engine.get(job_id, Operation.DETECTION)
+    assert part.raw_blocks == RAW[body]
+    assert part.raw_blocks is None or orjson.loads(part.raw_blocks) == part.blocks
+
+
 async def test_answers_bypass_the_sdks_parser(fake: FakeTextract, engine: TextractEngine) -> None:
     """It would hold the process up for 60 ms at 1,000 blocks; it shows by the members that it doesn't know and drops."""
     fake.blocks = [{**block, "NewMember": 1} for block in page_blocks(1)]
@@ -279,6 +304,7 @@ async def test_a_page_is_read_at_once(fake: FakeTextract, engine: TextractEngine
         (DOCUMENT, {"S3Object": {"Bucket": "a-bucket", "Name": DOCUMENT.key}}),
     ):
         part = await engine.read(document, TABLES)
+        assert part.raw_blocks is None  # they name no page
         assert fake.asked[-1] == (ANALYZE, {"Document": told, "FeatureTypes": ["FORMS", "TABLES"]})
         assert (part.status, part.page_count, part.model_version) == (OcrStatus.SUCCEEDED, 1, "1.0")
         assert part.blocks == fake.blocks

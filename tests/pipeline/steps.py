@@ -1,5 +1,6 @@
 """The steps of a job's way through the OCR stages, for tests that take them one at a time."""
 
+import gzip
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -64,9 +65,15 @@ async def change_textract_jobs(bench: Bench, job_id: UUID, **values: Any) -> Non
 
 async def raw_result(bench: Bench, job: Job) -> dict[str, Any]:
     """The stored result."""
+    return dict(orjson.loads(await raw_bytes(bench, job)))
+
+
+async def raw_bytes(bench: Bench, job: Job) -> bytes:
+    """The stored result, as it was before it was compressed."""
     assert job.result_key is not None
-    async with bench.tools.bucket.open(job.result_key) as chunks:
-        return dict(orjson.loads(b"".join([chunk async for chunk in chunks])))
+    async with bench.tools.bucket.open(job.result_key) as stored:
+        assert stored.content_encoding == "gzip"
+        return gzip.decompress(b"".join([chunk async for chunk in stored]))
 
 
 def starts(fake: FakeTextract) -> int:

@@ -14,6 +14,8 @@ from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
 from app.knowledge.models import DocumentChunk, Entity, EntityMention, EntityMerge, Relationship
 from app.knowledge.vector_models import ChunkVector
+from app.pipeline.manifest import stored_result
+from app.pipeline.resuming import take_over_run
 from app.pipeline.runner import Pipeline
 from app.queue import QueueName
 from tests.bench import WORKER, Bench
@@ -85,7 +87,23 @@ async def test_the_last_event_tells_all_figures_and_objects_hold_them(bench: Ben
     assert (await object_of(bench, told.payload["text_key"])).decode() == await text_of(bench, job) + "\n"
     manifest = orjson.loads(await object_of(bench, told.payload["manifest_key"]))
     assert {name: manifest["figures"][name] for name in counted} == counted
-    assert [artefact["key"] for artefact in manifest["artefacts"]] == [told.payload["text_key"], job.result_key]
+    artefacts = [(artefact["key"], artefact["content_encoding"]) for artefact in manifest["artefacts"]]
+    assert artefacts == [(told.payload["text_key"], None), (job.result_key, "gzip")]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", None])
+async def test_a_manifest_says_how_a_result_that_was_taken_over_is_stored(bench: Bench, encoding: str | None) -> None:
+    """As the object itself says: it may be older than that such objects are compressed."""
+    first = await read_job(bench)
+    assert first.result_key is not None
+    await bench.tools.bucket.put(first.result_key, b"{}", "application/json", encoding)
+    job = await bench.rows.job(
+        Stage.QUEUED, JobState.WORKING, reused_job_id=first.id, content_key=first.content_key, options={}
+    )
+    outcome = await take_over_run(job, Stage.PARSE_VALIDATED, bench.tools)
+    await bench.rows.change(job.id, result_key=outcome.changes["result_key"])
+    artefact = await stored_result(await bench.rows.find(job.id), bench.tools)
+    assert (artefact.key, artefact.content_encoding) == (outcome.changes["result_key"], encoding)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A document's Textract job: started once, asked about without anybody waiting, and its result fetched whole."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from app.jobs.states import JobState, Stage
 from tests.bench import Bench, open_bench
 from tests.documents import letter
 from tests.ocr.textract import GET, FakeTextract, Refusal, document_of, page_blocks
+from tests.pipeline.steps import raw_bytes, raw_result
 
 
 async def started(bench: Bench, **columns: Any) -> Job:
@@ -31,14 +33,6 @@ async def read(bench: Bench, **columns: Any) -> Job:
     return await bench.advance(job)
 
 
-async def raw_result(bench: Bench, job: Job) -> dict[str, Any]:
-    """The stored result."""
-    assert job.result_key is not None
-    answer = await bench.tools.bucket.client.get_object(Bucket=bench.tools.bucket.name, Key=job.result_key)
-    result: dict[str, Any] = orjson.loads(await answer["Body"].read())
-    return result
-
-
 async def test_a_result_of_many_portions_is_stored_whole(bench: Bench, fake: FakeTextract) -> None:
     """3,516 blocks, whose portions end in the middle of pages: each page is there once, and so is each block."""
     fake.blocks = document_of(7, lines=100, words=4) + page_blocks(8)
@@ -52,6 +46,17 @@ async def test_a_result_of_many_portions_is_stored_whole(bench: Bench, fake: Fak
     assert [event.payload["page"] for event in events if event.type == "page"] == list(range(1, 9))
     after = await bench.advance(job)
     assert (after.stage, after.state, after.pages_total) == (Stage.EMBEDDED, JobState.QUEUED, 8)
+
+
+async def test_blocks_are_stored_as_they_came(bench: Bench, fake: FakeTextract) -> None:
+    """Byte for byte, portion after portion."""
+    fake.blocks = document_of(3, lines=100, words=4)
+    job = await bench.poll(await started(bench, pages_total=3))
+    await bench.tools.portions.take(str(job.textract_job_id))  # what comes by way of Redis is written anew
+    raw = await raw_bytes(bench, await bench.advance(job))
+    portions = [json.dumps(some).encode()[1:-1] for some in (fake.blocks[:1000], fake.blocks[1000:])]
+    assert b'"Blocks":[' + b",".join(portions) + b"]," in raw
+    assert orjson.loads(raw)["Blocks"] == fake.blocks
 
 
 async def test_collecting_twice_doubles_nothing(bench: Bench, fake: FakeTextract) -> None:

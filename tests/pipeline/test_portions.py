@@ -1,6 +1,7 @@
 """First portions of results: in memory for who collects here next, in Redis for all others, and never relied on."""
 
 import os
+from dataclasses import replace
 
 from app.ocr.engine import OcrStatus, PageWarning, ResultPart
 from app.pipeline.portions import LARGEST_BYTES, Portions
@@ -20,6 +21,9 @@ async def test_a_portion_is_there_once_for_any_process(bench: Bench) -> None:
     """As it was kept, with its warnings; the second who asks has to fetch it."""
     await bench.tools.portions.keep("one", PORTION, here=False)
     others = Portions(bench.tools.redis)
+    raw = replace(PORTION, raw_blocks=b'[ {"BlockType": "PAGE", "Id": "a", "Page": 1}]')
+    await bench.tools.portions.keep("raw", raw, here=False)
+    assert await others.take("raw") == PORTION
     assert (await others.take("one"), await others.take("one")) == (PORTION, None)
 
 

@@ -1,5 +1,6 @@
 """Jobs whose pages are read already, for tests of what comes after."""
 
+import gzip
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,7 +78,7 @@ async def read_job(
         async with bench.tools.sessions.begin() as session:
             await save_pages(session, job, pages[first : first + 50], pages_done=count)
     key = f"results/{job.document_id}/{job.id}/textract.json"
-    await bench.tools.bucket.put(key, b'{"Blocks":[]}', "application/json")
+    await bench.tools.bucket.put(key, gzip.compress(b'{"Blocks":[]}'), "application/json", "gzip")
     async with bench.tools.sessions.begin() as session:
         jobs = table_of(Job)
         freed = {"state": JobState.QUEUED, "claimed_by": None, "lease_until": None, "next_attempt_at": func.now()}
