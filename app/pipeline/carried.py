@@ -8,9 +8,9 @@ from typing import Any
 from app.jobs.states import Priority
 from app.turns import URGENT
 
-AT_MOST = 16
-"""Fewer than the tasks that a process takes from one queue. What is beyond goes by way of the queue, from where any process
-takes it, in the order of priorities: a process that falls behind holds on to no more than this."""
+AT_MOST = 64
+"""What is beyond goes by way of the queue, from where any process takes it, in the order of priorities: a process that falls
+behind holds on to no more than this. The way by the queue takes a twentieth of a one-page document's processor."""
 
 
 @dataclass(slots=True, eq=False)

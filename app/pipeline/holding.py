@@ -27,8 +27,9 @@ from app.pipeline.recording import move, recorded
 
 log = structlog.get_logger(__name__)
 
-KEPT_SECONDS = 0.25
-"""How long a move is kept at most: most one-page documents are done by then, and who watches one sees no difference."""
+KEPT_SECONDS = 1.0
+"""How long a move is kept at most: most one-page documents are done by then, also while many are at work, and somebody who
+watches a longer one sees it move every second."""
 
 NEWS = ("last_event_number", "cancel_requested_at", "priority")
 """What others may have changed of a job that is held, and its next stage wants to know."""
