@@ -121,7 +121,7 @@ async def of_jobs(session: AsyncSession, job_ids: Collection[UUID]) -> dict[UUID
 
 async def ever_of_job(session: AsyncSession, job_id: UUID) -> list[TextractJob]:
     """All OCR jobs and synchronous calls that a job ever had, those that count now after those that they replaced."""
-    return [TextractJob.of(row) for row in await session.execute(_EVER_OF_JOBS, {"jobs": [job_id]})]
+    return [TextractJob.of(row) for row in await session.execute(_EVER_OF_JOB, {"job": job_id})]
 
 
 def in_force(rows: Iterable[TextractJob]) -> dict[int, TextractJob]:
@@ -223,11 +223,10 @@ async def recent_durations(
     return [Duration(row[0], float(row[1])) for row in await session.execute(query)]
 
 
-_EVER_OF_JOBS = (
-    select(textract_jobs)
-    .where(textract_jobs.c.job_id == any_(bindparam("jobs", type_=ARRAY(Uuid()))))
-    .order_by(textract_jobs.c.part, textract_jobs.c.generation, textract_jobs.c.created_at)
-)
+_EVER = select(textract_jobs).order_by(textract_jobs.c.part, textract_jobs.c.generation, textract_jobs.c.created_at)
+_EVER_OF_JOBS = _EVER.where(textract_jobs.c.job_id == any_(bindparam("jobs", type_=ARRAY(Uuid()))))
+# By itself: of a list Postgres doesn't know how long it is, and plans for it anew each time.
+_EVER_OF_JOB = _EVER.where(textract_jobs.c.job_id == bindparam("job", type_=Uuid()))
 _UNSTARTED = textract_jobs.c.status.in_((TextractJobStatus.STARTING, TextractJobStatus.REFUSED))
 # What is tried again is of now: its slot, its cost on the day's account, and its place among a part's jobs.
 _BEGUN_COLUMNS = tuple(
