@@ -111,17 +111,29 @@ async def count_gets(session: AsyncSession, counts: Mapping[UUID, int]) -> None:
         await session.execute(_COUNT_GETS, {"ids": [str(each) for each in counts], "counts": list(counts.values())})
 
 
-async def of_jobs(session: AsyncSession, job_ids: Collection[UUID]) -> dict[UUID, list[TextractJob]]:
-    """The OCR jobs that jobs have now, in the order of their parts; those that came to nothing are left out."""
+@dataclass(frozen=True, slots=True)
+class EverOfJob:
+    """All OCR jobs and synchronous calls that a job ever had, those that count now after those that they replaced."""
+
+    rows: Sequence[TextractJob]
+
+    @property
+    def in_force(self) -> list[TextractJob]:
+        """Those that count now, in the order of their parts."""
+        return list(in_force(self.rows).values())
+
+
+async def ever_of_jobs(session: AsyncSession, job_ids: Collection[UUID]) -> dict[UUID, EverOfJob]:
+    """The same of several jobs."""
     ever: dict[UUID, list[TextractJob]] = {job_id: [] for job_id in job_ids}
     for row in await session.execute(_EVER_OF_JOBS, {"jobs": list(job_ids)}):
         ever[row.job_id].append(TextractJob.of(row))
-    return {job_id: list(in_force(rows).values()) for job_id, rows in ever.items()}
+    return {job_id: EverOfJob(rows) for job_id, rows in ever.items()}
 
 
-async def ever_of_job(session: AsyncSession, job_id: UUID) -> list[TextractJob]:
-    """All OCR jobs and synchronous calls that a job ever had, those that count now after those that they replaced."""
-    return [TextractJob.of(row) for row in await session.execute(_EVER_OF_JOB, {"job": job_id})]
+async def ever_of_job(session: AsyncSession, job_id: UUID) -> EverOfJob:
+    """All OCR jobs and synchronous calls that a job ever had."""
+    return EverOfJob([TextractJob.of(row) for row in await session.execute(_EVER_OF_JOB, {"job": job_id})])
 
 
 def in_force(rows: Iterable[TextractJob]) -> dict[int, TextractJob]:

@@ -1,9 +1,11 @@
 """`collect_textract_result`: fetch what an engine has read, from all parts of a document, as one result."""
 
+from app import at_hand
 from app.db import one_statement
 from app.errors import OcrJobLost
 from app.jobs import textract_jobs
 from app.jobs.models import Job, TextractJob, TextractJobStatus
+from app.jobs.textract_jobs import EverOfJob
 from app.ocr.engine import OcrStatus
 from app.ocr.pacing import Lane
 from app.pipeline.collection import Collection, collecting
@@ -17,9 +19,8 @@ PART_FAILED = "PART_FAILED"
 
 async def collect_textract_result(job: Job, tools: Tools) -> Outcome:
     """Fetch an ended job's whole result. Raises `OcrJobLost` where the engine no longer has it."""
-    async with one_statement(tools.sessions) as session:
-        ever = await textract_jobs.ever_of_job(session, job.id)
-    rows = list(textract_jobs.in_force(ever).values())
+    ever = await _ever(job, tools)
+    rows = ever.in_force
     if len(rows) < max(1, len(job.parts)):
         raise OcrJobLost
     status = OcrStatus(job.textract_job_status or OcrStatus.SUCCEEDED)
@@ -39,10 +40,18 @@ async def collect_textract_result(job: Job, tools: Tools) -> Outcome:
             "result_key": result_key(job),
             "textract_page_count": collection.page_count,
             "pages_done": collection.pages_done,
-            "cost_microdollars": sum(row.cost_microdollars for row in ever),
+            "cost_microdollars": sum(row.cost_microdollars for row in ever.rows),
         },
         details={"pages": collection.page_count, "failed_pages": collection.failed_pages},
     )
+
+
+async def _ever(job: Job, tools: Tools) -> EverOfJob:
+    """The job's OCR jobs: as they are at hand, where this task has just asked about them."""
+    if (ever := at_hand.find(job.id, EverOfJob)) is not None:
+        return ever
+    async with one_statement(tools.sessions) as session:
+        return await textract_jobs.ever_of_job(session, job.id)
 
 
 async def _collect_part(row: TextractJob, collection: Collection, tools: Tools) -> None:

@@ -20,6 +20,7 @@ async def record_end(tools: Tools, row: TextractJob, portion: ResultPart, *, sec
         await textract_jobs.end(session, row, status, pages=pages, message=portion.message, seconds_ago=seconds_ago)
     row.status, row.message = status, portion.message
     row.page_count = pages or row.page_count
+    row.cost_microdollars = row.cost_microdollars if pages is None else pages * row.price_microdollars
     await _release(tools, row)
     await tools.ocr.ended(Lane(row.engine, row.operation))
     _count(tools, row, portion.status, pages=row.page_count or 0)

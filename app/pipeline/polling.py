@@ -27,6 +27,7 @@ from app.events import EventDraft, EventType
 from app.jobs import polls, textract_jobs
 from app.jobs.models import Job, TextractJob, TextractJobStatus
 from app.jobs.states import JobState, Priority
+from app.jobs.textract_jobs import EverOfJob
 from app.ocr.engine import EngineName, OcrStatus
 from app.ocr.pacing import Lane
 from app.pipeline.ends import record_end, record_lost, record_timeout
@@ -105,19 +106,19 @@ class Polling:
     async def _ask_about(self, lane: Lane, allowed: int, *, probe: bool = False) -> int:
         async with transaction(self.tools.sessions) as session:
             taken = await polls.take_due_polls(session, lane, limit=allowed, lease=POLL_LEASE)
-            rows = await textract_jobs.of_jobs(session, [job.id for job, _ in taken])
+            ever = await textract_jobs.ever_of_jobs(session, [job.id for job, _ in taken])
         done = Round(probe, due={job.id: time.monotonic() - late_seconds for job, late_seconds in taken})
-        await asyncio.gather(*(self._poll(job, rows[job.id], done) for job, _ in taken))
+        await asyncio.gather(*(self._poll(job, ever[job.id], done) for job, _ in taken))
         async with transaction(self.tools.sessions) as session:
             await textract_jobs.count_gets(session, done.gets)
             await polls.ask_again(session, done.to_wait)
         return len(taken)
 
-    async def _poll(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
+    async def _poll(self, job: Job, ever: EverOfJob, done: Round) -> None:
         be_urgent(urgent=job.priority is Priority.HIGH)
         async with self.tools.turns.turn():
             with structlog.contextvars.bound_contextvars(job_id=str(job.id), request_id=job.request_id):
-                await self._told(self._ask_and_record(job, rows, done))
+                await self._told(self._ask_and_record(job, ever, done))
 
     async def _told(self, work: Awaitable[None]) -> None:
         """Whatever goes wrong is one job's alone, and it is asked again when its lease is over."""
@@ -130,7 +131,8 @@ class Polling:
         except Exception:  # the edge of the loop: a defect must not keep other jobs from being asked about
             log.exception("poll_crashed")
 
-    async def _ask_and_record(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
+    async def _ask_and_record(self, job: Job, ever: EverOfJob, done: Round) -> None:
+        rows = ever.in_force
         if not rows:
             await self._fail(job, OcrJobLost(), done)
             return
@@ -147,7 +149,7 @@ class Polling:
             await self._fail(job, defect, done)
             return
         if all(row.status in ENDED for row in rows):
-            await self._collect(job, rows, done)
+            await self._collect(job, rows, ever, done)
         else:
             await self._wait_on(job, rows, done)
 
@@ -176,7 +178,7 @@ class Polling:
             await self.tools.portions.keep(textract_job_id, portion, here=self.advance is not None)
         await record_end(self.tools, row, portion, seconds_ago=done.late_seconds(row.job_id))
 
-    async def _collect(self, job: Job, rows: Sequence[TextractJob], done: Round) -> None:
+    async def _collect(self, job: Job, rows: Sequence[TextractJob], ever: EverOfJob, done: Round) -> None:
         """All parts have ended: have the result fetched, if there is any."""
         status, pages = _status_of(rows), sum(row.page_count or 0 for row in rows)
         ended: dict[str, Any] = {"textract_job_status": status, "textract_end_time": datetime.now(UTC)}
@@ -194,7 +196,7 @@ class Polling:
                 await self.queue.advance(moved)
             return
         try:
-            await self.advance(job, event, **ended)
+            await self.advance(job, event, ever, **ended)
         finally:
             self.tools.portions.forget(textract_job_id)
 

@@ -28,6 +28,7 @@ from app.jobs.models import Job
 from app.jobs.repository import CANCELLED, GIVEN_BACK
 from app.jobs.statements import Claim
 from app.jobs.states import JobState, Priority, Stage
+from app.jobs.textract_jobs import EverOfJob
 from app.pipeline.carried import Carried
 from app.pipeline.failures import CLEARED_ERROR, failure_of
 from app.pipeline.holding import Holding, Kept
@@ -78,16 +79,16 @@ class Pipeline:
         async with self.tools.turns.turn():
             await self._advance(job_id, stage, row)
 
-    async def collect(self, job: Job, event: EventDraft, **changes: Any) -> None:
+    async def collect(self, job: Job, event: EventDraft, ever: EverOfJob, **changes: Any) -> None:
         """Write down that a job's OCR has ended and take the job, in one, and carry it on: for who has a turn already.
 
-        Raises `LeaseLost` and `StateConflict` where it isn't as it was seen.
+        `ever` has its OCR jobs as they are now. Raises `LeaseLost` and `StateConflict` where it isn't as it was seen.
         """
         ended = Kept(event, job.stage, changes.get("attempts", job.attempts), JobState.QUEUED)
         said = {"claim": Claim(self.worker_id, self._lease), "earlier": [ended.before_another()], **changes}
         taken = await move(self.tools, job, JobState.WORKING, EventDraft(EventType.STAGE), **said)
         if taken is not None:
-            await self._hold(taken, ROWS[taken.stage].queue)
+            await self._hold(taken, ROWS[taken.stage].queue, ever)
 
     async def _advance(self, job_id: UUID, stage: Stage, row: StageRow) -> None:
         job = await recorded(lambda: self._claim(job_id, stage))
@@ -98,12 +99,14 @@ class Pipeline:
         if job is not None:
             await self._hold(job, row.queue)
 
-    async def _hold(self, job: Job, queue: QueueName) -> None:
+    async def _hold(self, job: Job, queue: QueueName, ever: EverOfJob | None = None) -> None:
         """Work on a job under the claim that it was just taken by, in a task of some queue."""
         self.running[job.id] = job.fence
         with structlog.contextvars.bound_contextvars(job_id=str(job.id), request_id=job.request_id), at_hand():
             holding = Holding(self.tools, job)
             keep(job.id, holding)
+            if ever is not None:
+                keep(job.id, ever)
             await self._run_on(holding, queue)
 
     async def _run_on(self, holding: Holding, queue: QueueName) -> None:

@@ -77,7 +77,7 @@ async def _start(job: Job, tools: Tools) -> Outcome:
     ever: Sequence[TextractJob] = ()
     if known.begun:
         async with one_statement(tools.sessions) as session:
-            ever = await textract_jobs.ever_of_job(session, job.id)
+            ever = (await textract_jobs.ever_of_job(session, job.id)).rows
     if known.paid_elsewhere and (paid := await take_over_paid(job, ever, tools)) is not None:
         return paid
     request = ReadRequest.from_options(job.options)
@@ -94,9 +94,9 @@ async def _start(job: Job, tools: Tools) -> Outcome:
 
 async def _free_slots(job: Job, tools: Tools) -> None:
     """Give back the slots that the job was admitted to and that no OCR job of its parts has taken."""
-    async with tools.sessions() as session:
-        rows = textract_jobs.in_force(await textract_jobs.ever_of_job(session, job.id))
-    taken = {(Lane(row.engine, row.operation), row.part) for row in rows.values() if row.status in OPEN_STATUSES}
+    async with one_statement(tools.sessions) as session:
+        rows = (await textract_jobs.ever_of_job(session, job.id)).in_force
+    taken = {(Lane(row.engine, row.operation), row.part) for row in rows if row.status in OPEN_STATUSES}
     for lane in (lane for lane in tools.ocr.lanes if lane.operation is job.operation):
         for part in range(1, max(1, len(job.parts)) + 1):
             if (lane, part) not in taken:
@@ -146,9 +146,9 @@ class Starting:
 
     async def _may_be_running(self) -> bool:
         """Whether there is an OCR job that the engine may be at work on: its answer may be all that was lost."""
-        async with self.tools.sessions() as session:
-            rows = textract_jobs.in_force(await textract_jobs.ever_of_job(session, self.job.id))
-        return any(row.status in OPEN_STATUSES for row in rows.values())
+        async with one_statement(self.tools.sessions) as session:
+            rows = (await textract_jobs.ever_of_job(session, self.job.id)).in_force
+        return any(row.status in OPEN_STATUSES for row in rows)
 
     async def _outcome(self, rows: list[TextractJob]) -> Outcome:
         first_poll = await self.tools.estimates.first_poll(self._lane, max(row.page_count or 1 for row in rows))
