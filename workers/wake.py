@@ -24,7 +24,7 @@ RENEW_SECONDS = 15
 LAST_LOOK_SECONDS = 2
 """How long a stopping worker waits for a look at the queue that is under way: cut off, it would hold what it took."""
 
-LOOKS_APART_SECONDS = 0.02
+LOOKS_APART_SECONDS = 0.01
 """Between two looks at least: each goes through all that waits, and one for every end and every ring would be most of what
 Redis does."""
 
