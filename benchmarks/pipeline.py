@@ -146,7 +146,8 @@ async def _watch(stack: RunningStack, worker: WorkerProcess, peaks: dict[str, fl
 
 
 def _name(process: psutil.Process) -> str:
-    line = " ".join(process.cmdline()).strip()
+    program, *arguments = process.cmdline() or [""]
+    line = " ".join([program.rpartition("/")[2], *arguments]).strip()
     return "quire worker, a process of its" if "anyio.to_process" in line else line[:34]
 
 
