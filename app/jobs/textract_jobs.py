@@ -3,7 +3,7 @@
 A row is written before the engine is asked, so that whatever happens then, nothing is paid for that isn't known of.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -119,8 +119,9 @@ class EverOfJob:
 
     @property
     def in_force(self) -> list[TextractJob]:
-        """Those that count now, in the order of their parts."""
-        return list(in_force(self.rows).values())
+        """Of each part the one that counts now, in the order of the parts."""
+        by_part = {row.part: row for row in self.rows if row.status not in GONE and not row.synchronous}
+        return list(by_part.values())
 
 
 async def ever_of_jobs(session: AsyncSession, job_ids: Collection[UUID]) -> dict[UUID, EverOfJob]:
@@ -134,11 +135,6 @@ async def ever_of_jobs(session: AsyncSession, job_ids: Collection[UUID]) -> dict
 async def ever_of_job(session: AsyncSession, job_id: UUID) -> EverOfJob:
     """All OCR jobs and synchronous calls that a job ever had."""
     return EverOfJob([TextractJob.of(row) for row in await session.execute(_EVER_OF_JOB, {"job": job_id})])
-
-
-def in_force(rows: Iterable[TextractJob]) -> dict[int, TextractJob]:
-    """Of all that a job ever had, the OCR job of each part that counts now, by the part's number, in order."""
-    return {row.part: row for row in rows if row.status not in GONE and not row.synchronous}
 
 
 async def spent_today(session: AsyncSession, project_id: UUID, *, but_for: Collection[str]) -> int:

@@ -99,8 +99,7 @@ class TextractEngine:
         told = {"Bytes": document} if isinstance(document, bytes) else _location(document)
         with translated_errors(self.name):
             answer = await getattr(self.client, NAMES[request.operation].read)(Document=told, **_asked(request))
-        told = {**answer, "JobStatus": OcrStatus.SUCCEEDED, RAW_BLOCKS: None}
-        part = part_of(told, request.operation, self.name)
+        part = part_of({**answer, "JobStatus": OcrStatus.SUCCEEDED, RAW_BLOCKS: None}, request.operation, self.name)
         for block in part.blocks:
             block["Page"] = 1
         return part

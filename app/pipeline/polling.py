@@ -94,7 +94,7 @@ class Polling:
             return await self._ask_about(lane, due)  # no call is made: they are told that their engine is gone
         gate = await ocr.gate(lane.engine)
         if not gate.allowed:
-            async with transaction(self.tools.sessions) as session:
+            async with one_statement(self.tools.sessions) as session:
                 await polls.put_off_polls(session, lane, seconds=max(LEAST_WAIT_SECONDS, gate.retry_in_seconds))
             return 0
         try:
@@ -149,7 +149,7 @@ class Polling:
             await self._fail(job, defect, done)
             return
         if all(row.status in ENDED for row in rows):
-            await self._collect(job, rows, ever, done)
+            await self._collect(job, ever, done)
         else:
             await self._wait_on(job, rows, done)
 
@@ -178,8 +178,9 @@ class Polling:
             await self.tools.portions.keep(textract_job_id, portion, here=self.advance is not None)
         await record_end(self.tools, row, portion, seconds_ago=done.late_seconds(row.job_id))
 
-    async def _collect(self, job: Job, rows: Sequence[TextractJob], ever: EverOfJob, done: Round) -> None:
+    async def _collect(self, job: Job, ever: EverOfJob, done: Round) -> None:
         """All parts have ended: have the result fetched, if there is any."""
+        rows = ever.in_force
         status, pages = _status_of(rows), sum(row.page_count or 0 for row in rows)
         ended: dict[str, Any] = {"textract_job_status": status, "textract_end_time": datetime.now(UTC)}
         if status is OcrStatus.FAILED:

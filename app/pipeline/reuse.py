@@ -17,7 +17,7 @@ from app.errors import LeaseLost, ReadElsewhere
 from app.jobs import repository, textract_jobs
 from app.jobs.models import Job, TextractJob
 from app.jobs.states import JobState, Stage
-from app.jobs.textract_jobs import in_force
+from app.jobs.textract_jobs import EverOfJob
 from app.ocr.engine import OcrStatus
 from app.pipeline.outcome import Outcome, Tools
 
@@ -92,12 +92,12 @@ async def take_reading(job: Job, tools: Tools) -> ReadElsewhere | None:
     return None
 
 
-async def take_over_paid(job: Job, ever: Sequence[TextractJob], tools: Tools) -> Outcome | None:
+async def take_over_paid(job: Job, ever: EverOfJob, tools: Tools) -> Outcome | None:
     """Go on with the OCR jobs that a job that ended early had started for the same content; None where there are none.
 
     `ever` are the OCR jobs that the job has had itself.
     """
-    if reads_anew(job) or in_force(ever):
+    if reads_anew(job) or ever.in_force:
         return None
     first_pages = [told["first_page"] for told in job.parts] or [1]
     async with tools.sessions.begin() as session:
@@ -106,7 +106,7 @@ async def take_over_paid(job: Job, ever: Sequence[TextractJob], tools: Tools) ->
         return None
     log.info("textract_jobs_taken_over", count=len(rows))
     return Outcome(
-        changes=reading_changes(rows, [*ever, *rows]),
+        changes=reading_changes(rows, [*ever.rows, *rows]),
         details={"taken_over": [row.textract_job_id for row in rows]},
         due_in=timedelta(0),
     )

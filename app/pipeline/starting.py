@@ -23,7 +23,7 @@ from app.errors import (
 from app.jobs import textract_jobs
 from app.jobs.models import OPEN_STATUSES, Job, TextractJob, TextractJobStatus
 from app.jobs.states import Stage
-from app.jobs.textract_jobs import Beginning, member_of
+from app.jobs.textract_jobs import Beginning, EverOfJob, member_of
 from app.ocr.engine import ReadRequest
 from app.ocr.pacing import Lane, Permit, Refusal
 from app.ocr.router import Choice
@@ -74,10 +74,10 @@ async def _start(job: Job, tools: Tools) -> Outcome:
         return reused
     if elsewhere is not None:
         raise elsewhere
-    ever: Sequence[TextractJob] = ()
+    ever = EverOfJob(())
     if known.begun:
         async with one_statement(tools.sessions) as session:
-            ever = (await textract_jobs.ever_of_job(session, job.id)).rows
+            ever = await textract_jobs.ever_of_job(session, job.id)
     if known.paid_elsewhere and (paid := await take_over_paid(job, ever, tools)) is not None:
         return paid
     request = ReadRequest.from_options(job.options)
@@ -111,14 +111,14 @@ class Starting:
     document: Document
     request: ReadRequest
     choice: Choice
-    ever: Sequence[TextractJob]
+    ever: EverOfJob
     """The OCR jobs that the job has had so far."""
     tools: Tools
 
     async def run(self) -> Outcome:
         """Start every part that isn't yet, or read the one page at once."""
-        begun = textract_jobs.in_force(self.ever)
-        rows = {number: row for number, row in begun.items() if self._counts(row)}
+        begun = self.ever.in_force
+        rows = {row.part: row for row in begun if self._counts(row)}
         if not begun and not self._prefers_a_job and (permit := await self._permit_at_once()):
             return await self._read_at_once(permit)
         if self.job.textract_generation:
@@ -152,7 +152,7 @@ class Starting:
 
     async def _outcome(self, rows: list[TextractJob]) -> Outcome:
         first_poll = await self.tools.estimates.first_poll(self._lane, max(row.page_count or 1 for row in rows))
-        ever = {row.id: row for row in (*self.ever, *rows)}
+        ever = {row.id: row for row in (*self.ever.rows, *rows)}
         changes = reading_changes(rows, ever.values())
         now = datetime.now(UTC)
         changes |= {"fallback_reason": self.choice.fallback_reason, "textract_start_time": now}
@@ -230,7 +230,7 @@ class Starting:
         return permit if permit.refusal is None else None
 
     async def _read_at_once(self, permit: Permit, error: QuireError | None = None) -> Outcome:
-        paid = sum(row.cost_microdollars for row in self.ever)
+        paid = sum(row.cost_microdollars for row in self.ever.rows)
         told = (self.job, self.document, self.request, self.choice, self.tools, permit)
         return await ReadingAtOnce(*told, paid_microdollars=paid, instead_of=error).run()
 
