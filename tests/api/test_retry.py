@@ -9,7 +9,7 @@ from app.config import Settings
 from app.entities.mentions import EntityExtractor
 from tests.api.running import client_with, problem_of, until
 from tests.documents import letter
-from tests.ocr.textract import FakeTextract, running_fake
+from tests.ocr.textract import FakeTextract, document_of, running_fake
 from tests.service import Client, client_of, make_key
 from workers.main import serving
 
@@ -41,10 +41,14 @@ async def test_what_cannot_be_retried(quick: Settings, address: str, client: Cli
 async def test_a_document_that_could_not_be_read_is_read_anew(
     told: Settings, fake: FakeTextract, extractor: EntityExtractor
 ) -> None:
-    """After a failed OCR job a retry starts another, under a new token, and the job ends well; a second retry is a 409."""
+    """After a failed OCR job a retry starts another, under a new token, and the job ends well; a second retry is a 409.
+
+    Of two pages: one may be read by a synchronous call, where the job is counted among those that wait before it is taken.
+    """
+    fake.blocks = document_of(2)
     fake.status, fake.extra = "FAILED", {"StatusMessage": "INTERNAL"}
     async with client_with(told) as client, serving(told, extractor=extractor):
-        job_id = (await client.submit(letter("Hello")))["job"]["id"]
+        job_id = (await client.submit(letter("one", "two")))["job"]["id"]
         failed = await client.ended(job_id)
         assert (failed["state"], failed["error"]["code"]) == ("deadletter", "ocr_failed")
         fake.status, fake.extra = "SUCCEEDED", {}
