@@ -1,14 +1,70 @@
-"""The AWS SDK's session, without a detour that it takes for every request."""
+"""The AWS SDK's session without a detour that it takes for every request, and bare requests of its parts."""
 
 import os
 import re
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import orjson
 from aiobotocore.session import AioSession
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest
+from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader
 
 ENDPOINT_RULES = "endpoint-rule-set-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service answered: an HTTP status, and a body."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequests:
+    """Bare requests to the service of a client of the SDK: signed by its signer, sent over its connections, once.
+
+    A small call through the client takes 1.4 ms of processor, of which these two are a third (decision 0029). What
+    else it does is the caller's: parameters, retries, redirects, and what an answer says.
+    """
+
+    client: Any
+    credentials: Any
+    """Those of the client's session; None where it has none."""
+    signer: type[SigV4Auth]
+
+    @classmethod
+    async def of(cls, session: Any, client: Any, signer: type[SigV4Auth] = SigV4Auth) -> Self:
+        """Such requests of a client that an aioboto3 session has opened."""
+        return cls(client, await session.get_credentials(), signer)
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where they go."""
+        return str(self.client.meta.endpoint_url)
+
+    async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Send a request; the path, below the client's endpoint, is encoded already.
+
+        Raises what the SDK does (`BotoCoreError`) where there are no credentials or no answer; a refusal is an answer.
+        """
+        if self.credentials is None:
+            raise NoCredentialsError
+        meta = self.client.meta
+        url = f"{self.endpoint_url.rstrip('/')}/{path}"
+        request = AWSRequest(method, url, headers, body)
+        request.headers["User-Agent"] = meta.config.user_agent
+        request.context["client_config"] = meta.config  # says whether bodies are part of the signature
+        frozen = await self.credentials.get_frozen_credentials()
+        self.signer(frozen, meta.service_model.signing_name, meta.region_name).add_auth(request)
+        prepared = AWSPreparedRequest(method, url, request.headers, body, stream_output=False)
+        # There is no public way to its connections, with their proxies, certificates and time limits.
+        response = await self.client._endpoint.http_session.send(prepared)  # noqa: SLF001
+        return Answer(response.status_code, await response.content)
 
 
 class LeanLoader(Loader):

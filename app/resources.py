@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import aioboto3
 import structlog
 from arq.connections import ArqRedis
+from botocore.auth import S3SigV4Auth
 from botocore.handlers import add_expect_header
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import events
-from app.aws import lean_session
+from app.aws import SignedRequests, lean_session
 from app.config import Settings
 from app.db import Sessions, open_engine, open_sessions
 from app.embeddings.models import Embedders, open_embedders
@@ -112,7 +113,8 @@ async def open_resources(
 async def open_bucket(session: Any, settings: Settings) -> AsyncIterator[s3.Bucket]:
     """The bucket that documents and results are kept in; `session` is an AWS session."""
     async with _open_s3(session, settings) as client, _public_s3(session, settings) as public:
-        yield s3.Bucket(client, settings.s3_bucket, public=public)
+        requests = await SignedRequests.of(session, client, S3SigV4Auth)
+        yield s3.Bucket(client, settings.s3_bucket, public=public, requests=requests)
 
 
 @asynccontextmanager

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import httpx
-from botocore.exceptions import ClientError
 
 from app.cli.connection import connected
 from app.cli.finding import Finding, Grade, well
 from app.config import Settings
+from app.errors import OcrJobLost, OcrUnavailable, QuireError
 from app.jobs.presence import served
 from app.ocr.circuit import Position
-from app.ocr.engine import EngineName
+from app.ocr.engine import EngineName, Operation
 from app.ocr.pacing import lanes_of
 from app.ocr.textract import TextractEngine
 from app.queue import QueueName
@@ -18,8 +18,6 @@ from app.resources import Resources
 
 UNKNOWN_JOB = "0" * 64
 """An OCR job that no engine has: asking about it costs nothing, and says whether we may ask."""
-
-UNKNOWN_JOB_CODES = frozenset({"InvalidJobIdException"})
 
 QUOTA_SETTINGS = {
     EngineName.TEXTRACT: ("textract_start_per_second", "textract_get_per_second", "textract_max_concurrent_jobs"),
@@ -44,12 +42,13 @@ async def check_engines(resources: Resources) -> Sequence[Finding]:
 
 async def _engine(engine: TextractEngine) -> Finding:
     try:
-        await engine.client.get_document_text_detection(JobId=UNKNOWN_JOB)
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code in UNKNOWN_JOB_CODES:
-            return well("engines", f"{engine.name} answers at {engine.endpoint_url}.")
-        detail = f"{engine.name} at {engine.endpoint_url} refuses us: {code}."
+        await engine.get(UNKNOWN_JOB, Operation.DETECTION)
+    except OcrJobLost:
+        pass  # as it is to be
+    except OcrUnavailable:
+        raise  # nobody is there
+    except QuireError as error:
+        detail = f"{engine.name} at {engine.endpoint_url} refuses us. {error.detail}"
         return Finding("engines", Grade.WRONG, detail, "Correct the AWS keys, and allow them textract:*.")
     return well("engines", f"{engine.name} answers at {engine.endpoint_url}.")
 

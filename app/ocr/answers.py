@@ -6,7 +6,6 @@ Sources: the API model of Textract 2018-06-27, and "Handling Errors" in the Amaz
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from http import HTTPStatus
 from socket import gaierror
 from typing import Any
 
@@ -16,11 +15,9 @@ from aiohttp import ClientConnectorError
 from aiohttp import ClientError as HttpError  # what aiobotocore speaks HTTP with, and lets through while a body is read
 from botocore.exceptions import (
     BotoCoreError,
-    ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
-    ParamValidationError,
     PartialCredentialsError,
     ProxyConnectionError,
     SSLError,
@@ -77,24 +74,25 @@ A bare 400 is not among them: it may be a throttle as well as a bad request.
 ERRORS: Mapping[str, type[QuireError]] = {code: kind for kind, codes in CODES.items() for code in codes.split()}
 
 
-def classify(error: ClientError, name: EngineName = EngineName.TEXTRACT) -> QuireError:
-    """The error of our tree that a Textract error is; an unknown code is transient, so that it is never ignored."""
-    told = error.response.get("Error", {})
-    code, message = told.get("Code", ""), told.get("Message", "")
-    return ERRORS.get(code, OcrUnknown)(f"{SPOKEN[name]}: {message or 'no message'} ({code}).")
+def refusal(status: int, body: bytes, name: EngineName) -> QuireError:
+    """The error of our tree that a refusal is; an unknown code is transient, so that it is never ignored.
+
+    What has no code, as an answer of a proxy's, goes by its HTTP status.
+    """
+    told = _parsed(body)
+    # As in "com.amazonaws.textract#ThrottlingException:http://…", of which the name is the code.
+    code = str(told.get("__type") or status).split(":", 1)[0].rpartition("#")[2]
+    message = told.get("message") or told.get("Message") or "no message"
+    return ERRORS.get(code, OcrUnknown)(f"{SPOKEN[name]}: {message} ({code}).")
 
 
 @contextmanager
 def translated_errors(name: EngineName) -> Iterator[None]:
-    """Turns the SDK's errors into those of our tree."""
+    """Turns the SDK's errors, where nothing answers, into those of our tree."""
     try:
         yield
-    except ClientError as error:
-        raise classify(error, name) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise OcrAccessDenied(f"{SPOKEN[name]} can't be asked: there are no AWS credentials.") from error
-    except ParamValidationError as error:
-        raise OcrRequestInvalid(f"{SPOKEN[name]} can't be asked so: {error}") from error
     except (BotoCoreError, HttpError, OSError) as error:
         away = OcrUnavailable(f"{SPOKEN[name]} doesn't answer ({type(error).__name__}).")
         away.may_have_arrived = not _never_connected(error)
@@ -119,22 +117,24 @@ class _Answer(msgspec.Struct):
 _ANSWERS = msgspec.json.Decoder(_Answer)
 
 
-def parse_plainly(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
-    """Parse an answer as JSON, instead of by the SDK's own parser, which goes through every member in Python.
+def members_of(body: bytes) -> dict[str, Any]:
+    """The members of an answer, with the bytes of a job's blocks beside them; one that is no JSON object has none.
 
-    A portion of 1,000 blocks takes that one 60 ms, in which the process does nothing else. The SDK has this event for
-    services' customizations; errors are left to it. What isn't a JSON object is an answer without members.
+    The SDK's own parser goes through every member in Python: 60 ms for a portion of 1,000 blocks.
     """
-    if response_dict["status_code"] >= HTTPStatus.MULTIPLE_CHOICES:
-        return
-    body, response_dict["body"] = response_dict["body"], b"{}"
+    answer = _parsed(body)
+    if b"null" in body:
+        answer = without_nulls(answer)
+    elif "JobStatus" in answer:  # the blocks of a page that is read at once are given its number
+        answer.update(_raw_blocks(body))
+    return answer
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    answer: Any = None
     with suppress(orjson.JSONDecodeError):
         answer = orjson.loads(body)
-        if isinstance(answer, dict):
-            whole = b"null" not in body
-            customized_response_dict.update(answer if whole else without_nulls(answer))
-            if whole and "JobStatus" in answer:  # the blocks of a page that is read at once are given its number
-                customized_response_dict.update(_raw_blocks(body))
+    return answer if isinstance(answer, dict) else {}
 
 
 def _raw_blocks(body: bytes) -> dict[str, bytes]:

@@ -70,6 +70,7 @@ TABLE = [
     ("SignatureDoesNotMatch", 403, OcrAccessDenied, "ocr_access_denied", PERMANENT),
     ("RequestExpired", 400, OcrAccessDenied, "ocr_access_denied", PERMANENT),
     ("com.amazonaws.textract#ThrottlingException", 400, OcrThrottled, "ocr_throttled", WAITS),
+    ("ThrottlingException:http://amazonaws.com/textract/#", 400, OcrThrottled, "ocr_throttled", WAITS),
     ("SomethingNewException", 400, OcrUnknown, "ocr_unknown_error", TRANSIENT),
     ("SomethingNewException", 500, OcrUnknown, "ocr_unknown_error", TRANSIENT),
     ("", 400, OcrUnknown, "ocr_unknown_error", TRANSIENT),
@@ -315,7 +316,7 @@ async def test_what_the_settings_add_to_a_start(fake: FakeTextract, asking: Sett
     topic, role = "arn:aws:sns:us-east-1:123456789012:Quire", "arn:aws:iam::123456789012:role/Quire"
     noticed = asking.model_copy(update={"textract_sns_topic_arn": topic, "textract_sns_role_arn": role})
     async with open_engine(aws_session(noticed), noticed, EngineName.TEXTRACT) as engine:
-        output = OutputStore(engine.client, "results", "/text/out/", "alias/key")  # type: ignore[arg-type]  # not asked
+        output = OutputStore(engine.requests.client, "results", "/text/out/", "alias/key")  # not asked
         storing = replace(engine, output=output)
         await start(storing)
         others = [storing, engine, replace(engine, notices=None), replace(storing, output=replace(output, prefix="x"))]
