@@ -27,8 +27,18 @@ def places(text: str, needles: Iterable[str]) -> Iterator[int]:
 
 def matches_at(pattern: re.Pattern[str], text: str, starts: Iterable[int]) -> Iterator[re.Match[str]]:
     """What `finditer` gives, of a pattern that matches nowhere but at some `starts`; these may come in any order."""
+    return matches_in_order(pattern, text, sorted(set(starts)))
+
+
+def matches_from(pattern: re.Pattern[str], begins: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """The same for a pattern that matches nowhere but where a simpler one does."""
+    return matches_in_order(pattern, text, (match.start() for match in begins.finditer(text)))
+
+
+def matches_in_order(pattern: re.Pattern[str], text: str, starts: Iterable[int]) -> Iterator[re.Match[str]]:
+    """The same for starts that are in order."""
     end = 0
-    for start in sorted(set(starts)):
+    for start in starts:
         match = pattern.match(text, start) if start >= end else None
         if match is not None:
             yield match

@@ -6,6 +6,7 @@ district; a place's first word.
 """
 
 import re
+from functools import lru_cache
 
 from app.entities.court_names import court_of
 from app.entities.mentions import EntityType
@@ -22,8 +23,12 @@ _MISREAD = str.maketrans({"0": "o", "1": "l", "5": "s", "8": "b", "6": "b", "|":
 """Characters that scanning takes for each other, as one of them: what is blocked by them may differ by them."""
 
 
+@lru_cache(maxsize=4096)
 def keys_of(entity_type: EntityType, normal: str) -> frozenset[str]:
-    """At least one key, at most `MOST_KEYS`; each begins with the type."""
+    """At least one key, at most `MOST_KEYS`; each begins with the type.
+
+    A document's names are asked for more than once, and the entities of its project with each document.
+    """
     keys = sorted(dict.fromkeys(_keys(entity_type, normal)), key=len, reverse=True)[:MOST_KEYS]
     return frozenset(f"{entity_type}:{key}" for key in keys or [normal])
 

@@ -1,6 +1,9 @@
 """The numbers that courts file cases under."""
 
 import re
+from collections.abc import Iterator
+
+from app.entities.anchors import matches_from
 
 _TYPES = "cv|cr|mc|mj|md|ml|ap|bk|po|sw|gj|civ|crim|mdl"
 _DASH = r"\s?[-–\u2010]\s?"
@@ -17,6 +20,9 @@ LABELLED = re.compile(
 )
 """After what says that a number follows: `Docket No. 2017-03-1235`, `No. ED108783`."""
 
+_FEDERAL_BEGINS = re.compile(r"\d(?<![\w-].)")
+_LABEL_BEGINS = re.compile(r"[CDIAFSUN](?<!\w.)")
+
 NOT_CASES = re.compile(
     r"\b(?:bar|contract|policy|account|invoice|exhibit|page|rule|section|article|chapter|form|order|license|permit|"
     r"patent|serial|claim|check|local|amendment|count|document|doc|dkt|ecf|ordinance|resolution|route|unit|suite|"
@@ -29,6 +35,16 @@ NOT_CASES = re.compile(
 _DOCKET = re.compile(r"\d{2,4}[-–/]\d{2,}|[A-Z]{1,4}-?\d{4,}|\d{2,4}[A-Z]{1,4}\d{3,}|\d{2,}-[A-Z]{1,4}-?\d+")
 _STRONG_LABEL = re.compile(r"case|docket|cause|civil|criminal|appeal|index|usdc|adversary|action", re.IGNORECASE)
 _ZEROES = 5
+
+
+def federal(text: str) -> Iterator[re.Match[str]]:
+    """What `FEDERAL` matches."""
+    return matches_from(FEDERAL, _FEDERAL_BEGINS, text)
+
+
+def labelled(text: str) -> Iterator[re.Match[str]]:
+    """What `LABELLED` matches."""
+    return matches_from(LABELLED, _LABEL_BEGINS, text)
 
 
 def case_number_form(text: str) -> str:

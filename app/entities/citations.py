@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from eyecite import get_citations, resolve_citations
 from eyecite.models import CitationBase, FullCaseCitation, FullCitation, FullLawCitation, ShortCaseCitation
 
+from app.entities.anchors import lowered, matches_at, places
 from app.entities.finding import Found
 from app.entities.mentions import EntityType
 from app.entities.readable import Readable
@@ -20,6 +21,7 @@ _RULES = re.compile(
     r"\b(?:(?i:Fed(?:eral|\.)?\s?R(?:ules?|\.)?(?:\s?of)?\s?(?P<kind>Civ|App|Evid|Crim|Bankr)[a-z]*\.?\s?"
     r"(?:P(?:rocedure|\.)?)?)|(?P<short>FRCP|FRAP|FRE|FRCrP))\s?(?P<number>\d+(?:\.\d+)?(?:\([A-Za-z0-9]{1,4}\))*)"
 )
+_RULES_BEGIN = ("fed", "fr")
 _RULE_NAMES = {
     "Civ": "Fed. R. Civ. P.",
     "App": "Fed. R. App. P.",
@@ -140,7 +142,7 @@ def _form(citation: FullCitation | ShortCaseCitation) -> str:
 
 
 def _rules(text: str) -> Iterator[Found]:
-    for match in _RULES.finditer(text):
+    for match in matches_at(_RULES, text, places(lowered(text), _RULES_BEGIN)):
         name = _RULE_NAMES[match["short"] or match["kind"].capitalize()]
         yield Found(EntityType.CITATION, *match.span(), RULE, "patterns", f"{name} {match['number']}")
     for start, end, form in statutes(text):

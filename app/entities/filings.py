@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from app.entities.anchors import lowered, matches_at, matches_in_order, places
 from app.entities.captions import party_ranges
 from app.entities.finding import Found, trimmed
 from app.entities.mentions import EntityType
@@ -114,18 +115,27 @@ class FilingFinder:
         return [list(_all(text.cased)) for text in texts]
 
 
+_BEGINS = re.compile(r"[A-Z\d]")
+"""What a name begins with, and so does what is before it: nothing else is tried, but for what has its own beginnings below."""
+_BEFORE_BEGINS = (
+    "/s/", "s/", "Hon", "Chief ", "Presiding ", "Magistrate ", "Senior ", "Circuit ", "District ", "Judge", "Justice", "Mr", "Ms.",
+    "Dr.", "Prof", "Detective", "Officer", "Sergeant", "Sheriff", "Warden",
+)  # fmt: skip
+_IN_RE_BEGINS = ("in re", "in the matter of", "ex parte")
 _JUDGES = ("Judges", "Justices")
 _SIDES = ("Plain", "Defen", "Appell", "Petit", "Respon", "Claim", "Debtor", "Trust", "Interv")
+_BODIES = (
+    "Court", "Board", "Bureau", "Department", "Commission", "Office", "Bank", "University", "College", "Authority", "Ministry",
+    "City", "County", "Town", "Village", "State", "Commonwealth", "People", "Division", "Secretary",
+)  # fmt: skip
 
 RULES = (
-    (_BEFORE, EntityType.PERSON, SIGNED, ()),
     (_AFTER, EntityType.PERSON, SIGNED, ("Esq", "Clerk", "Judge", "Justice", "J.")),
-    (_IN_RE, EntityType.PERSON, SIGNED, ()),
     (_SIDE, EntityType.PERSON, ROLE, _SIDES),
     (_COMPANY, EntityType.ORGANIZATION, LEGAL_FORM, ()),
-    (_BODY, EntityType.ORGANIZATION, BODY, ()),
+    (_BODY, EntityType.ORGANIZATION, BODY, _BODIES),
     (_BANK, EntityType.ORGANIZATION, BODY, tuple(f" {word}" for word in _ENDS_OF_BODIES)),
-    (_CITY, EntityType.PLACE, CITY, ()),
+    (_CITY, EntityType.PLACE, CITY, (",",)),
     (_COUNTY, EntityType.PLACE, CITY, (" County", " Parish")),
     (_COURTHOUSE, EntityType.PLACE, CITY, (" Courthouse",)),
     (_STATE, EntityType.PLACE, STATE, ()),
@@ -134,25 +144,32 @@ RULES = (
 
 
 def _all(text: str) -> Iterator[Found]:
+    begins = [match.start() for match in _BEGINS.finditer(text)]
+    for match in matches_at(_BEFORE, text, places(text, _BEFORE_BEGINS)):
+        yield from _name(text, *match.span("name"), EntityType.PERSON, SIGNED)
+    for match in matches_at(_IN_RE, text, places(lowered(text), _IN_RE_BEGINS)):
+        yield from _name(text, *match.span("name"), EntityType.PERSON, SIGNED)
     for pattern, kind, confidence, needed in RULES:
-        for match in _matches(pattern, text, needed):
+        for match in _matches(pattern, text, begins, needed):
             yield from _name(text, *match.span("name"), kind, confidence)
     for court, needed in zip(_COURTS, _OF_COURTS, strict=True):
-        for match in _matches(court, text, needed):
+        for match in _matches(court, text, begins, needed):
             yield Found(EntityType.ORGANIZATION, *match.span(), COURT, SOURCE)
-    yield from _panels(text)
+    yield from _panels(text, begins)
     for start, end in party_ranges(text):
         yield from _parties(text, start, end)
 
 
-def _matches(pattern: re.Pattern[str], text: str, needed: tuple[str, ...]) -> Iterator[re.Match[str]]:
+def _matches(
+    pattern: re.Pattern[str], text: str, begins: Sequence[int], needed: tuple[str, ...]
+) -> Iterator[re.Match[str]]:
     if not needed or any(word in text for word in needed):
-        yield from pattern.finditer(text)
+        yield from matches_in_order(pattern, text, begins)
 
 
-def _panels(text: str) -> Iterator[Found]:
+def _panels(text: str, begins: Sequence[int]) -> Iterator[Found]:
     """The judges of a panel, by their family names: `Before Barksdale, Stewart, and Dennis, Circuit Judges`."""
-    for match in _matches(_PANEL, text, _JUDGES):
+    for match in _matches(_PANEL, text, begins, _JUDGES):
         for name in re.finditer(_N, match["names"]):
             start = match.start("names") + name.start()
             yield Found(EntityType.PERSON, start, start + len(name[0]), SIGNED, SOURCE)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 import pyap
 
 from app.entities.amounts import amounts, money_form
-from app.entities.case_numbers import FEDERAL, LABELLED, NOT_CASES, case_number_form, is_docket
+from app.entities.anchors import matches_at, places
+from app.entities.case_numbers import NOT_CASES, case_number_form, federal, is_docket, labelled
 from app.entities.dates import dates, iso, lone_years
 from app.entities.finding import Found
 from app.entities.mentions import EntityType
@@ -19,11 +20,12 @@ SOURCE = "patterns"
 _EMAIL = re.compile(
     r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}\s?@\s?(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}\b"
 )
+_BEFORE_AT = 65
+"""An email begins at most so many characters before its sign."""
 _ZIP = re.compile(r"\b\d{5}(?:-\d{4})?\b")
 _DASHES = r"[-\u2010-\u2015]"
 _ADDRESS_REACH = 160
 """How far before a ZIP an address begins at most, in characters."""
-_PHONE_MARKS = re.compile(r"\d{3}[)\s.-]{1,3}\d{3}[\s.-]\d{4}|\+\d")
 _PHONE_SHAPE = re.compile(
     r"^(?:\+?1[\s.-]?)?(?:\(\d{3}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?$|^\+\d"
 )
@@ -52,14 +54,16 @@ def _all(text: str) -> Iterator[Found]:
 
 
 def _emails(text: str) -> Iterator[Found]:
-    for match in _EMAIL.finditer(text):
+    signs = places(text, ("@",))
+    starts = (start for sign in signs for start in range(max(0, sign - _BEFORE_AT), sign))
+    for match in matches_at(_EMAIL, text, starts):
         yield Found(EntityType.EMAIL, *match.span(), EMAIL, SOURCE)
 
 
 def _case_numbers(text: str) -> Iterator[Found]:
-    for match in FEDERAL.finditer(text):
+    for match in federal(text):
         yield Found(EntityType.CASE_NUMBER, *match.span(), FEDERAL_CASE, SOURCE, case_number_form(match[0]))
-    for match in LABELLED.finditer(text):
+    for match in labelled(text):
         number = match["number"]
         other = match["label"].startswith("N") and NOT_CASES.search(text[max(match.start() - 24, 0) : match.start()])
         if not other and is_docket(match["label"], number):
@@ -67,8 +71,6 @@ def _case_numbers(text: str) -> Iterator[Found]:
 
 
 def _phones(text: str) -> Iterator[Found]:
-    if not _PHONE_MARKS.search(text):
-        return
     for start, end, form, given_out in phones(text):
         if _PHONE_SHAPE.match(text[start:end]):
             yield Found(EntityType.PHONE, start, end, PHONE if given_out else ODD_PHONE, SOURCE, form)

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from app.entities.anchors import matches_from
+
 _STATES = (
     r"Ala|Alaska|Ariz|Ark|Cal|Colo|Conn|D\.C|Del|Fla|Ga|Haw|Idaho|Ill|Ind|Iowa|Kan|Ky|La|Mass|Md|Me|Mich|Minn|Miss|Mo|Mont|"
     r"N\.C|N\.D|N\.H|N\.J|N\.M|N\.Y|Neb|Nev|Ohio|Okla|Or|Pa|R\.I|S\.C|S\.D|Tenn|Tex|Utah|Va|Vt|W\. ?Va|Wash|Wis|Wyo"
@@ -12,11 +14,14 @@ _CODE = re.compile(
     rf"\b(?P<code>(?:{_STATES})\.?\s{_SUBJECT}Code)(?:\sAnn\.?)?,?\s(?:§+|[Ss]ec(?:tion|\.))\s?"
     r"(?P<section>\d+(?:[.:-]?\w+)*)(?:\([A-Za-z0-9]{1,4}\))*"
 )
+_CODE_BEGINS = re.compile(r"[ACDFGHIKLMNOPRSTUVW](?<!\w.)")
 
 
 def statutes(text: str) -> Iterator[tuple[int, int, str]]:
     """Where sections of codes are cited, subsections with them, and their forms without."""
-    for match in _CODE.finditer(text):
+    if "Code" not in text:
+        return
+    for match in matches_from(_CODE, _CODE_BEGINS, text):
         yield *match.span(), _form(match)
 
 

@@ -55,6 +55,7 @@ _SAID = (
         rf"{_ONE}[^⟦⟧.;]{{0,100}}?\b(?:his|her|their|whose)\s+(?:current\s+|former\s+|prior\s+|previous\s+|then\s+)?"
         rf"(?:employer,?|employment\s+(?:with|by|at))\s+{_THEIR}",
         0.7,
+        says=("employ",),
     ),
     rule(RelationType.EMPLOYED_BY, rf"{_ONE},?\s+of\s+the\s+law\s+firm\s+(?:of\s+)?(?P<t>⟦o\d+⟧)", 0.9),
 )
@@ -63,6 +64,7 @@ _IMPLIED = rule(
     RelationType.EMPLOYED_BY,
     rf"\b(?:his|her)\s+(?:current\s+|former\s+|prior\s+|previous\s+)?(?:employer,?|employment\s+(?:with|by|at))\s+{_THEIR}",
     0.6,
+    says=("employ",),
 )
 """Whose employer it is, the sentence doesn't name: it is whom the text is speaking of."""
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from app.graph.wording import LIST, ONE, PARTY, SIDE, RelationType, Rule, rule
+from app.graph.wording import LIST, ONE, PARTY, SIDE, SIDES, RelationType, Rule, rule
 
 _ASIDE = (
     r"(?:\s*+(?:[,;)]|et al\.?|⟦[ndl]\d+⟧|(?:and )?DOES? \d[^⟦⟧\n]{0,40}|inclusive|(?:Docket|State|File|Civil|Action|Index|Case|Cause|"
@@ -20,6 +20,7 @@ _CAPTION = rule(
     RelationType.PARTY_TO,
     rf"{_NO_JUDGE}(?P<s>{LIST}){_ASIDE}(?:(?<=[,;)—])\s*+|[^\S\n]*+[—\n]\s*+)(?P<role>{SIDE})[\s,.;]*(?:\)|\n|$)",
     0.95,
+    says=SIDES,
 )
 """A list of names before the line that says which side they are on."""
 
@@ -49,16 +50,27 @@ def caption_rules(caption: str) -> Sequence[Rule]:
 
 PARTIES = (
     _CAPTION,
-    rule(RelationType.PARTY_TO, rf"\b(?P<role>{PARTY}),?\s+(?:the\s+)?(?P<s>{ONE})", 0.9),
+    rule(RelationType.PARTY_TO, rf"\b(?P<role>{PARTY}),?\s+(?:the\s+)?(?P<s>{ONE})", 0.9, says=SIDES),
     # Of one name after `Appellees` nobody knows whether it is theirs.
-    rule(RelationType.PARTY_TO, rf"\b(?P<role>{PARTY}s),?\s+(?P<s>{ONE}(?:,\s+{ONE})*,?\s+and\s+{ONE})", 0.9),
-    rule(RelationType.PARTY_TO, rf"\b[Ii][Nn] [Rr][Ee]:?\s+(?P<s>{ONE})", 0.85),
-    rule(RelationType.PARTY_TO, rf"(?P<s>{ONE}),?\s+\(?(?:the\s+)?(?P<role>{PARTY})(?:s)?(?=[\s,),.;])(?!\s+⟦)", 0.8),
+    rule(
+        RelationType.PARTY_TO,
+        rf"\b(?P<role>{PARTY}s),?\s+(?P<s>{ONE}(?:,\s+{ONE})*,?\s+and\s+{ONE})",
+        0.9,
+        says=SIDES,
+    ),
+    rule(RelationType.PARTY_TO, rf"\b[Ii][Nn] [Rr][Ee]:?\s+(?P<s>{ONE})", 0.85, says=("in re",)),
+    rule(
+        RelationType.PARTY_TO,
+        rf"(?P<s>{ONE}),?\s+\(?(?:the\s+)?(?P<role>{PARTY})(?:s)?(?=[\s,),.;])(?!\s+⟦)",
+        0.8,
+        says=SIDES,
+    ),
     rule(
         RelationType.PARTY_TO,
         rf"\b[Nn]otice\s+of\s+[Aa]ppeal\s+(?:(?:was|is)\s+)?filed\s+by\s+(?:the\s+)?(?P<s>{LIST})",
         0.85,
         role="appellant",
+        says=("notice",),
     ),
 )
 """What holds anywhere."""

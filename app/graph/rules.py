@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.graph.employment import EMPLOYMENT
 from app.graph.parties import PARTIES
-from app.graph.wording import LIST, ONE, SIDE, SIGN, RelationType, Rule, rule
+from app.graph.wording import LIST, ONE, SIDE, SIDES, SIGN, RelationType, Rule, rule
 
 __all__ = ["RULES", "Match", "matches"]
 
@@ -41,26 +41,31 @@ RULES = (
         RelationType.REPRESENTS,
         rf"(?P<s>{LIST})(?:,?\s+⟦[la]\d+⟧)?,?\s+(?:[Aa]ttorneys?|[Cc]ounsel)\s+(?:of record\s+)?for\s+(?:the\s+)?(?:{SIDE})?[,:\s]*(?P<t>{LIST})",
         0.9,
+        says=("attorney", "counsel"),
     ),
     rule(
         RelationType.REPRESENTS,
         rf"(?P<s>{LIST})(?:,?\s+⟦[la]\d+⟧)?,?\s+for\s+(?:the\s+)?{SIDE}[,:\s]*(?P<t>{LIST})",
         0.9,
+        says=SIDES,
     ),
     rule(
         RelationType.REPRESENTS,
         rf"(?P<s>{LIST})\s+(?:represents?|represented|appear(?:s|ed|ing)? (?:for|on behalf of))\s+(?:the\s+)?(?:{SIDE}\s+)?(?P<t>{LIST})",
         0.9,
+        says=("represent", "appear"),
     ),
     rule(
         RelationType.REPRESENTS,
         rf"(?P<t>{LIST}),?\s+(?:(?:is|are|was|were|has been|being)\s+)?represented\s+by\s+(?:(?:its|his|her|their)\s+)?(?:counsel|attorneys?)?,?\s*(?P<s>{LIST})",
         0.9,
+        says=("represented",),
     ),
     rule(
         RelationType.REPRESENTS,
         rf"(?P<s>{ONE}){_BETWEEN}\b(?:Attorneys?|Counsel|ATTORNEYS?|COUNSEL)\s+(?:[Ff]or|FOR)\s+(?:the\s+)?(?:{SIDE})?[,:\s]*(?P<t>{LIST})",
         0.85,
+        says=("attorney", "counsel"),
     ),
     *EMPLOYMENT,
     # Places.
@@ -69,6 +74,7 @@ RULES = (
         rf"(?P<s>{ONE}){_NEAR}\b(?:located|based|headquartered|residing|resides?|resident|domiciled|incorporated|situated|citizen)"
         rf"\s+(?:in|at|of)\s+(?:the\s+)?(?P<t>⟦[la]\d+⟧)",
         0.9,
+        says=("located", "based", "headquartered", "resid", "domiciled", "incorporated", "situated", "citizen"),
     ),
     rule(RelationType.LOCATED_IN, rf"(?P<s>{LIST})[,\s]*(?P<t>⟦a\d+⟧)", 0.8),
     rule(RelationType.LOCATED_IN, rf"(?P<s>{LIST}),\s+(?:of\s+)?(?P<t>⟦l\d+⟧)(?=[,;.\s])", 0.6),
@@ -78,8 +84,10 @@ RULES = (
         RelationType.DATED,
         r"\b(?:[Ff]iled|FILED|[Dd]ated|DATED|[Dd]ate|[Dd]ecided|[Ee]ntered|[Ii]ssued|[Dd]ocketed)(?:\s+(?:on|this))?[\s:]*(?P<t>⟦d\d+⟧)",
         0.9,
+        says=("filed", "date", "decided", "entered", "issued", "docketed"),
     ),
-    rule(RelationType.DATED, rf"\b(?:[Oo]n|[Ii]n)\s+(?:or about\s+)?(?P<t>⟦d\d+⟧),?\s+{_NEAR}(?P<s>⟦[pon]\d+⟧)", 0.6),
+    # A search for one of four letters is quicker than one for where words begin.
+    rule(RelationType.DATED, rf"[OoIi](?<!\w.)n\s+(?:or about\s+)?(?P<t>⟦d\d+⟧),?\s+{_NEAR}(?P<s>⟦[pon]\d+⟧)", 0.6),
     rule(
         RelationType.DATED,
         rf"(?P<s>⟦[pon]\d+⟧){_LATER}\b(?:on|in|since|until|dated|of|effective)\s+(?:or about\s+)?(?P<t>⟦d\d+⟧)",
@@ -102,9 +110,9 @@ RULES = (
 
 def matches(masked: str, names: Sequence[str], rules: Sequence[Rule] = RULES) -> Iterator[Match]:
     """All that some rules find in a masked text; `names` are what the signs stand for, in order."""
-    signs = frozenset(_KIND.findall(masked))
+    signs, small = frozenset(_KIND.findall(masked)), masked.lower()
     for each in rules:
-        if any(need.isdisjoint(signs) for need in each.needs):
+        if not each.may_hold(signs, small):
             continue
         for found in each.pattern.finditer(masked):
             groups = found.groupdict()

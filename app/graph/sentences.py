@@ -5,15 +5,22 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from app.entities.anchors import matches_from
+
 FULL_LINE = 40
 """A line of as many characters is taken for running text, which goes on in the next."""
 
 LONGEST = 2000
 """A longer sentence is none, but a table or a list without points, and is cut at a line's end."""
 
+LONGEST_WORD = 25
+"""So many characters of a word tell whether it is an abbreviation."""
+
 _END = re.compile(
     r"(?P<stop>[.?!][\"”’')\]]{0,2})\s+(?=[\"“‘'(\[]?[A-Z0-9§])|(?P<break>(?<![ \t])[ \t]*\n(?:[ \t]+\n)*\n?)|(?P<page>\f)"
 )
+_END_BEGINS = re.compile(r"[.?!\n\f \t](?:(?<![ \t])|(?<![ \t].)(?=[ \t]*\n))")
+"""Where an end may begin; a blank between words is none."""
 _FOLLOWS = re.compile(r"[ \t]*(\S?)")
 _ITEM_ENDS = re.compile(r";(?: and| or)?$")
 _ITEM = re.compile(r"[ \t]*\((?:[a-z]{1,3}|\d{1,2})\)\s")
@@ -58,7 +65,7 @@ def sentences(text: str, whole: Sequence[tuple[int, int]] = ()) -> Sentences:
 def _ends(text: str, whole: Sequence[tuple[int, int]]) -> Iterator[int]:
     firsts = [start for start, _ in whole]
     begun = 0
-    for match in _END.finditer(text):
+    for match in matches_from(_END, _END_BEGINS, text):
         place = bisect_right(firsts, match.start()) - 1
         if place >= 0 and match.start() < whole[place][1] - 1:
             continue
@@ -71,7 +78,7 @@ def _is_end(text: str, match: re.Match[str], begun: int) -> bool:
     if match["page"]:
         return True
     if match["stop"]:
-        return not (match["stop"] == "." and _ABBREVIATED.search(text[max(match.start() - 24, 0) : match.start() + 1]))
+        return match["stop"] != "." or not _ABBREVIATED.search(_last_word(text, match.start() + 1))
     # A line of blanks is one whose number or other column is kept apart: only a line without anything ends a paragraph.
     if match.end() - begun > LONGEST or "\n\n" in match["break"]:
         return True
@@ -80,3 +87,8 @@ def _is_end(text: str, match: re.Match[str], begun: int) -> bool:
         return True
     follows = _FOLLOWS.match(text, match.end())
     return not (len(line) >= FULL_LINE or _GOES_ON.search(line) or (follows and follows[1].islower()))
+
+
+def _last_word(text: str, end: int) -> str:
+    """What stands before a place without a blank, as far as the longest abbreviation goes back."""
+    return text[max(end - LONGEST_WORD, 0) : end].rsplit(maxsplit=1)[-1]

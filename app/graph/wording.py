@@ -60,6 +60,18 @@ class Rule:
     """What the names of the targets must have in them."""
     needs: tuple[frozenset[str], ...] = ()
     """The letters of the signs of each side, of which a text has one at least where the rule holds."""
+    says: tuple[str, ...] = ()
+    """Of these, in small letters, a text has one at least where the rule holds; nothing where all texts may."""
+
+    def may_hold(self, signs: frozenset[str], small: str) -> bool:
+        """Whether it is worth a search in a text that has such signs, and is `small` in small letters."""
+        for need in self.needs:
+            if need.isdisjoint(signs):
+                return False
+        for word in self.says:
+            if word in small:
+                return True
+        return not self.says
 
 
 ONE = r"⟦[po]\d+⟧"
@@ -70,6 +82,10 @@ PARTY = (
     r"[Rr]espondent|[Cc]laimant|[Dd]ebtor|[Ii]ntervenor|[Mm]ovant)"
 )
 _SHOUTED = r"(?:PLAINTIFF|DEFENDANT|APPELLANT|APPELLEE|PETITIONER|RESPONDENT|CLAIMANT|DEBTOR|INTERVENOR|MOVANT)"
+SIDES = (
+    "plaintiff", "defendant", "appell", "petitioner", "respondent", "claimant", "debtor", "intervenor", "movant",
+)  # fmt: skip
+"""What there is in a text that names a side."""
 SIDE = rf"(?:[\w-]+-)?(?:{PARTY}|{_SHOUTED})(?:s|S)?(?:\s?[—–/-]\s?(?:{PARTY}|{_SHOUTED})(?:s|S)?)?"
 """Which side a party is on, as captions and counsel say it."""
 
@@ -81,7 +97,8 @@ def rule(
     *,
     role: str | None = None,
     target: re.Pattern[str] | None = None,
+    says: tuple[str, ...] = (),
 ) -> Rule:
     """A rule of the pattern that is written so."""
     needs = tuple(frozenset(letters) for letters in _SIDE_BEGINS.findall(pattern))
-    return Rule(relation, re.compile(pattern, re.MULTILINE), weight, role, target, needs)
+    return Rule(relation, re.compile(pattern, re.MULTILINE), weight, role, target, needs, says)

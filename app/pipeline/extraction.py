@@ -20,9 +20,9 @@ from app.pipeline.outcome import Outcome, Tools
 from app.pipeline.progress import note_progress
 from app.pipeline.structure import structure
 from app.text.elements import Box
-from app.text.lines import PageContent, Part, located
+from app.text.lines import PageContent, located
 from app.text.passages import PassageReader, Stretch
-from app.text.places import boxes_of_parts
+from app.text.places import Lines
 from app.turns import aside
 
 KEPT_PAGES = 40
@@ -35,7 +35,7 @@ class Places:
 
     _pages: deque[tuple[int, int, PageContent]] = field(default_factory=lambda: deque(maxlen=KEPT_PAGES))
     """With where each begins and ends."""
-    _parts: dict[int, list[Part]] = field(default_factory=dict)
+    _lines: dict[int, Lines] = field(default_factory=dict)
     _offset: int = 0
 
     def add(self, pages: Iterable[PageContent]) -> None:
@@ -45,17 +45,17 @@ class Places:
             self._pages.append((self._offset, end, page))
             self._offset = end + 1
         kept = {page.number for _, _, page in self._pages}
-        self._parts = {number: parts for number, parts in self._parts.items() if number in kept}
+        self._lines = {number: lines for number, lines in self._lines.items() if number in kept}
 
     def of(self, start: int, end: int) -> list[Box]:
         """The boxes of a range of the document's text, one for each line that it touches."""
         touched = [(begins, page) for begins, ends, page in self._pages if begins < end and start < ends]
-        return [box for begins, page in touched for box in boxes_of_parts(self._located(page, begins), start, end)]
+        return [box for begins, page in touched for box in self._located(page, begins).boxes(start, end)]
 
-    def _located(self, page: PageContent, begins: int) -> list[Part]:
-        if page.number not in self._parts:
-            self._parts[page.number] = located(page, begins)
-        return self._parts[page.number]
+    def _located(self, page: PageContent, begins: int) -> Lines:
+        if page.number not in self._lines:
+            self._lines[page.number] = Lines.of(located(page, begins))
+        return self._lines[page.number]
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,12 +120,21 @@ def blocks_of(parts: Sequence[Part], measure: Measure) -> Iterator[Block | Grid]
             yield from _Lane(lane.rows, measure).blocks()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Lane:
     """Rows one below the other."""
 
     rows: list[Row]
     measure: Measure
+    _steps: list[float] = field(init=False)
+    """How far each row is below the one before; of the first, nothing."""
+    _edges: list[tuple[float, float]] = field(init=False)
+    """Where each row begins and ends, from left to right."""
+
+    def __post_init__(self) -> None:
+        middles = [row.rect.middle for row in self.rows]
+        self._edges = [(row.rect.left, row.rect.right) for row in self.rows]
+        self._steps = [0.0, *(second - first for first, second in pairwise(middles))]
 
     def blocks(self) -> Iterator[Block]:
         block = Block(self.rows[:1])
@@ -146,11 +155,11 @@ class _Lane:
     def _separator(self, index: int, *, is_first: bool) -> str | None:  # noqa: PLR0911 (one for each sign)
         """What parts a row from the one before within a block; None where another block begins."""
         first, second = self.rows[index - 1], self.rows[index]
+        if self._is_gap(index) or self._is_other_size(first, second):
+            return None
         shift = (second.rect.left - first.rect.left) / self.measure.letter
         has_room = self._has_room(index)
         marker = marker_of(second.text)
-        if self._is_gap(index) or self._is_other_size(first, second):
-            return None
         if marker and (has_room or abs(shift) > INDENT or (not marker.is_word and _CLAUSE_END.search(first.text))):
             return None
         centred = self._is_centred(first) + self._is_centred(second)
@@ -175,36 +184,34 @@ class _Lane:
     def _is_gap(self, index: int) -> bool:
         if not 0 < index < len(self.rows):
             return True
-        step = self._step(index)
-        near = [self._step(each) for each in (index - 1, index + 1) if 0 < each < len(self.rows)]
+        step = self._steps[index]
+        near = [self._steps[each] for each in (index - 1, index + 1) if 0 < each < len(self.rows)]
         usual = min(near, default=min(self.measure.pitch, LOOSE * self.measure.height))
         return step > GAP * usual and step - usual > GAP_HEIGHTS * self.measure.height
-
-    def _step(self, index: int) -> float:
-        return self.rows[index].rect.middle - self.rows[index - 1].rect.middle
 
     def _has_room(self, index: int) -> bool:
         """Whether a row's first word would have had room at the end of the row before."""
         if not 0 < index < len(self.rows):
             return True
         first, second = self.rows[index - 1], self.rows[index]
-        lane = [
-            row.rect.right
-            for row in self.rows[max(0, index - AROUND) : index + AROUND]
-            if abs(row.rect.left - second.rect.left) < LANE * self.measure.letter
-        ]
+        own, reach = second.rect.left, LANE * self.measure.letter
+        around = self._edges[max(0, index - AROUND) : index + AROUND]
         word = second.first_word_width(self.measure.letter) + BLANK * self.measure.letter
-        return first.rect.right + word < max(lane)
+        return first.rect.right + word < max(right for left, right in around if abs(left - own) < reach)
 
     def _is_other_size(self, first: Row, second: Row) -> bool:
         if min(len(first.text), len(second.text)) < FEWEST_LETTERS:
             return False
-        heights = sorted((first.rect.height, second.rect.height))
-        letters = sorted((first.rect.width / len(first.text), second.rect.width / len(second.text)))
-        return heights[1] > TALLER * heights[0] and letters[1] > WIDER * letters[0]
+        if not _differ(first.rect.height, second.rect.height, TALLER):
+            return False
+        return _differ(first.rect.width / len(first.text), second.rect.width / len(second.text), WIDER)
 
     def _is_centred(self, row: Row) -> bool:
         return is_centred(row, self.measure)
+
+
+def _differ(one: float, other: float, factor: float) -> bool:
+    return max(one, other) > factor * min(one, other)
 
 
 def is_centred(row: Row, measure: Measure) -> bool:

@@ -97,7 +97,10 @@ class Element:
         for piece in self.pieces:
             if piece.at >= end:
                 break
-            first, last = max(start - piece.at, 0), min(end - piece.at, piece.end - piece.start)
+            length = piece.end - piece.start
+            if piece.at + length <= start:
+                continue
+            first, last = max(start - piece.at, 0), min(end - piece.at, length)
             if first < last:
                 found.append(Piece(piece.at + first, piece.start + first, piece.start + last, piece.box))
         return found

@@ -33,7 +33,7 @@ class Vocabulary:
     def learn(self, text: str) -> None:
         """Take in the words of a page."""
         if len(self.words) < MOST_WORDS_KNOWN:
-            self.words.update(word.replace("\u2010", "-") for word in _WORD.findall(text.casefold()))
+            self.words.update(_WORD.findall(text.casefold().replace("\u2010", "-")))
 
     def keeps_hyphen(self, before: str, after: str) -> bool:
         """Whether a word that is broken after its hyphen has that hyphen within a line, too.

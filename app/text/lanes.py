@@ -41,6 +41,8 @@ class Row:
     @classmethod
     def of(cls, parts: Sequence[Part]) -> "Row":
         """A row of parts from left to right."""
+        if len(parts) == 1:
+            return cls(tuple(parts), parts[0].rect, parts[0].text)
         said = [part for part in parts if not _RULE.fullmatch(part.text)] or list(parts)
         return cls(tuple(parts), _around([part.rect for part in said]), " ".join(part.text for part in said))
 

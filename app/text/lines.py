@@ -118,7 +118,7 @@ class Part:
             end = at + len(word["text"])
         if start < 0:
             return None
-        box = _around([word["box"] for word in words], self.box["page"])
+        box = box_around([word["box"] for word in words], self.box["page"])
         rect = Rect.upright(box, self.rotation_degrees)
         return replace(self, text=self.text[start:end], start=self.start + start, rect=rect, box=box, words=words)
 
@@ -139,7 +139,8 @@ def located(page: PageContent, offset: int) -> list[Part]:
     return parts
 
 
-def _around(boxes: Sequence[dict[str, Any]], page: int) -> Box:
+def box_around(boxes: Sequence[dict[str, Any]], page: int) -> Box:
+    """The place on a page that holds some others."""
     left, top = min(box["left"] for box in boxes), min(box["top"] for box in boxes)
     right = max(box["left"] + box["width"] for box in boxes)
     bottom = max(box["top"] + box["height"] for box in boxes)

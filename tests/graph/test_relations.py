@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.entities.mentions import EntityType, Mention, Passage
+from app.graph.parties import _TITLES
 from app.graph.relations import MOST_EVIDENCE, Edge, Evidence, LinkedMention, RelationReader, RelationType, joined
+from app.graph.rules import RULES
 
 _MARK = re.compile(rf"\{{(?P<type>{'|'.join(EntityType)}):(?P<text>[^}}]+)\}}")
 
@@ -391,3 +393,17 @@ def test_more_witnesses_weigh_more_and_co_occurrence_stays_the_weakest() -> None
 def test_one_sentence_is_one_witness_whatever_the_rules_that_match_it() -> None:
     one = Edge(RelationType.PARTY_TO, "a", "b", 0.9, "plaintiff", (Evidence(0, 5, 1, 0.9, "So."),))
     assert joined([one, one])[0].weight == 0.9
+
+
+SAID = ["⟦p0⟧", "⟦o1⟧", "⟦d2⟧", "⟦l3⟧", "⟦a4⟧", "⟦m5⟧", "⟦n6⟧", " ", "\n", ", ", " and ", " Plaintiff", "DEFENDANTS", " Appellee-", "In re ",
+        "IN RE: ", "Notice of Appeal filed by ", " attorney for ", "COUNSEL FOR ", " for the ", " represented by ", " appeared for ",
+        " his employer, ", " was employed by ", " located in ", " residing at ", " citizen of ", "FILED ", "Dated: ", "entered on ",
+        "issued ", "on ", " v. ", ")", ".", "x"]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(SAID), max_size=12).map("".join))
+def test_rules_hold_where_they_may_alone(text: str) -> None:
+    """No rule is passed over that a search would find."""
+    signs, small = frozenset(re.findall("⟦([a-z])", text)), text.lower()
+    for rule in (*RULES, *_TITLES):
+        assert rule.may_hold(signs, small) or rule.pattern.search(text) is None

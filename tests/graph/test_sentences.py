@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.graph.sentences import sentences
+from app.entities.anchors import matches_in_order
+from app.graph.sentences import _END, _END_BEGINS, sentences
 
 
 def split(text: str) -> list[str]:
@@ -68,3 +69,9 @@ def test_every_place_is_in_one_sentence(text: str) -> None:
     for place in range(len(text)):
         start, end = told.at(place, place + 1)
         assert start <= place < end <= len(text)
+
+
+@given(st.text(alphabet="a A.?!\n\t\f”1", max_size=40))
+def test_ends_are_those_that_a_search_finds(text: str) -> None:
+    begun = matches_in_order(_END, text, (match.start() for match in _END_BEGINS.finditer(text)))
+    assert [match.span() for match in begun] == [match.span() for match in _END.finditer(text)]

@@ -2,10 +2,13 @@
 
 import pickle
 import random
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.text.chunking import Chunk, Chunker, ChunkLimits, chunk
 from app.text.elements import BODY, Element, Kind
@@ -190,3 +193,9 @@ def test_no_elements_are_no_chunks() -> None:
 def test_limits_that_make_no_sense_are_refused(limits: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="overlap"):
         ChunkLimits(*limits)
+
+
+@given(st.text(alphabet="abcdefg" * 3 + "XYZ0123456789 \n\t\x1c\x00.,_-é٣", max_size=60))
+def test_tokens_are_six_letters_or_three_digits_or_a_mark(text: str) -> None:
+    runs = re.findall(r"[^\W\d_]+|\d+|\S", text)
+    assert count_tokens(text) == sum(-(-len(run) // (3 if run[0].isdigit() else 6)) for run in runs)
