@@ -11,12 +11,12 @@ from typing import Any
 
 from app.errors import OcrResultInvalid
 from app.ocr.engine import Block
-from app.ocr.features import page_features
+from app.ocr.features import CONFIDENCE_PLACES, box_of, page_features
 
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """What was read on one page. Boxes are shares (0 to 1) of the page's width and height, as it was sent in."""
+    """What was read on one page. Boxes are shares (0 to 1) of the page's width and height, as it was sent in, to six places."""
 
     number: int
     text: str
@@ -98,15 +98,16 @@ def _line(block: Block, by_id: dict[str, Block]) -> dict[str, Any]:
         words = [by_id[word_id] for word_id in _children(block)]
     except KeyError as error:
         raise OcrResultInvalid(f"A line points to the word {error}, which is not on its page.") from error
-    return _element(block) | {"words": [_element(word) for word in words]}
+    line = _element(block)
+    line["words"] = [_element(word) for word in words]
+    return line
 
 
 def _element(block: Block) -> dict[str, Any]:
-    box = block["Geometry"]["BoundingBox"]
     return {
         "text": block["Text"],
-        "confidence": block["Confidence"],
-        "box": {"left": box["Left"], "top": box["Top"], "width": box["Width"], "height": box["Height"]},
+        "confidence": round(block["Confidence"], CONFIDENCE_PLACES),
+        "box": box_of(block["Geometry"]["BoundingBox"]),
     }
 
 

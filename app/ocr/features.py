@@ -15,6 +15,11 @@ SELECTED, NOT_SELECTED = "[x]", "[ ]"
 """How a checkbox stands in the text of a cell or a value."""
 LAYOUT = "LAYOUT_"
 
+PLACES = 6
+"""Digits after the point of a box's shares: a thousandth of a millimetre. Textract gives single precision, of which seven figures
+count, written out with twice as many; the raw result keeps them."""
+CONFIDENCE_PLACES = 4
+
 
 TEXT_ALONE = frozenset({"PAGE", "LINE", "WORD"})
 """The types of block that a page has which was only detected."""
@@ -74,7 +79,7 @@ def _key_values(blocks: Sequence[Block], by_id: Mapping[str, Block]) -> Iterator
             yield {
                 "key": label,
                 "value": value,
-                "confidence": key.get("Confidence"),
+                "confidence": _confidence(key),
                 "key_box": _box(key),
                 "value_box": _box(values[0]) if values else None,
             }
@@ -125,13 +130,28 @@ def _is_selected(block: Block) -> bool:
     return block.get("SelectionStatus") == "SELECTED"
 
 
+def box_of(bounding_box: Mapping[str, float]) -> Element:
+    """A box of ours: `left`, `top`, `width` and `height`, shares of the page, rounded."""
+    return {
+        "left": round(bounding_box["Left"], PLACES),
+        "top": round(bounding_box["Top"], PLACES),
+        "width": round(bounding_box["Width"], PLACES),
+        "height": round(bounding_box["Height"], PLACES),
+    }
+
+
 def _place(block: Block) -> Element:
-    return {"confidence": block.get("Confidence"), "box": _box(block)}
+    return {"confidence": _confidence(block), "box": _box(block)}
+
+
+def _confidence(block: Block) -> float | None:
+    confidence = block.get("Confidence")
+    return None if confidence is None else round(confidence, CONFIDENCE_PLACES)
 
 
 def _box(block: Block) -> Element | None:
     box = (block.get("Geometry") or {}).get("BoundingBox")
-    return {"left": box["Left"], "top": box["Top"], "width": box["Width"], "height": box["Height"]} if box else None
+    return box_of(box) if box else None
 
 
 def _related(block: Block, relation: str, by_id: Mapping[str, Block]) -> list[Block]:

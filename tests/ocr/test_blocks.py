@@ -265,3 +265,22 @@ def test_real_results_come_out_whole(corpus: Path) -> None:
             ), file.name
             for cut in source.choices(range(len(blocks)), k=5):
                 assert assembled(blocks[:cut], blocks[cut:]) == whole, file.name
+
+
+def test_figures_have_as_many_digits_as_count() -> None:
+    """Textract writes single precision out with twice the digits that it has."""
+    blocks = page_blocks(1, lines=1, words=1)
+    for block in blocks[1:]:
+        block["Confidence"] = 90.82525107
+        block["Geometry"]["BoundingBox"] = {
+            "Left": 0.14094458520412445,
+            "Top": 0.02592487633228302,
+            "Width": 0.020475834608078003,
+            "Height": 0.026710281148552895,
+        }
+    (page,) = assembled(blocks)
+    (line,) = page.lines
+    (word,) = line["words"]
+    for read in (line, word):
+        assert read["confidence"] == 90.8253
+        assert read["box"] == {"left": 0.140945, "top": 0.025925, "width": 0.020476, "height": 0.02671}
