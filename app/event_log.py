@@ -182,6 +182,13 @@ _OF_NOTE: Select[Any] = (
 )
 
 
+def has_of_note(transaction_id: ColumnElement[int], event_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether `read_of_note` would find something to tell after a position, or the position is yet to come."""
+    after = tuple_(transaction_id, event_id) < _PLACE
+    found = select(events.c.id).where(OF_NOTE, after, _SETTLED.element).limit(1).scalar_subquery()
+    return found.is_not(None) | (transaction_id >= _HORIZON)
+
+
 @cache
 def _each(about: str) -> Select[Any]:
     """The events of several things, of each after a position of its own and so many at most."""

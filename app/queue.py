@@ -4,26 +4,25 @@ A task carries a job's id and nothing else: it means "look at this job". Ringing
 one in; ringing too late only delays, for the sweep rings again; Redis may be emptied at any time.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
-import orjson
 import structlog
 from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
-from arq.jobs import serialize_job
-from arq.utils import timestamp_ms
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app import events
 from app.redis_pool import QuickPool
+from app.rings import RING, RUNG_AT_ONCE, TASK_KEPT_MS, Ring, deserialize, serialize
 
 log = structlog.get_logger(__name__)
 
@@ -109,8 +108,11 @@ class Queue(Protocol):
     async def advance(self, job: Ringable, *, in_seconds: float = 0.0) -> None:
         """Have a worker look at the job now, or at a moment that is near, if there is room."""
 
+    async def advance_all(self, jobs: Iterable[tuple[Ringable, float]]) -> None:
+        """The same for several jobs, each with the seconds until its moment, in one trip to Redis for each queue."""
+
     async def announce(self, job: Ringable) -> None:
-        """The same for a job that was just made, whose first event the streams are told of, too."""
+        """`advance` for a job that was just made, whose first event the streams are told of, too."""
 
     async def take_batch(self, batch_id: UUID, priority: str, chance: int) -> None:
         """Have a worker take a batch apart; ringing again for the same chance is one task, not two."""
@@ -134,19 +136,6 @@ RESERVE_SHARE = 0.25
 FIRST_EVENT = 1
 """The number of the event that a job is made with."""
 
-TASK_KEPT_MS = 24 * 3600 * 1000
-"""How long arq remembers what a task was to do: as long as it does by itself."""
-
-# What arq's own `enqueue_job` writes, in one trip instead of three, with a look at the queue's room and the ring to
-# wake a worker in the same: this is on the way of every submission and every hop between stages.
-_RING = """
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
-redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3])
-if redis.call('ZADD', KEYS[1], 'NX', ARGV[4], ARGV[5]) == 0 then return 0 end
-redis.call('PUBLISH', ARGV[6], ARGV[7])
-return 1
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class ArqQueue:
@@ -156,36 +145,45 @@ class ArqQueue:
     routes: Mapping[str, Route]
     window: int
     """Tasks of one queue that Redis may hold: about twice what the fleet runs at once."""
+    _script: AsyncScript = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_script", self.redis.register_script(RING))
 
     @property
     def reserve(self) -> int:
         return max(1, round(self.window * RESERVE_SHARE))
 
     async def advance(self, job: Ringable, *, in_seconds: float = 0.0) -> None:
-        route = self.routes.get(job.stage)
-        if route is None:
-            return
-        reserves = 2 if route.task is COMES_FIRST else reserves_of(job)
-        await self._ring(task_id(job, route), route, job.id, in_seconds, self.window + self.reserve * reserves)
+        await self.advance_all([(job, in_seconds)])
+
+    async def advance_all(self, jobs: Iterable[tuple[Ringable, float]]) -> None:
+        rings: dict[QueueName, list[Ring]] = {}
+        for job, in_seconds in jobs:
+            if (route := self.routes.get(job.stage)) is None:
+                continue
+            reserves = 2 if route.task is COMES_FIRST else reserves_of(job)
+            ring = Ring(task_id(job, route), route.task, job.id, self.window + self.reserve * reserves, in_seconds)
+            rings.setdefault(route.queue, []).append(ring)
+        for queue, its_rings in rings.items():
+            for first in range(0, len(its_rings), RUNG_AT_ONCE):
+                await self._ring(queue, its_rings[first : first + RUNG_AT_ONCE])
 
     async def announce(self, job: Ringable) -> None:
         await self.advance(job)
         await events.ring(self.redis, job.id, FIRST_EVENT, project_id=job.project_id, batch_id=job.batch_id)
 
     async def take_batch(self, batch_id: UUID, priority: str, chance: int) -> None:
-        route = Route(TaskName.TAKE_BATCH, BATCH_QUEUES[priority])
-        await self._ring(f"{route.task}:{batch_id}:{chance}", route, batch_id, 0.0, self.window)
+        task = TaskName.TAKE_BATCH
+        await self._ring(BATCH_QUEUES[priority], [Ring(f"{task}:{batch_id}:{chance}", task, batch_id, self.window)])
 
-    async def _ring(self, name: str, route: Route, subject: UUID, in_seconds: float, most: int) -> None:
-        now = timestamp_ms()
-        task = serialize_job(route.task, (str(subject),), {}, None, now, serializer=serialize).decode()
-        keys = [queue_key(route.queue), job_key_prefix + name]
+    async def _ring(self, queue: QueueName, rings: Sequence[Ring]) -> None:
+        keys = [queue_key(queue), *(job_key_prefix + ring.name for ring in rings)]
+        said = [wake_channel(self.redis), queue, str(TASK_KEPT_MS)]
         try:
-            due = str(now + round(in_seconds * 1000))
-            said = [str(most), task, str(TASK_KEPT_MS), due, name, wake_channel(self.redis), route.queue]
-            await self.redis.register_script(_RING)(keys=keys, args=said)
+            await self._script(keys=keys, args=[*said, *(part for ring in rings for part in ring.told())])
         except (RedisError, OSError) as error:
-            log.warning("ring_unheard", subject=str(subject), error=str(error))
+            log.warning("ring_unheard", subjects=[str(ring.subject) for ring in rings], error=str(error))
 
     async def room(self, queue: QueueName) -> int:
         used = await self.used(queue)
@@ -222,25 +220,17 @@ def is_urgent(task: str) -> bool:
     return task.rpartition(":")[2].startswith("h")  # as `task_id` writes it: a priority's first letter
 
 
+QUEUE_KEY_PREFIX = "quire:queue:"
+
+
 def queue_key(queue: QueueName) -> str:
     """The Redis key of a queue."""
-    return f"quire:queue:{queue}"
+    return QUEUE_KEY_PREFIX + queue
 
 
 def wake_channel(redis: ArqRedis) -> str:
     """Where workers hear that a queue has something new; the message is the queue's name."""
     return f"quire:{redis.connection_pool.connection_kwargs.get('db') or 0}:wake"
-
-
-def serialize(value: Mapping[str, Any]) -> bytes:
-    """A task as JSON. arq's default is pickle, with which whoever can write to Redis runs code in the workers."""
-    return orjson.dumps(value, default=str)
-
-
-def deserialize(data: bytes) -> dict[str, Any]:
-    """A task from JSON."""
-    value: dict[str, Any] = orjson.loads(data)
-    return value
 
 
 def open_redis(redis_url: str, *, retries: int, max_connections: int = 50) -> ArqRedis:

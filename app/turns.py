@@ -83,6 +83,9 @@ class Turns:
     urgent: CapacityLimiter = field(init=False)
     _allowed: float = field(init=False)
     _late: float = 0.0
+    _open: int = 0
+    """Tasks that work, wait for a turn, or have laid theirs down for a while."""
+    _opened: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.limiter, self.urgent = CapacityLimiter(self.most), CapacityLimiter(URGENT)
@@ -94,18 +97,25 @@ class Turns:
         turn = taken_over or Turn(self.limiter, self.urgent if _URGENT.get() else None)
         turn.is_handed_over = False
         token = _TURN.set(turn)
+        self._open += 1
+        self._opened.set()
         try:
             if not turn.is_held:
                 await turn.take()
             yield
         finally:
+            self._open -= 1
             _TURN.reset(token)
             if not turn.is_handed_over:
                 turn.lay_down()
 
     async def run(self) -> None:
-        """Watch the loop until cancelled."""
+        """Watch the loop, while any task has to do with turns, until cancelled."""
         while True:
+            if not self._open:
+                self._opened.clear()
+                await self._opened.wait()
+                self._late = 0.0  # it had nothing to do
             began = time.monotonic()
             await asyncio.sleep(TICK_SECONDS)
             self.learn(time.monotonic() - began - TICK_SECONDS)

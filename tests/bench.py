@@ -169,6 +169,19 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class SweepAndAdmission:
+    """One worker's sweep, and its admission of what waits to be read."""
+
+    repair: Sweep
+    admission: Admission
+
+    async def sweep(self) -> None:
+        """One of each."""
+        await self.repair.sweep()
+        await self.admission.admit()
+
+
+@dataclass(frozen=True, slots=True)
 class Bench:
     """The parts of a worker that don't run by themselves, and what they work on."""
 
@@ -183,9 +196,9 @@ class Bench:
         return Jobs(self.tools.sessions, self.tools.redis, self.queue, self.tools.slots)
 
     @property
-    def sweep(self) -> Sweep:
-        """One worker's sweep."""
-        return Sweep(self.tools, self.queue, Admission(self.tools, self.queue))
+    def sweep(self) -> "SweepAndAdmission":
+        """What a worker does every second."""
+        return SweepAndAdmission(Sweep(self.tools, self.queue), Admission(self.tools, self.queue))
 
     @property
     def polling(self) -> Polling:

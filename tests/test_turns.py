@@ -113,3 +113,31 @@ async def test_tasks_that_keep_the_loop_busy_come_to_work_one_by_one() -> None:
     await asyncio.gather(*(compute() for _ in range(120)))
     await end([watching])
     assert max(at_work[60:]) <= LEAST + 2
+
+
+class Looked(Turns):
+    """Turns that say when the loop's lateness was looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(20)
+        self.looked = asyncio.Event()
+
+    def learn(self, late_seconds: float) -> None:
+        """Take it in, and say so."""
+        super().learn(late_seconds)
+        self.looked.set()
+
+
+async def test_an_idle_loop_is_not_watched() -> None:
+    """Not before a task has begun, nor long after it has ended."""
+    turns = Looked()
+    watching = asyncio.create_task(turns.run())
+    await asyncio.sleep(3 * TICK_SECONDS)
+    assert not turns.looked.is_set()
+    async with turns.turn():
+        await asyncio.wait_for(turns.looked.wait(), 10)
+    await asyncio.sleep(2 * TICK_SECONDS)
+    turns.looked.clear()
+    await asyncio.sleep(3 * TICK_SECONDS)
+    assert not turns.looked.is_set()
+    await end([watching])

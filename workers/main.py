@@ -34,7 +34,7 @@ from app.pipeline.outcome import erasing_of, open_tools
 from app.pipeline.polling import Polling
 from app.pipeline.runner import STOPS_SECONDS, Pipeline
 from app.pipeline.stages import ROUTES, STAGES, STEPS
-from app.pipeline.sweep import Sweep, every
+from app.pipeline.sweep import Sweep, every, every_in_turn
 from app.pipeline.watching import watch_of
 from app.queue import BATCH_QUEUES, BATCHES_AT_ONCE, ArqQueue, QueueName, TaskName, open_redis, queue_key
 from app.resources import Resources, open_resources
@@ -59,8 +59,9 @@ MODULES: Mapping[QueueName, ModuleType] = {
 QUEUES = tuple(QueueName)
 """What a worker serves, where it isn't told otherwise: everything, so that no queue is forgotten."""
 
-POLL_DELAY_SECONDS = 1.0
-"""Between two looks at a queue that nobody rings for, and where no task's moment comes before."""
+POLL_DELAY_SECONDS = 2.0
+"""Between two looks at a queue that nobody rings for, and where no task's moment comes before: what is there then was taken
+by a worker that died."""
 UPLOADS_SECONDS = 10.0
 """Between two looks for uploads that nobody completed."""
 POLL_PAUSE_SECONDS = 0.5
@@ -170,10 +171,15 @@ def _presence(resources: Resources, pipeline: Pipeline, queues: Sequence[QueueNa
 
 
 def _background(resources: Resources, pipeline: Pipeline, queues: Sequence[QueueName]) -> list[asyncio.Task[None]]:
-    """The sweep runs beside every worker, and the polls beside those that serve `ocr`; Postgres keeps them apart."""
+    """The sweep runs in workers by turns, and the polls beside those that serve `ocr`; Postgres keeps them apart."""
     seconds = resources.settings.sweep_interval_seconds
-    sweep = Sweep(pipeline.tools, pipeline.queue, Admission(pipeline.tools, pipeline.queue))
-    tasks = [asyncio.create_task(every(seconds, sweep.sweep)), asyncio.create_task(pipeline.tools.turns.run())]
+    sweep = Sweep(pipeline.tools, pipeline.queue)
+    tasks = [
+        asyncio.create_task(every_in_turn(seconds, "sweep", resources.redis, sweep.sweep)),
+        # Not in turn: the more workers there are, the sooner a document is admitted.
+        asyncio.create_task(every(seconds, Admission(pipeline.tools, pipeline.queue).admit)),
+        asyncio.create_task(pipeline.tools.turns.run()),
+    ]
     tasks.append(asyncio.create_task(every(WATCH_SECONDS, watch_of(resources).look)))
     uploads = make_uploads(
         resources.settings,

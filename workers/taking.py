@@ -11,6 +11,8 @@ from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_pref
 from arq.jobs import SerializationError, deserialize_job_raw
 from arq.utils import timestamp_ms
 
+from app.queue import QUEUE_KEY_PREFIX, wake_channel
+
 log = structlog.get_logger(__name__)
 
 HOLD_SECONDS = 60
@@ -167,8 +169,9 @@ class Tasks:
         await self._end([self._queue_name, *keys], [name])
 
     async def give_back(self, name: str) -> None:
-        """Let whoever is there take a task."""
+        """Let whoever is there take a task, and wake them."""
         await self._redis.delete(in_progress_key_prefix + name)
+        await self._redis.publish(wake_channel(self._redis), self._queue_name.removeprefix(QUEUE_KEY_PREFIX))
 
     async def hold_on(self, names: Collection[str]) -> None:
         """Keep tasks that run from being taken by others."""

@@ -1,7 +1,8 @@
 """Writing the pages of a run: the rows, the events that tell of them, and the job's counters, in one statement."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import orjson
 from sqlalchemy import Double, Integer, Text, Uuid, bindparam, text
@@ -19,16 +20,40 @@ ANALYSED = ("tables", "key_values", "queries", "signatures", "layout", "selectio
 """What analysis may find on a page beside its text, by the names that it has everywhere."""
 
 
-async def save_pages(session: AsyncSession, job: Job, texts: Sequence[PageText], *, pages_done: int) -> int:
+class Saved(NamedTuple):
+    """What is known once pages are written."""
+
+    last_event_number: int
+    are_first: bool
+    """Whether the run had no pages before."""
+
+
+async def save_pages(session: AsyncSession, job: Job, texts: Sequence[PageText], *, pages_done: int) -> Saved:
     """Write the pages of a run, over those that an earlier try of it wrote; each new one is an event, once.
 
-    One statement: the session may commit by itself. Returns the number of the job's last event. Raises `LeaseLost`.
+    One statement: the session may commit by itself. Raises `LeaseLost`.
     """
     told = {"job": job.id, "held": job.fence, "done": pages_done, "request": request_id()}
-    last = await session.scalar(_SAVE, told | _columns(texts))
-    if last is None:
+    saved = (await session.execute(_SAVE, told | _columns(texts))).one_or_none()
+    if saved is None:
         raise LeaseLost
-    return int(last)
+    return Saved(*saved)
+
+
+class ByStatus(dict[PageStatus, tuple[int, list[int]]]):
+    """What became of the pages of a run: how many came out so, and the first hundred's numbers; an event names no more."""
+
+    @classmethod
+    def of(cls, pages: Iterable[PageText]) -> Self:
+        """Of pages that were read, all that a run has."""
+        numbers = defaultdict(list)
+        for page in pages:
+            numbers[_status_of(page)].append(page.number)
+        return cls({status: (len(some), sorted(some)[:100]) for status, some in numbers.items()})
+
+
+def _status_of(page: PageText) -> PageStatus:
+    return PageStatus.READ if page.word_count else PageStatus.EMPTY
 
 
 def stored(text: str) -> str:
@@ -40,7 +65,7 @@ def _columns(pages: Sequence[PageText]) -> dict[str, list[Any]]:
     """The pages by columns: as one JSON document, each line with its words would be parsed twice."""
     return {
         "numbers": [page.number for page in pages],
-        "statuses": [PageStatus.READ if page.word_count else PageStatus.EMPTY for page in pages],
+        "statuses": [_status_of(page) for page in pages],
         "texts": [stored(page.text) for page in pages],
         "confidences": [page.confidence for page in pages],
         "rotations": [page.rotation_degrees for page in pages],
@@ -92,7 +117,7 @@ _SAVE = text("""
             jsonb_build_object('page', fresh.number, 'words', fresh.word_count, 'confidence', fresh.confidence), :request
         FROM fresh CROSS JOIN held CROSS JOIN counted
     )
-    SELECT last_event_number FROM counted
+    SELECT last_event_number, NOT EXISTS (SELECT FROM pages WHERE job_id = :job) AS are_first FROM counted
 """).bindparams(
     bindparam("job", type_=Uuid()),
     bindparam("request", type_=Text()),

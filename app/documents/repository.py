@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import table_of
 from app.documents.models import Document, Page, PageStatus
+from app.documents.page_writing import ByStatus
 from app.errors import DocumentNotFound, OcrFailed, OcrResultInvalid, PageFailed, PageNotFound
 from app.events import EventDraft, EventType, Severity
 from app.jobs import repository as jobs_repository
@@ -169,10 +170,10 @@ async def forget_failed_pages(session: AsyncSession, job_id: UUID) -> None:
     await session.execute(delete(pages).where(pages.c.job_id == job_id, pages.c.status == PageStatus.FAILED))
 
 
-async def pages_by_status(session: AsyncSession, job_id: UUID) -> dict[PageStatus, tuple[int, list[int]]]:
-    """What became of the pages of a run: how many came out so, and the first hundred's numbers; an event names no more."""
+async def pages_by_status(session: AsyncSession, job_id: UUID) -> ByStatus:
+    """What became of the pages of a run."""
     rows = await session.execute(_BY_STATUS, {"job": job_id})
-    return {status: (count, numbers) for status, count, numbers in rows}
+    return ByStatus({status: (count, numbers) for status, count, numbers in rows})
 
 
 async def list_pages(session: AsyncSession, job_id: UUID, *, after: int, limit: int) -> Sequence[Page]:

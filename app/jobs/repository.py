@@ -138,10 +138,17 @@ async def transition(
     return Job.of(row)
 
 
-async def claim(session: AsyncSession, job_id: UUID, stage: Stage, *, worker: str, lease: timedelta) -> Job | None:
-    """Take a due job for a worker, under a new fence; None when it isn't there to be taken, which is no error."""
+async def claim(
+    session: AsyncSession, job_id: UUID, stage: Stage, *, worker: str, lease: timedelta, reading: bool = False
+) -> Job | None:
+    """Take a due job for a worker, under a new fence; None when it isn't there to be taken, which is no error.
+
+    Where it is for `reading`, it becomes the one job of its project that reads its content. Raises `IntegrityError` then
+    where another one is.
+    """
     parameters = {"job_id": job_id, "at_stage": stage, "worker": worker, "lease": lease}
-    row = (await session.execute(_CLAIM, parameters | event_parameters(EventDraft(EventType.STAGE)))).one_or_none()
+    parameters |= event_parameters(EventDraft(EventType.STAGE))
+    row = (await session.execute(_CLAIM_TO_READ if reading else _CLAIM, parameters)).one_or_none()
     return None if row is None else Job.of(row)
 
 
@@ -214,4 +221,4 @@ _ASK_TO_STOP = with_event(
 _STOPPING = select(jobs.c.id, jobs.c.fence, jobs.c.cancel_requested_at).where(
     jobs.c.id == any_(bindparam("ids", type_=ARRAY(Uuid())))
 )
-_CLAIM = claim_statement()
+_CLAIM, _CLAIM_TO_READ = claim_statement(), claim_statement(reading=True)

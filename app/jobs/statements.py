@@ -105,15 +105,20 @@ def create_statement(columns: frozenset[str], beside: CTE | None) -> Executable:
     return created if beside is None else created.add_cte(beside)
 
 
-def claim_statement() -> Executable:
-    """The statement that takes a job which is due at a stage."""
+def claim_statement(*, reading: bool = False) -> Executable:
+    """The statement that takes a job which is due at a stage, where `reading` as the one that reads its content.
+
+    A job that reads whatever was read before keeps nobody from reading.
+    """
+    reads_anew = jobs.c.options["force_reprocess"].astext.is_not_distinct_from("true")
+    reads = {"reads": jobs.c.reads | ~reads_anew} if reading else {}
     return with_event(
         update(jobs)
         .where(jobs.c.id == bindparam("job_id"), jobs.c.stage == bindparam("at_stage"))
         .where(is_in(WAITING_STATES), jobs.c.next_attempt_at <= func.now(), jobs.c.cancel_requested_at.is_(None))
         # While its OCR job runs there is nothing to work on, whoever rang: the polls move it on.
         .where((jobs.c.stage != Stage.PARSING) | jobs.c.textract_job_status.is_distinct_from(OcrStatus.IN_PROGRESS))
-        .values(common_values() | {"state": JobState.WORKING} | _claiming_values())
+        .values(common_values() | {"state": JobState.WORKING} | _claiming_values() | reads)
     )
 
 

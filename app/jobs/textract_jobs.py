@@ -18,6 +18,7 @@ from app.db import new_id, table_of
 from app.errors import LeaseLost
 from app.jobs.models import TextractJob, TextractJobStatus
 from app.jobs.repository import jobs
+from app.jobs.statements import is_in
 from app.jobs.states import LIVE_STATES, JobState, Stage
 from app.ocr.engine import EngineName, Operation
 
@@ -184,18 +185,8 @@ async def abandoned(session: AsyncSession, *, within: timedelta, limit: int) -> 
 
     Their jobs have ended or are gone, or have waited for a while to start the other parts of a document.
     """
-    starting = (jobs.c.stage == Stage.JOB_VALIDATED) & (textract_jobs.c.created_at < func.now() - LEFT_ALONE)
-    live = (
-        select(literal(1)).where(jobs.c.id == textract_jobs.c.job_id, jobs.c.state.in_(LIVE_STATES), ~starting).exists()
-    )
-    query = (
-        select(textract_jobs)
-        .where(textract_jobs.c.status == TextractJobStatus.IN_PROGRESS, ~live)
-        .where(textract_jobs.c.created_at > func.now() - bindparam("within", type_=Interval))
-        .order_by(func.random())
-        .limit(limit)
-    )
-    return [TextractJob.of(row) for row in await session.execute(query, {"within": within})]
+    rows = await session.execute(_ABANDONED, {"within": within, "most": limit})
+    return [TextractJob.of(row) for row in rows]
 
 
 async def make_due(session: AsyncSession, textract_job_ids: Sequence[str]) -> set[str]:
@@ -296,6 +287,20 @@ _END = (
     .where(jobs.c.id == _ENDED.c.job_id, jobs.c.cost_microdollars != _COST)
     .values(cost_microdollars=_COST)
     .add_cte(_ENDED)
+)
+
+_STARTING = (jobs.c.stage == Stage.JOB_VALIDATED) & (textract_jobs.c.created_at < func.now() - LEFT_ALONE)
+_IS_LIVE = (
+    select(literal(1))
+    .where(jobs.c.id == textract_jobs.c.job_id, is_in(LIVE_STATES), ~_STARTING)
+    .correlate(textract_jobs)
+)
+_ABANDONED = (
+    select(textract_jobs)
+    .where(textract_jobs.c.status == TextractJobStatus.IN_PROGRESS, ~_IS_LIVE.exists())
+    .where(textract_jobs.c.created_at > func.now() - bindparam("within", type_=Interval))
+    .order_by(func.random())
+    .limit(bindparam("most"))
 )
 
 _COUNT_GETS = text("""

@@ -73,8 +73,7 @@ class Admission:
             moments = await self._moments(lane, candidates)
             admitted = [each for each in candidates if member_of(each.id, 1) in moments]
             await backlog.mark_rung(session, [each.id for each in admitted])
-        for each in admitted:
-            await self.queue.advance(each, in_seconds=_early(moments[member_of(each.id, 1)]))
+        await self.queue.advance_all((each, _early(moments[member_of(each.id, 1)])) for each in admitted)
 
     async def _moments(self, lane: Lane, candidates: Sequence[WaitingStart]) -> dict[str, float]:
         """In how many seconds each may go on: at once where all it does is to take over a result, which takes no slot."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import orjson
 from isal import isal_zlib
 
-from app import events
+from app import at_hand, events
 from app.db import one_statement
 from app.documents import repository as documents
-from app.documents.page_writing import save_pages
+from app.documents.page_writing import ByStatus, save_pages
 from app.errors import OcrResultInvalid
 from app.jobs.models import Job
 from app.knowledge.pages import KEPT_PAGES, keep
@@ -50,6 +50,8 @@ class Collection:
     _pages: list[PageText] = field(default_factory=list)
     _saved: list[PageText] = field(default_factory=list)
     """The first that were, for the stages that read them next where there are no more."""
+    _are_all: bool = False
+    """Whether the run has no other pages than those that were saved, of an earlier try."""
     _warnings: list[PageWarning] = field(default_factory=list)
 
     @property
@@ -102,6 +104,8 @@ class Collection:
         await self.upload.complete()
         if not self._warnings:
             keep(self.job.id, self._saved)
+            if self._are_all and len(self._saved) == self.pages_saved:
+                at_hand.keep(self.job.id, ByStatus.of(self._saved))
 
     def _warn(self, warning: PageWarning) -> None:
         if warning not in self._warnings:
@@ -139,9 +143,10 @@ class Collection:
             self.pages_saved += len(pages)
             self._numbers.update(page.number for page in pages)
             async with one_statement(self.tools.sessions) as session:
-                last = await save_pages(session, self.job, pages, pages_done=self.pages_done)
+                saved = await save_pages(session, self.job, pages, pages_done=self.pages_done)
+            self._are_all |= saved.are_first
             self._saved += pages[: KEPT_PAGES + 1 - len(self._saved)]
-            await events.ring(self.tools.redis, self.job.id, last)
+            await events.ring(self.tools.redis, self.job.id, saved.last_event_number)
 
 
 @asynccontextmanager

@@ -2,9 +2,11 @@
 
 from functools import partial
 
+from app import at_hand
 from app.db import one_statement
 from app.documents import repository as documents
 from app.documents.models import PageStatus
+from app.documents.page_writing import ByStatus
 from app.errors import OcrFailed, OcrResultInvalid
 from app.jobs.models import Job
 from app.pipeline.outcome import Outcome, Tools
@@ -13,8 +15,10 @@ from app.pipeline.reuse import tell_waiting
 
 async def validate_parse(job: Job, tools: Tools) -> Outcome:
     """Check what was read against what was announced. Raises `OcrResultInvalid`, and `OcrFailed` where no page came out."""
-    async with one_statement(tools.sessions) as session:
-        found = await documents.pages_by_status(session, job.id)
+    found = at_hand.find(job.id, ByStatus)
+    if found is None:
+        async with one_statement(tools.sessions) as session:
+            found = await documents.pages_by_status(session, job.id)
     stored = sum(count for count, _ in found.values())
     if stored != job.textract_page_count:
         raise OcrResultInvalid(f"{job.textract_page_count} pages were read, and {stored} are stored.")

@@ -78,7 +78,7 @@ def taken_over(job: Job, earlier: Job, content_key: str) -> dict[str, Any]:
 async def take_reading(job: Job, tools: Tools) -> ReadElsewhere | None:
     """Become the one job of the project that reads this content; the reason to wait, where another one is.
 
-    That may only be taking over a result that is there for all.
+    That may only be taking over a result that is there for all. Most jobs are it by their claim.
     """
     if reads_anew(job) or job.reads:
         return None

@@ -3,13 +3,15 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 
 from app.at_hand import at_hand, keep
 from app.db import is_away, one_statement
@@ -162,8 +164,12 @@ class Pipeline:
         return timedelta(seconds=self.tools.settings.lease_seconds)
 
     async def _claim(self, job_id: UUID, stage: Stage) -> Job | None:
+        claim = partial(repository.claim, job_id=job_id, stage=stage, worker=self.worker_id, lease=self._lease)
         async with one_statement(self.tools.sessions) as session:
-            return await repository.claim(session, job_id, stage, worker=self.worker_id, lease=self._lease)
+            if stage is Stage.JOB_VALIDATED:
+                with suppress(IntegrityError):  # another job reads the same, which the stage sees by itself
+                    return await claim(session, reading=True)
+            return await claim(session)
 
     async def _step(self, holding: Holding, queue: QueueName) -> bool:
         """Run one stage, in a task of some queue, and record how it ended; False where that is no longer ours to record."""

@@ -10,6 +10,8 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,12 +24,16 @@ from app.jobs import backlog
 from app.jobs.backlog import DueJob, Shares
 from app.jobs.models import Job
 from app.jobs.states import WAITING_STATES
-from app.pipeline.admission import Admission
 from app.pipeline.outcome import Tools
 from app.pipeline.stages import QUEUES, ROUTES
 from app.queue import Queue, QueueName, stages_of
 
 log = structlog.get_logger(__name__)
+
+LEAST_WAIT_SECONDS = 0.01
+"""Before the next look whether it is somebody's turn."""
+PATIENCE_SECONDS = 1.0
+"""How long Redis is waited for to say whose turn it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,6 @@ class Sweep:
 
     tools: Tools
     queue: Queue
-    admission: Admission
 
     async def sweep(self) -> None:
         """Give back what is lost, and ring for what is due. Does nothing while another worker sweeps."""
@@ -49,10 +54,8 @@ class Sweep:
             await forget_old_keys(session)
         for job in given_back:
             await self._tell(job)
-        await self.admission.admit()
         for queue in QUEUES:
-            for due in await self._take_due(queue):
-                await self.queue.advance(due)
+            await self.queue.advance_all((due, 0.0) for due in await self._take_due(queue))
         await self._sweep_batches()
 
     async def _sweep_batches(self) -> None:
@@ -87,13 +90,39 @@ class Sweep:
 async def every(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
     """Do something again and again, until cancelled; a part that is away for a while doesn't end it."""
     while True:
-        try:
-            await do()
-        except (SQLAlchemyError, OSError, QuireError) as error:
-            log.warning("periodic_task_failed", task=_name(do), error=str(error))
-        except Exception:  # a defect must not end what repairs everything else
-            log.exception("periodic_task_crashed", task=_name(do))
+        await _once(do)
         await asyncio.sleep(seconds)
+
+
+async def every_in_turn(seconds: float, name: str, redis: Redis, do: Callable[[], Awaitable[object]]) -> None:
+    """The same, once in so many seconds in the whole fleet: by whoever comes first, and while Redis is away by everybody."""
+    while True:
+        wait = await _taken_for(seconds, f"quire:turn:{name}", redis)
+        if wait <= 0:
+            await _once(do)
+            wait = seconds
+        await asyncio.sleep(wait)
+
+
+async def _taken_for(seconds: float, key: str, redis: Redis) -> float:
+    """For how many seconds others have had a turn already; none where it is ours."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            if await redis.set(key, 1, nx=True, px=max(1, round(seconds * 1000))):
+                return 0.0
+            left: int = await redis.pttl(key)
+            return max(LEAST_WAIT_SECONDS, left / 1000)
+    except (RedisError, OSError):
+        return 0.0
+
+
+async def _once(do: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await do()
+    except (SQLAlchemyError, OSError, QuireError) as error:
+        log.warning("periodic_task_failed", task=_name(do), error=str(error))
+    except Exception:  # a defect must not end what repairs everything else
+        log.exception("periodic_task_crashed", task=_name(do))
 
 
 def _name(do: Callable[[], Awaitable[object]]) -> str:

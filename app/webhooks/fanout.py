@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import event_log
-from app.db import Sessions, new_id, transaction
+from app.db import Sessions, new_id, one_statement, transaction
 from app.events import Event, EventType
 from app.webhooks import repository
 from app.webhooks.models import Webhook, WebhookType
@@ -75,7 +75,10 @@ class Fanout:
     """For how long a message is tried."""
 
     async def run_once(self) -> bool:
-        """Read on, where nobody else does; True where there is more to read."""
+        """Read on, where there is something and nobody else does; True where there is more to read."""
+        async with one_statement(self.sessions) as session:
+            if not await repository.has_news(session):
+                return False
         async with transaction(self.sessions) as lock:
             if not await repository.try_fanout_lock(lock):
                 return False

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import event_log
 from app.db import new_id, table_of
 from app.errors import DeliveryNotFound, WebhookNotFound
 from app.event_log import Position
@@ -203,6 +204,11 @@ async def forget_deliveries(session: AsyncSession, *, older_than: timedelta, lim
     await session.execute(delete(deliveries).where(deliveries.c.id.in_(old)))
 
 
+async def has_news(session: AsyncSession) -> bool:
+    """Whether the log is to be read on."""
+    return bool(await session.scalar(_HAS_NEWS))
+
+
 async def try_fanout_lock(session: AsyncSession) -> bool:
     """Take the right to read the log, until the transaction ends; False while another worker has it."""
     return bool(await session.scalar(_TRY_LOCK))
@@ -224,6 +230,12 @@ async def write_cursor(session: AsyncSession, position: Position) -> None:
 _TRY_LOCK = sql(f"SELECT pg_try_advisory_xact_lock({FANOUT_LOCK})")
 _CURSOR = table_of(WebhookCursor)
 _READ_CURSOR = select(_CURSOR.c.transaction_id, _CURSOR.c.event_id)
+_HAS_NEWS = select(
+    event_log.has_of_note(
+        func.coalesce(select(_CURSOR.c.transaction_id).scalar_subquery(), BEGINNING.transaction_id),
+        func.coalesce(select(_CURSOR.c.event_id).scalar_subquery(), BEGINNING.event_id),
+    )
+)
 _THESE = select(webhooks).where(webhooks.c.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
 _RETURNED = ", ".join(f"d.{column.name}" for column in deliveries.columns)
 _CLAIM = (

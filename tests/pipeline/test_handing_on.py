@@ -8,7 +8,8 @@ from sqlalchemy import Row, func, insert, select, text, update
 
 from app import at_hand
 from app.db import new_id, table_of
-from app.documents.page_writing import save_pages
+from app.documents import repository as documents
+from app.documents.page_writing import ByStatus, save_pages
 from app.entities.mentions import EntityType, Mention
 from app.jobs.models import Job
 from app.jobs.states import JobState, Stage
@@ -64,6 +65,16 @@ async def test_pages_at_hand_are_those_of_the_rows(bench: Bench, count: int) -> 
         assert (at_hand.find(job.id, pages.PageBatch) is not None) is (count <= pages.KEPT_PAGES)
         kept = [batch async for batch in pages.page_batches(bench.tools.sessions, job.id, count)]
     assert kept == [batch async for batch in pages.page_batches(bench.tools.sessions, job.id, count)]
+
+
+async def test_what_became_of_pages_at_hand_is_what_the_rows_say(bench: Bench) -> None:
+    """How many were read and how many are empty, and which; the run is said to have had none before, and then some."""
+    texts = [page_of(3, ""), page_of(1, "Read."), page_of(2, "")]
+    job = await bench.rows.job(Stage.PARSING, JobState.WORKING, document=await bench.rows.document())
+    async with bench.tools.sessions.begin() as session:
+        saved = [await save_pages(session, job, texts, pages_done=3) for _ in range(2)]
+        assert ByStatus.of(texts) == await documents.pages_by_status(session, job.id)
+    assert [each.are_first for each in saved] == [True, False]
 
 
 def analysed(number: int) -> PageText:

@@ -21,8 +21,8 @@ from app.events import EventType
 from app.jobs.presence import live_workers
 from app.jobs.states import JobState, Stage
 from app.pipeline.stages import ROUTES
-from app.pipeline.sweep import every
-from app.queue import QueueName, TaskName, queue_key, task_id
+from app.pipeline.sweep import every, every_in_turn
+from app.queue import QueueName, TaskName, open_redis, queue_key, task_id
 from app.stopping import end
 from tests.bench import Bench, eventually, open_bench
 from tests.ocr.textract import FakeTextract, running_fake
@@ -316,6 +316,34 @@ async def test_the_sweep_looks_after_itself(bench: Bench) -> None:
     after = await bench.rows.find(lost.id)
     assert (after.state, after.attempts) == (JobState.QUEUED, 1)
     assert await bench.queue.redis.zcard(queue_key(QueueName.TEXT)) == 1
+
+
+async def test_what_is_done_in_turn_is_done_once_in_a_while_by_all_together(bench: Bench) -> None:
+    """Two take turns, the one goes on without the other, and each does it for itself where Redis is away."""
+    done: list[str] = []
+    redis, came = bench.queue.redis, asyncio.Event()
+
+    async def note(who: str) -> None:
+        done.append(who)
+        came.set()
+
+    both = [asyncio.create_task(every_in_turn(600, "test", redis, partial(note, who))) for who in "ab"]
+    await asyncio.wait_for(came.wait(), 10)
+    await asyncio.sleep(0.1)
+    await end(both)
+    assert len(done) == 1
+    (key,) = await redis.keys("quire:turn:*")
+    await redis.pexpire(key, 50)
+    came.clear()
+    third = asyncio.create_task(every_in_turn(600, "test", redis, partial(note, "c")))
+    await asyncio.wait_for(came.wait(), 10)
+    await end([third])
+    came.clear()
+    away = open_redis("redis://127.0.0.1:1/0", retries=0)
+    alone = asyncio.create_task(every_in_turn(600, "test", away, partial(note, "d")))
+    await asyncio.wait_for(came.wait(), 10)
+    await end([alone])
+    assert done[1:] == ["c", "d"]
 
 
 @pytest.mark.parametrize("error", [OSError("away"), ZeroDivisionError()])
