@@ -74,7 +74,7 @@ class Switching:
         async with self.sessions.begin() as session:
             await vectors.know_model(session, embedder)
         # The index first: adding to it costs less than it does to searches to be without.
-        await ensure_index(self.database_url, embedder.name, embedder.dimensions, wait=True)
+        await ensure_index(self.database_url, embedder.name, embedder.dimensions)
         while not await self._changed(embedder.name):
             await self._fill(embedder, told)
 

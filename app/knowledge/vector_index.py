@@ -1,8 +1,10 @@
-"""The HNSW index of each model: made without stopping anything, by one process at a time."""
+"""The HNSW index of each model: made without stopping anything, one at a time."""
 
 import asyncio
 import hashlib
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import structlog
@@ -13,7 +15,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,110}")
 """What the settings let names of models be; they stand in SQL as they are."""
 
 LOCK_SPACE = 1_903_170
-"""Advisory locks of this number and the hash of a model's name are held while its index is made."""
+"""The first number of advisory locks that have to do with models."""
+INDEX_LOCK = 1
+"""The second, while an index is made or dropped."""
+LOOK_SECONDS = 0.25
+"""Between two looks whether another one still is."""
 
 CONNECT_SECONDS = 10.0
 
@@ -43,43 +49,57 @@ def index_name(model: str) -> str:
     return f"ix_chunk_vectors_hnsw_{hashlib.sha256(model.encode()).hexdigest()[:16]}"
 
 
-async def ensure_index(database_url: str, model: str, dimensions: int, *, wait: bool = False) -> bool:
+async def ensure_index(database_url: str, model: str, dimensions: int) -> None:
     """Make a model's index where there is none; one that an earlier try left unfinished is made anew.
 
-    Takes minutes for a million vectors, and stops nobody from reading or writing meanwhile. Returns whether the index is there:
-    while another process makes it, at once and false, unless it is to be waited for.
+    Takes minutes for a million vectors, and stops nobody from reading or writing meanwhile. While another index is being made,
+    of this model or of another one, that is waited for.
     """
-    # A connection of its own: those of the pool give up after a minute.
-    connection = await asyncpg.connect(database_url, timeout=CONNECT_SECONDS)
-    try:
-        while not await _try_lock(connection, model):
-            if not wait:
-                return False
-            # Not by waiting for the lock: who waits holds a snapshot, which making an index in turn waits for.
-            await asyncio.sleep(1)
+    async with _connected(database_url) as connection:
+        if await _is_valid(connection, model):
+            return
+        await _take_turn(connection)
         await _make(connection, model, dimensions)
-    finally:
-        await connection.close()  # and the lock with it
-    return True
 
 
 async def drop_index(database_url: str, model: str) -> None:
     """Drop a model's index, without stopping anything."""
+    async with _connected(database_url) as connection:
+        await _take_turn(connection)
+        await connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index_name(model)}")
+
+
+@asynccontextmanager
+async def _connected(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of its own: those of the pool give up after a minute."""
     connection = await asyncpg.connect(database_url, timeout=CONNECT_SECONDS)
     try:
-        await connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index_name(model)}")
+        yield connection
     finally:
-        await connection.close()
+        await connection.close()  # and a lock with it
 
 
-async def _try_lock(connection: asyncpg.Connection, model: str) -> bool:
-    return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", LOCK_SPACE, model))
+async def _take_turn(connection: asyncpg.Connection) -> None:
+    """Wait until nobody else makes or drops an index of the table: two that do are a deadlock, whichever indexes they are.
+
+    Not by waiting for the lock: who waits holds a snapshot, which making an index in turn waits for.
+    """
+    take = "SELECT pg_try_advisory_lock($1, $2)"
+    while not await connection.fetchval(take, LOCK_SPACE, INDEX_LOCK):  # noqa: ASYNC110 (another process has it)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _is_valid(connection: asyncpg.Connection, model: str) -> bool | None:
+    """Whether a model's index can be used; None where there is none."""
+    query = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)"
+    valid: bool | None = await connection.fetchval(query, index_name(model))
+    return valid
 
 
 async def _make(connection: asyncpg.Connection, model: str, dimensions: int) -> None:
     name = index_name(model)
-    valid = await connection.fetchval("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", name)
-    if valid:
+    valid = await _is_valid(connection, model)
+    if valid:  # somebody else's turn was this one's
         return
     if valid is False:
         await connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
