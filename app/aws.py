@@ -22,6 +22,8 @@ class Answer:
 
     status: int
     body: bytes
+    was_redirected: bool = False
+    """Whether it is another place's, to which the SDK's connections have followed a redirect by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class SignedRequests:
         prepared = AWSPreparedRequest(method, url, request.headers, body, stream_output=False)
         # There is no public way to its connections, with their proxies, certificates and time limits.
         response = await self.client._endpoint.http_session.send(prepared)  # noqa: SLF001
-        return Answer(response.status_code, await response.content)
+        return Answer(response.status_code, await response.content, was_redirected=bool(response.raw.history))
 
 
 class LeanLoader(Loader):

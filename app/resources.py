@@ -39,6 +39,7 @@ from app.ocr.textract import open_engine as open_textract
 from app.queue import open_redis
 from app.ringing import finish_ringing
 from app.storage import s3
+from app.storage.bare_puts import BarePuts
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -113,8 +114,8 @@ async def open_resources(
 async def open_bucket(session: Any, settings: Settings) -> AsyncIterator[s3.Bucket]:
     """The bucket that documents and results are kept in; `session` is an AWS session."""
     async with _open_s3(session, settings) as client, _public_s3(session, settings) as public:
-        requests = await SignedRequests.of(session, client, S3SigV4Auth)
-        yield s3.Bucket(client, settings.s3_bucket, public=public, requests=requests)
+        bare_puts = BarePuts(await SignedRequests.of(session, client, S3SigV4Auth), settings.s3_bucket)
+        yield s3.Bucket(client, settings.s3_bucket, public=public, bare_puts=bare_puts)
 
 
 @asynccontextmanager

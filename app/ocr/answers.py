@@ -71,19 +71,22 @@ CODES: Mapping[type[QuireError], str] = {
 A bare 400 is not among them: it may be a throttle as well as a bad request.
 """
 
+MOST_TOLD = 200
+"""As many bytes of an answer without a message are told."""
+
 ERRORS: Mapping[str, type[QuireError]] = {code: kind for kind, codes in CODES.items() for code in codes.split()}
 
 
 def refusal(status: int, body: bytes, name: EngineName) -> QuireError:
     """The error of our tree that a refusal is; an unknown code is transient, so that it is never ignored.
 
-    What has no code, as an answer of a proxy's, goes by its HTTP status.
+    What has no code, as an answer of a proxy's, goes by its HTTP status, and its body is told as it came.
     """
     told = _parsed(body)
     # As in "com.amazonaws.textract#ThrottlingException:http://…", of which the name is the code.
     code = str(told.get("__type") or status).split(":", 1)[0].rpartition("#")[2]
-    message = told.get("message") or told.get("Message") or "no message"
-    return ERRORS.get(code, OcrUnknown)(f"{SPOKEN[name]}: {message} ({code}).")
+    message = told.get("message") or told.get("Message") or body[:MOST_TOLD].decode(errors="replace").strip()
+    return ERRORS.get(code, OcrUnknown)(f"{SPOKEN[name]}: {message or 'no message'} ({code}).")
 
 
 @contextmanager

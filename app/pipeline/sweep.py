@@ -5,6 +5,7 @@ It gives back the jobs of dead workers, and rings for what is due. It is the onl
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -34,6 +35,8 @@ LEAST_WAIT_SECONDS = 0.01
 """Before the next look whether it is somebody's turn."""
 PATIENCE_SECONDS = 1.0
 """How long Redis is waited for to say whose turn it is."""
+NEVER = -1
+"""What Redis says of when a key without an end ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,34 +98,53 @@ async def every(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
 
 
 async def every_in_turn(seconds: float, name: str, redis: Redis, do: Callable[[], Awaitable[object]]) -> None:
-    """The same, once in so many seconds in the whole fleet: by whoever comes first, and while Redis is away by everybody."""
+    """The same, once in so many seconds in the whole fleet: by whoever comes first, and while Redis is away by everybody.
+
+    Who could not do it leaves its turn to the others.
+    """
+    key = f"quire:turn:{name}"
     while True:
-        wait = await _taken_for(seconds, f"quire:turn:{name}", redis)
+        wait = await _taken_for(seconds, key, redis)
         if wait <= 0:
-            await _once(do)
+            if not await _once(do):
+                with suppress(RedisError, OSError):
+                    await redis.delete(key)
             wait = seconds
         await asyncio.sleep(wait)
 
 
 async def _taken_for(seconds: float, key: str, redis: Redis) -> float:
-    """For how many seconds others have had a turn already; none where it is ours."""
+    """For how many seconds, no more than those of a turn, others have had it already; none where it is ours."""
+    whole_ms = max(1, round(seconds * 1000))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            if await redis.set(key, 1, nx=True, px=max(1, round(seconds * 1000))):
+            if await redis.set(key, 1, nx=True, px=whole_ms):
                 return 0.0
-            left: int = await redis.pttl(key)
-            return max(LEAST_WAIT_SECONDS, left / 1000)
+            left_ms: int = await redis.pttl(key)
+            if (
+                left_ms == NEVER or left_ms > whole_ms
+            ):  # restored so, or Redis' clock was set back: nobody would wake up
+                await redis.set(key, 1, px=whole_ms)
+                return 0.0
     except (RedisError, OSError):
         return 0.0
+    except Exception:  # as in `_once`
+        log.exception("periodic_task_crashed", task=key)
+        return 0.0
+    return max(LEAST_WAIT_SECONDS, left_ms / 1000)
 
 
-async def _once(do: Callable[[], Awaitable[object]]) -> None:
+async def _once(do: Callable[[], Awaitable[object]]) -> bool:
+    """Whether it could be done."""
     try:
         await do()
     except (SQLAlchemyError, OSError, QuireError) as error:
         log.warning("periodic_task_failed", task=_name(do), error=str(error))
     except Exception:  # a defect must not end what repairs everything else
         log.exception("periodic_task_crashed", task=_name(do))
+    else:
+        return True
+    return False
 
 
 def _name(do: Callable[[], Awaitable[object]]) -> str:

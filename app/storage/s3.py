@@ -1,12 +1,9 @@
 """The bucket: put, read, upload in parts, delete. S3 errors come out as `StorageUnavailable`, a missing key as None."""
 
 import asyncio
-import base64
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,8 +15,8 @@ from aiohttp import ClientError as HttpError  # what aiobotocore speaks HTTP wit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.aws import SignedRequests
 from app.errors import StorageUnavailable
+from app.storage.bare_puts import BarePuts
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -99,7 +96,7 @@ class Bucket:
     """What is still to be taken away, where the bucket was out of reach when it should have been."""
     public: "S3Client | None" = None
     """What presigns URLs, where clients reach the store by another address than we do."""
-    requests: SignedRequests | None = None
+    bare_puts: BarePuts | None = None
     """What stores small objects by bare requests; the client does where there is none."""
 
     @property
@@ -109,25 +106,15 @@ class Bucket:
 
     async def put(self, key: str, body: bytes, content_type: str, content_encoding: str | None = None) -> None:
         """Store a small object in one request; the body is encoded already."""
-        if await self._put_barely(key, body, content_type, content_encoding):
+        bare = self.bare_puts
+        if bare is not None and await bare.put(quote(key), body, content_type, content_encoding):
             return
         with translated_errors():
             await self.client.put_object(
                 Bucket=self.name, Key=key, Body=body, **described(content_type, content_encoding)
             )
-
-    async def _put_barely(self, key: str, body: bytes, content_type: str, content_encoding: str | None) -> bool:
-        """Whether a bare request stored the object. Else the client is to, which knows redirects, retries and refusals."""
-        if self.requests is None:
-            return False
-        crc = zlib.crc32(body).to_bytes(4, "big")
-        headers = {"Content-Type": content_type, "x-amz-checksum-crc32": base64.b64encode(crc).decode()}
-        if content_encoding:
-            headers["Content-Encoding"] = content_encoding
-        with suppress(BotoCoreError, HttpError, OSError):
-            answer = await self.requests.send("PUT", f"{self.name}/{quote(key)}", headers, body)
-            return answer.status == HTTPStatus.OK
-        return False
+        if bare is not None:
+            bare.client_did()
 
     async def head(self, key: str) -> StoredObject | None:
         """What is stored under a key."""

@@ -346,6 +346,43 @@ async def test_what_is_done_in_turn_is_done_once_in_a_while_by_all_together(benc
     assert done[1:] == ["c", "d"]
 
 
+@pytest.mark.parametrize("left_ms", [None, 3_600_000], ids=["without an end", "of an hour"])
+async def test_a_turn_that_would_last_too_long_is_taken_over(bench: Bench, left_ms: int | None) -> None:
+    """As where Redis' clock was set back: its keys live on, and nobody would do anything meanwhile."""
+    redis, came = bench.queue.redis, asyncio.Event()
+    await redis.set("quire:turn:test", 1, px=left_ms)
+
+    async def note() -> None:
+        came.set()
+
+    task = asyncio.create_task(every_in_turn(600, "test", redis, note))
+    await asyncio.wait_for(came.wait(), 10)
+    await end([task])
+    assert 0 < await redis.pttl("quire:turn:test") <= 600_000
+
+
+async def test_who_fails_leaves_its_turn_to_the_others(bench: Bench) -> None:
+    redis, failed, came = bench.queue.redis, asyncio.Event(), asyncio.Event()
+
+    async def fail() -> None:
+        failed.set()
+        raise OSError
+
+    async def note() -> None:
+        came.set()
+
+    sick = asyncio.create_task(every_in_turn(600, "test", redis, fail))
+    await asyncio.wait_for(failed.wait(), 10)
+
+    async def is_free() -> bool:
+        return not await redis.exists("quire:turn:test")
+
+    await eventually(is_free)
+    well = asyncio.create_task(every_in_turn(600, "test", redis, note))
+    await asyncio.wait_for(came.wait(), 10)
+    await end([sick, well])
+
+
 @pytest.mark.parametrize("error", [OSError("away"), ZeroDivisionError()])
 async def test_a_periodic_task_that_fails_is_logged_by_name_and_goes_on(error: Exception) -> None:
     """What it was given, settings with passwords among it, stays out of the log."""
