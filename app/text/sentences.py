@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from app.text.elements import Element
 
-_END = re.compile(r"""[.?!…\n](?:(?<=\n)\n*|(?<!\n)[.?!…]*["”’')\]*†‡0-9]{0,4}\s+(?=["“‘'(\[§]*[A-Z0-9À-Þ§]))""")
+_END = re.compile(
+    r"""[.?!…\n](?:(?<=\n)\n*+|(?<!\n)(?<![.?!…]{2})[.?!…]*+["”’')\]*†‡0-9]{0,4}\s++(?=["“‘'(\[§]*[A-Z0-9À-Þ§]))"""
+)
 """What may end a sentence: a mark, quotes, brackets or a note's number after it, and a capital or a figure that begins the next.
 
-One set of signs comes first, which is looked for faster than one thing or another.
+One set of signs comes first, which is looked for faster than one thing or another. Of marks in a row only the first begins
+an end, and nothing is given back: a page of dot leaders would be gone through once for each dot.
 """
 _SHORT = re.compile(
     r"""(?:^|[\s("“\[])(?:
