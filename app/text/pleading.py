@@ -13,6 +13,8 @@ from app.text.lines import Part, Rect
 MARGIN_SHARE = 0.2
 """The column stands in this share of the page's width."""
 MOST = 60
+DIGITS = 4
+"""A number with more, of which some may be noughts, is none of a line: Python refuses to make one of thousands."""
 FEWEST, LEAST_LAST = 10, 20
 """So many numbers must be read, and counted so far: transcripts have 25 lines, pleading paper has 25, 28 or 32."""
 LEAST_SPAN = 0.5
@@ -45,7 +47,7 @@ def part_line_numbers(parts: Sequence[Part]) -> tuple[list[Part], list[Part]]:
 def _number(part: Part) -> tuple[int, Rect] | None:
     """The number that a line begins with, where that stands in the margin."""
     text = part.words[0]["text"] if part.words else ""
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= MOST):
+    if not (len(text) <= DIGITS and text.isascii() and text.isdecimal() and 0 < int(text) <= MOST):
         return None
     rect = part.word_rect(0)
     return (int(text), rect) if rect.right < MARGIN_SHARE else None
