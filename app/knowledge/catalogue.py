@@ -82,7 +82,8 @@ def prefix_query(name: str) -> str:
     words = _WORD.findall(name.casefold())
     if not words:
         raise RequestInvalid("'name' needs a letter or a figure.")
-    return " & ".join(f"'{word}':*" for word in words)
+    # Postgres takes a hyphen before a number for its sign.
+    return " & ".join(f"('{word}':* | '-{word}':*)" if word[0].isdigit() else f"'{word}':*" for word in words)
 
 
 _MEMBER = "coalesce(entities.merged_into, entities.id)"

@@ -117,11 +117,13 @@ async def test_a_projects_entities_lead_to_its_documents(
 async def test_an_entity_is_found_by_any_of_its_names(client: Client, worker: str) -> None:
     """By what documents were found to call it, once for all of its names; by the name of none that was parted from it."""
     called = (
-        "The Santa Cruz County Regional Transportation Commission (SCCRTC) met.",
+        "Case No. 3:19-cv-02345\nThe Santa Cruz County Regional Transportation Commission (SCCRTC) met.",
         "The SCCRTC voted on May 3, 2019.",
     )
     await read(client, called)
     await read(client, called)
+    for number in ("02345", "3:19-cv-02345", "19-cv", "023"):
+        assert (await entity_named(client, "case_number", number))["name"] == "3:19-cv-02345", number
     commission = await entity_named(client, "organization", "transportation commission")
     assert {each["name"] for each in (await client.get(f"/v1/entities/{commission['id']}")).json()["names"]} == {
         "Santa Cruz County Regional Transportation Commission",
