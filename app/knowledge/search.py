@@ -165,10 +165,11 @@ class Search:
         """What matches the words, the best first, with its rank by them."""
         if query.mode is Mode.VECTOR:
             return {}
-        async with self._searching() as session:
-            rows = (await session.execute(search_sql.by_text(shape), told)).all()
         if not told["query"]:
             notes.append(STOP_WORDS_ALONE)
+            return {}
+        async with self._searching() as session:
+            rows = (await session.execute(search_sql.by_text(shape), told)).all()
         if rows and rows[0].matches == RANKED_MATCHES:
             notes.append(NOT_ALL_RANKED)
         return {row.id: row.rank for row in rows}
