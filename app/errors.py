@@ -5,7 +5,7 @@ QuireError
 ├── Unauthorized                      no key, or not one of ours
 ├── NotFound                          not there, or of another project
 │   ├── DocumentNotFound, JobNotFound, BatchNotFound, PageNotFound, EntityNotFound, MergeNotFound, KeyNotFound,
-│   ├── ProjectNotFound, WebhookNotFound, DeliveryNotFound,
+│   ├── ProjectNotFound, EmbeddingModelNotFound, WebhookNotFound, DeliveryNotFound,
 │   └── UploadNotFound
 ├── Conflict                          right request, wrong moment
 │   ├── ResultNotReady, ResultUnavailable, FormatNotReady, StateConflict, LeaseLost, IdempotencyInProgress,
@@ -123,6 +123,11 @@ class KeyNotFound(NotFound):
 class ProjectNotFound(NotFound):
     code, title = "project_not_found", "Project not found"
     message = "There is no project of that name; `quire keys list` shows those that have keys."
+
+
+class EmbeddingModelNotFound(NotFound):
+    code, title = "embedding_model_not_found", "Embedding model not found"
+    message = "There are no vectors of a model of that name; `quire embeddings status` shows the models that there are."
 
 
 class WebhookNotFound(NotFound):

@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from app.alerts.service import Alerts
 from app.api.batch_streams import BatchStreams
 from app.api.bell import Bell
+from app.api.known import refuse_unknown_parameters
 from app.api.limits import Limits
 from app.api.metrics import Metrics
 from app.api.readiness import Readiness
@@ -103,10 +104,15 @@ async def get_caller(
     services: ServicesDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
-    """Who asks; what is done from here on is noted as done with that key. Raises `Unauthorized` and `RateLimited`."""
+    """Who asks; what is done from here on is noted as done with that key.
+
+    Raises `Unauthorized`, `RateLimited`, and `RequestValidationError` for query parameters that the operation doesn't have:
+    this is where all calls that take a key come by.
+    """
     caller = await services.projects.authenticate(credentials.credentials if credentials else None)
     structlog.contextvars.bind_contextvars(api_key_id=str(caller.key_id))
     await services.limits.count(request, caller)
+    refuse_unknown_parameters(request)
     return caller
 
 

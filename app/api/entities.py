@@ -32,7 +32,8 @@ async def list_entities(
     project_id: ProjectDep,
     kind: OfType = None,
     name: Annotated[
-        str | None, Query(min_length=1, max_length=200, description="Words that words of the name begin with.")
+        str | None,
+        Query(min_length=1, max_length=200, description="Words that words of one of its names begin with."),
     ] = None,
     document_id: Annotated[UUID | None, Query(description="Only those that this document mentions.")] = None,
     limit: Limit = 50,

@@ -108,7 +108,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(OSError, _on_os_error)
 
 
-ANYWHERE = (Unauthorized, RateLimited, InternalError, DatabaseUnavailable, Overloaded)
+ANYWHERE = (Unauthorized, RateLimited, RequestInvalid, InternalError, DatabaseUnavailable, Overloaded)
 """What every call that takes a key may end in."""
 
 

@@ -222,6 +222,6 @@ class SearchResult(BaseModel):
 
 
 def marked(highlight: str) -> str:
-    """A highlight as HTML that is safe to show: all is escaped but the marks."""
-    escaped = html.escape(highlight, quote=False)
+    """A highlight as HTML that is safe to show: all is escaped but the marks. The hyphen before a number is none of it."""
+    escaped = html.escape(highlight.replace(f"{HIGHLIGHT_BEGINS}-", f"-{HIGHLIGHT_BEGINS}"), quote=False)
     return escaped.replace(HIGHLIGHT_BEGINS, "<mark>").replace(HIGHLIGHT_ENDS, "</mark>")

@@ -149,6 +149,12 @@ class EntityMerge(Base):
             unique=True,
             postgresql_where=sql("job_id IS NOT NULL AND undone_at IS NULL"),
         ),
+        Index(
+            "ix_entity_merges_name_search",
+            sql(NAME_SEARCH),
+            postgresql_using="gin",
+            postgresql_where=sql("job_id IS NOT NULL AND undone_at IS NULL"),
+        ),
         Index("ix_entity_merges_entity_id", "entity_id"),
         Index("ix_entity_merges_document_id", "document_id"),
         Index("ix_entity_merges_project_id_id", "project_id", sql("id DESC")),

@@ -18,6 +18,7 @@ from app.errors import EmbeddingError, EmbeddingUnavailable
 from app.knowledge import search_sql
 from app.knowledge.fusion import Fused, fuse
 from app.knowledge.negation import wanted
+from app.knowledge.numbers import in_all_forms
 from app.knowledge.search_sql import NARROW_CHUNKS, RANKED_MATCHES, RARE_MENTIONS, Shape
 from app.knowledge.searched_model import SearchedModel
 from app.knowledge.vectors import as_text
@@ -133,6 +134,7 @@ class Search:
         notes: list[Note] = []
         told = _parameters(project_id, query)
         async with self._searching() as session:
+            await _read(session, told)
             shape = await _shape(session, query.filters, told)
         # Each with a connection of its own, so that they are made side by side; neither waits for one while it holds one.
         ranks, distances = await asyncio.gather(
@@ -145,7 +147,7 @@ class Search:
         fused = fuse({"text": list(ranks), "vector": list(distances)})
         shown = fused[query.offset : query.offset + query.limit]
         async with one_statement(self.sessions) as session:
-            rows = await _rows(session, query.text, shown)
+            rows = await _rows(session, told["query"], shown)
         hits = [
             Hit(rows[each.found_id], each, _similarity(distances.get(each.found_id)))
             for each in shown
@@ -163,10 +165,11 @@ class Search:
         """What matches the words, the best first, with its rank by them."""
         if query.mode is Mode.VECTOR:
             return {}
+        if not told["query"]:
+            notes.append(STOP_WORDS_ALONE)
+            return {}
         async with self._searching() as session:
             rows = (await session.execute(search_sql.by_text(shape), told)).all()
-            if not rows and not await session.scalar(search_sql.HAS_WORDS, told):
-                notes.append(STOP_WORDS_ALONE)
         if rows and rows[0].matches == RANKED_MATCHES:
             notes.append(NOT_ALL_RANKED)
         return {row.id: row.rank for row in rows}
@@ -227,6 +230,13 @@ def _parameters(project_id: UUID, query: Query) -> dict[str, Any]:
         "before": filters.created_before,
         "most": min(DEEPEST, max(CANDIDATES, query.offset + query.limit + 1)),
     }
+
+
+async def _read(session: AsyncSession, told: dict[str, Any]) -> None:
+    """Have Postgres read a query's words; what they are told as becomes what it has read, with all forms of numbers."""
+    read = (await session.execute(search_sql.AS_POSTGRES, told)).one()
+    told["query"] = in_all_forms(read.query)
+    told["unwanted"] = None if read.unwanted is None else in_all_forms(read.unwanted)
 
 
 async def _shape(session: AsyncSession, filters: Filters, told: dict[str, Any]) -> Shape:

@@ -127,14 +127,14 @@ def scope(shape: Shape) -> TextClause:
 
 @cache
 def by_text(shape: Shape) -> TextClause:
-    """Chunks that match a query in websearch syntax: `id` and `rank`, the best first, and `matches`, how many were ranked."""
+    """Chunks that match a query of Postgres: `id` and `rank`, the best first, and `matches`, how many were ranked."""
     published = "(SELECT j.published FROM jobs AS j WHERE j.id = c.job_id)"
     conditions = [*_narrow(shape), published] if shape.narrow else _wide(shape, "c")
     return _text(f"""
-        WITH asked AS (SELECT websearch_to_tsquery('english', :query) AS query),
+        WITH asked AS (SELECT CAST(:query AS tsquery) AS query),
         matched AS MATERIALIZED (
             SELECT c.id, c.search FROM document_chunks AS c
-            WHERE c.search @@ websearch_to_tsquery('english', :query) AND {" AND ".join(conditions)}
+            WHERE c.search @@ CAST(:query AS tsquery) AND {" AND ".join(conditions)}
             LIMIT {RANKED_MATCHES}
         )
         SELECT id, ts_rank_cd(search, query) AS rank, count(*) OVER () AS matches FROM matched, asked
@@ -187,7 +187,7 @@ def _nearest(shape: Shape, nearest: str) -> TextClause:
     clear = ""
     if shape.unwanted:
         clear = """WHERE (
-            SELECT NOT c.search @@ websearch_to_tsquery('english', :unwanted) FROM document_chunks AS c WHERE c.id = nearest.id)"""
+            SELECT NOT c.search @@ CAST(:unwanted AS tsquery) FROM document_chunks AS c WHERE c.id = nearest.id)"""
     return _text(f"""
         WITH nearest AS MATERIALIZED ({nearest}
         )
@@ -218,7 +218,7 @@ HITS = _text(f"""
     SELECT c.id, c.document_id, c.job_id, c.number, c.text, c.heading, c.edges, c.first_page, c.last_page, c.start_char,
         c.end_char, c.boxes, d.filename, d.external_id,
         ts_headline('english', translate(concat_ws(E'\n', c.text, c.edges), '{HIGHLIGHT_BEGINS}{HIGHLIGHT_ENDS}', ''),
-            websearch_to_tsquery('english', :query), '{_OPTIONS}') AS highlight
+            CAST(:query AS tsquery), '{_OPTIONS}') AS highlight
     FROM unnest(:ids) WITH ORDINALITY AS hit (id, place)
     JOIN document_chunks AS c ON c.id = hit.id
     JOIN documents AS d ON d.id = c.document_id
@@ -227,13 +227,16 @@ HITS = _text(f"""
 """What is shown of hits, in their order; highlights are made of these alone, for they are dear."""
 
 RANKS = _text("""
-    SELECT c.id, ts_rank_cd(c.search, websearch_to_tsquery('english', :query)) AS rank FROM document_chunks AS c
-    WHERE c.id = ANY(:ids) AND c.search @@ websearch_to_tsquery('english', :query)
+    SELECT c.id, ts_rank_cd(c.search, CAST(:query AS tsquery)) AS rank FROM document_chunks AS c
+    WHERE c.id = ANY(:ids) AND c.search @@ CAST(:query AS tsquery)
 """)
 """How well those of some chunks that match a query do, as `by_text` says it."""
 
-HAS_WORDS = _text("SELECT numnode(websearch_to_tsquery('english', :query)) > 0")
-"""Whether a query has any word that is searched for."""
+AS_POSTGRES = _text("""
+    SELECT websearch_to_tsquery('english', :query)::text AS query, websearch_to_tsquery('english', :unwanted)::text AS unwanted
+""")
+"""What is asked for and what is not to be there, in websearch syntax, as the other statements have to be told it: as Postgres
+writes queries. One without a word that is searched for is empty."""
 
 FAMILY = _text("SELECT e.id FROM entities AS e WHERE e.id = ANY(:entities) OR e.merged_into = ANY(:entities)")
 """Entities and what was merged into them: what the other statements have to be told as `entities`."""

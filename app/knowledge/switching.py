@@ -9,25 +9,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Sessions, one_statement
 from app.embeddings.embedder import Embedder
-from app.errors import StateConflict
+from app.errors import EmbeddingModelNotFound, StateConflict
 from app.knowledge import vectors
 from app.knowledge.embedding import CHUNKS_AT_ONCE, Embedding
 from app.knowledge.vector_index import drop_index, ensure_index
+from app.knowledge.vectors import ASKED_FOR
 
 NOWHERE = UUID(int=0)
 FORGOTTEN_AT_ONCE = 5000
 
-_CHUNKS = text("SELECT count(*) FROM document_chunks")
+_CHUNKS = text(f"SELECT count(*) FROM document_chunks AS chunk JOIN jobs ON jobs.id = chunk.job_id AND {ASKED_FOR}")  # noqa: S608 (a condition of ours)
 _MODELS = text("""
     SELECT model.name, model.vector_dim, model.searched,
         (SELECT count(*) FROM chunk_vectors AS v WHERE v.model = model.name) AS vectors
     FROM embedding_models AS model ORDER BY model.created_at
 """)
 # Of runs that are still being made, the stage that embeds sees to it.
-_NONE_IS_WITHOUT = text("""
-    SELECT NOT EXISTS (SELECT FROM document_chunks AS chunk JOIN jobs ON jobs.id = chunk.job_id AND jobs.published
+_NONE_IS_WITHOUT = text(f"""
+    SELECT NOT EXISTS (
+        SELECT FROM document_chunks AS chunk JOIN jobs ON jobs.id = chunk.job_id AND jobs.published AND {ASKED_FOR}
         WHERE NOT EXISTS (SELECT FROM chunk_vectors AS v WHERE v.chunk_id = chunk.id AND v.model = :model))
-""")
+""")  # noqa: S608 (a condition of ours)
+_KNOWN = text("SELECT name, searched FROM embedding_models ORDER BY created_at")
 _UNSEARCH = text("UPDATE embedding_models SET searched = false WHERE searched AND name <> :model")
 _SEARCH = text("UPDATE embedding_models SET searched = true, searched_since = now() WHERE name = :model")
 _FORGET_SOME = text("""
@@ -39,7 +42,6 @@ _FORGET_SOME = text("""
     SELECT count(*) FROM gone
 """)
 _FORGET = text("DELETE FROM embedding_models WHERE name = :model AND NOT searched RETURNING name")
-_IS_SEARCHED = text("SELECT searched FROM embedding_models WHERE name = :model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Switching:
     database_url: str
 
     async def models(self) -> tuple[int, list[ModelRead]]:
-        """How many chunks there are, and the models that there are vectors of."""
+        """How many chunks are to have vectors, and the models that there are any of."""
         async with one_statement(self.sessions) as session:
             chunks = await session.scalar(_CHUNKS) or 0
             return chunks, [ModelRead(*row) for row in await session.execute(_MODELS)]
@@ -79,10 +81,17 @@ class Switching:
             await self._fill(embedder, told)
 
     async def forget(self, name: str) -> int:
-        """Drop a model's index and vectors; returns how many there were. Raises `StateConflict` for the one that is searched."""
+        """Drop a model's index and vectors; returns how many there were.
+
+        Raises `EmbeddingModelNotFound`, and `StateConflict` for the one that is searched.
+        """
         async with one_statement(self.sessions) as session:
-            if await session.scalar(_IS_SEARCHED, {"model": name}):
-                raise StateConflict(f"Searches are made by {name}; switch to another model before.")
+            known = {row.name: row.searched for row in await session.execute(_KNOWN)}
+        if name not in known:
+            there_are = f"those that there are: {', '.join(known)}" if known else "there are none of any"
+            raise EmbeddingModelNotFound(f"There are no vectors of a model of the name {name!r}; {there_are}.")
+        if known[name]:
+            raise StateConflict(f"Searches are made by {name}; switch to another model before.")
         await drop_index(self.database_url, name)
         forgotten = 0
         while some := await self._forget_some(name):

@@ -45,12 +45,15 @@ _WITHOUT_OF_JOB = text("""
         AND NOT EXISTS (SELECT FROM chunk_vectors AS v WHERE v.chunk_id = chunk.id AND v.model = :model)
     ORDER BY chunk.number LIMIT :most
 """)
-_WITHOUT = text("""
+ASKED_FOR = "(jobs.options ->> 'stages' IS NULL OR jobs.options -> 'stages' ? 'embedding')"
+"""The condition that a job's options, as `wanted` reads them, have vectors made of its chunks."""
+
+_WITHOUT = text(f"""
     SELECT chunk.id, chunk.text, chunk.number FROM document_chunks AS chunk
-    WHERE chunk.id > :after
+    WHERE chunk.id > :after AND (SELECT {ASKED_FOR} FROM jobs WHERE jobs.id = chunk.job_id)
         AND NOT EXISTS (SELECT FROM chunk_vectors AS v WHERE v.chunk_id = chunk.id AND v.model = :model)
     ORDER BY chunk.id LIMIT :most
-""")
+""")  # noqa: S608 (a condition of ours)
 _COUNT_OF_JOB = text("""
     SELECT count(*), count(*) FILTER (WHERE EXISTS (
         SELECT FROM chunk_vectors AS v WHERE v.chunk_id = chunk.id AND v.model = :model))
@@ -88,7 +91,7 @@ async def without_vector_of_job(
 
 
 async def without_vector(session: AsyncSession, model: str, *, after: UUID, most: int) -> list[Unembedded]:
-    """The next chunks of all, by id, that have no vector of a model."""
+    """The next chunks of all runs that ask for vectors, by id, that have none of a model."""
     rows = await session.execute(_WITHOUT, {"model": model, "after": after, "most": most})
     return [Unembedded(*row) for row in rows]
 

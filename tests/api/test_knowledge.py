@@ -114,6 +114,30 @@ async def test_a_projects_entities_lead_to_its_documents(
             assert await problem(stranger, "GET", path) == (404, "entity_not_found")
 
 
+async def test_an_entity_is_found_by_any_of_its_names(client: Client, worker: str) -> None:
+    """By what documents were found to call it, once for all of its names; by the name of none that was parted from it."""
+    called = (
+        "Case No. 3:19-cv-02345\nThe Santa Cruz County Regional Transportation Commission (SCCRTC) met.",
+        "The SCCRTC voted on May 3, 2019.",
+    )
+    await read(client, called)
+    await read(client, called)
+    for number in ("02345", "3:19-cv-02345", "19-cv", "023"):
+        assert (await entity_named(client, "case_number", number))["name"] == "3:19-cv-02345", number
+    commission = await entity_named(client, "organization", "transportation commission")
+    assert {each["name"] for each in (await client.get(f"/v1/entities/{commission['id']}")).json()["names"]} == {
+        "Santa Cruz County Regional Transportation Commission",
+        "SCCRTC",
+    }
+    for name in ("SCCRTC", "sccr", "santa", "s"):
+        assert commission["id"] in [each["id"] for each in await listed(client, "/v1/entities", name=name)], name
+    assert [each["id"] for each in await listed(client, "/v1/entities", name="sccrtc", type="person")] == []
+    assert await listed(client, "/v1/entities", name="santa sccrtc") == []
+    split = await client.post(f"/v1/entities/{commission['id']}/split", json={"normal_form": "sccrtc"})
+    (parted,) = split.json()["items"]
+    assert [each["id"] for each in await listed(client, "/v1/entities", name="sccrtc")] == [parted["id"]]
+
+
 async def test_the_graph_around_an_entity(client: Client, worker: str) -> None:
     """Depth by depth, as many edges as are asked for, with documents and the project where they are wanted."""
     document_id = await read(client, FIRST)
@@ -166,7 +190,7 @@ async def test_entities_are_merged_and_parted_again(client: Client, worker: str)
     assert merged["mention_count"] == acme["mention_count"] + globex["mention_count"]
     assert {each["document_id"] for each in merged["documents"]} == {document_id, second}
     assert (await client.get(f"/v1/entities/{globex['id']}")).json()["id"] == acme["id"]
-    assert not await listed(client, "/v1/entities", name="globex")
+    assert [each["id"] for each in await listed(client, "/v1/entities", name="globex")] == [acme["id"]]
     (told,) = [
         each for each in await listed(client, f"/v1/documents/{second}/entities") if each["name"] == acme["name"]
     ]
@@ -175,6 +199,7 @@ async def test_entities_are_merged_and_parted_again(client: Client, worker: str)
     assert (merge["reason"], merge["score"]) == ("by_hand", 1.0)
     parted = (await client.post(f"/v1/entities/{acme['id']}/split", json={"merge_id": merge["id"]})).json()
     assert [each["id"] for each in parted["items"]] == [globex["id"]]
+    assert [each["id"] for each in await listed(client, "/v1/entities", name="globex")] == [globex["id"]]
     for before in (acme, globex, *others):
         after = (await client.get(f"/v1/entities/{before['id']}")).json()
         assert (after["id"], after["mention_count"]) == (before["id"], before["mention_count"])

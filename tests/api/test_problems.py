@@ -47,6 +47,38 @@ async def test_wrong_parameters_are_each_pointed_at(client: Client) -> None:
     assert [each["pointer"] for each in problem["errors"]] == ["/path/number"]
 
 
+async def test_parameters_that_an_operation_has_not_are_refused(client: Client, address: str) -> None:
+    """A filter that is misspelt, or another list's, doesn't return everything; the error says which parameters there are."""
+    problem = problem_of(await client.get("/v1/entities?nmae=x&type=person&foo=1"), 422, "request_invalid")
+    assert [each["pointer"] for each in problem["errors"]] == ["/query/nmae", "/query/foo"]
+    assert problem["errors"][0]["detail"].endswith("those that there are: cursor, document_id, limit, name, type.")
+    for method, path in (
+        ("GET", "/v1/entities?min_weight=2"),
+        ("GET", "/v1/queues?x"),
+        ("GET", f"/v1/jobs/{uuid4()}?limit=1"),
+        ("GET", "/v1/events/stream?kind=x"),
+        ("POST", "/v1/search?limit=3"),
+        ("POST", "/v1/documents?filename=a.pdf&option={}"),
+        ("DELETE", f"/v1/documents/{uuid4()}?force=true"),
+    ):
+        problem_of(await client.request(method, path, json={"query": "x"}), 422, "request_invalid")
+    async with httpx.AsyncClient(base_url=address) as nobody:
+        problem_of(await nobody.get("/v1/entities?foo=1"), 401, "unauthorized")
+        assert (await nobody.get("/health/live?foo=1")).status_code == 200
+
+
+async def test_each_parameter_that_is_documented_is_known(client: Client) -> None:
+    """Of every operation: none that the document names is refused as one that there isn't."""
+    document = (await client.get("/openapi.json")).json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            names = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+            if names and method == "get":
+                answer = await client.get(path, params={**dict.fromkeys(names, "\0"), "nonsense": ""})
+                problem = problem_of(answer, 422, "request_invalid")
+                assert [each["pointer"] for each in problem["errors"]] == ["/query/nonsense"], path
+
+
 async def test_a_defect_says_nothing_internal() -> None:
     """An unforeseen error is a 500 with a request id and nothing of what happened."""
     app = create_app(Settings(_env_file=None))

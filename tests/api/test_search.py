@@ -50,6 +50,54 @@ async def test_words_are_searched_as_search_engines_do(client: Client, bench: Be
     assert await texts(client, '") OR (" & | ! <-> :* \\', mode="text") == []
 
 
+DOCKET = (
+    "Case 8:16-cv-01261-FLA was closed; see No. 21-50498.",
+    "In 3:20-CV-257 the clerk sent form 21-800 for loan 00516242060.",
+    "Of 2020-05-12, at http://courts.example/'12' it was -5 degrees.",
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "found", "mark"),
+    [
+        ("50498", [0], "21-<mark>50498</mark>"),
+        ("21-50498", [0], "No. <mark>21</mark>-<mark>50498</mark>"),
+        ('"no. 21-50498"', [0], "<mark>21</mark>-<mark>50498</mark>"),
+        ("01261", [0], "cv-<mark>01261</mark>-FLA"),
+        ("1261", [0], "cv-<mark>01261</mark>-FLA"),
+        ("8:16-cv-01261", [0], "<mark>16</mark>-<mark>cv</mark>-<mark>01261</mark>-FLA"),
+        ("16-cv-1261", [0], "<mark>16</mark>-<mark>cv</mark>-<mark>01261</mark>-FLA"),
+        ('"cv 1261"', [0], "<mark>cv</mark>-<mark>01261</mark>"),
+        ("257", [1], "-<mark>257</mark> the clerk"),
+        ("20-CV-257", [1], "<mark>20</mark>-<mark>CV</mark>-<mark>257</mark>"),
+        ("800", [1], "21-<mark>800</mark>"),
+        ("00516242060", [1], "<mark>00516242060</mark>"),
+        ("05", [2], "-<mark>05</mark>-12"),
+        ("5", [2], "-<mark>5</mark>"),
+        ("courts.example/'12'", [2], "</mark>"),
+        ("clerk -1261", [1], "<mark>clerk</mark>"),
+        ("clerk -800", [], ""),
+        ('"50498 21"', [], ""),
+        ('"16 01261"', [], ""),
+        ("0498", [], ""),
+    ],
+)
+async def test_numbers_are_found_however_they_are_written(
+    client: Client, bench: Bench, query: str, found: list[int], mark: str
+) -> None:
+    """After a hyphen as well, and with zeros in front or without; in phrases, and where they are not to be there."""
+    await file_document(bench, DOCKET, embedded=False)
+    hits = (await search(client, query, mode="text"))["items"]
+    assert [hit["text"] for hit in hits] == [DOCKET[number] for number in found]
+    assert all(mark in hit["highlight"] for hit in hits), hits
+
+
+async def test_meaning_leaves_out_what_has_a_number_after_a_hyphen(client: Client, bench: Bench) -> None:
+    """As words do."""
+    await file_document(bench, DOCKET)
+    assert set(await texts(client, "court -257", mode="vector")) == {DOCKET[0], DOCKET[2]}
+
+
 async def test_meaning_finds_what_words_do_not(client: Client, bench: Bench) -> None:
     """The nearest comes first, though it has no word of the query's; a hybrid search finds both kinds."""
     await file_document(bench, FILING)
@@ -136,7 +184,7 @@ async def test_many_chunks_are_found_by_the_same_rules_as_few(bench: Bench) -> N
             async with bench.tools.sessions.begin() as session:
                 await session.execute(search_sql.SETTINGS)
                 by_vector = await session.execute(search_sql.by_vector(shape, embedder.name, embedder.dimensions), told)
-                told["query"] = "motion -three" if shape.unwanted else "motion"
+                told["query"] = "'motion' & !'three'" if shape.unwanted else "'motion'"
                 by_text = await session.execute(search_sql.by_text(shape), told)
                 found += [{row.id for row in by_text}, {row.id for row in by_vector}]
         assert [len(each) for each in found] == [count] * len(found), flags

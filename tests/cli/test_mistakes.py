@@ -12,6 +12,7 @@ from tests.bench import Bench
 from tests.cli.calling import command_on
 from tests.cli.conftest import Command
 from tests.cli.forks import Forks
+from tests.knowledge.filed import file_document
 from tests.service import Client
 
 UNKNOWN = "019aa6c1-8f00-7d41-8c1e-3b5d7f9a1c2e"
@@ -72,3 +73,18 @@ async def test_limits_are_those_of_a_project_that_is_there(here: Command, client
     assert changed == (0, "default: weight 2.5, 70 documents at most under way.\n", "")
     held: dict[str, Any] = json.loads((await said(here, "keys limit default --json"))[1])
     assert held == {"project": "default", "weight": 2.5, "max_open_documents": 70}
+
+
+async def test_no_model_is_forgotten_that_is_not_there(here: Command, bench: Bench) -> None:
+    """Those that there are are named, with their dimensions, as they have to be told."""
+    await file_document(bench, ["one"])
+    code, output, errors = await said(here, "embeddings forget wordllama-l2-supercat")
+    assert (code, output, errors.count("\n")) == (2, "", 1)
+    assert errors.endswith("those that there are: wordllama-l2-supercat/256. [embedding_model_not_found]\n")
+    code, _, errors = await said(here, "embeddings forget wordllama-l2-supercat/256")
+    assert (code, errors.endswith("[state_conflict]\n")) == (2, True)
+    code, output, _ = await said(here, "embeddings status")
+    assert (code, output) == (
+        0,
+        "1 chunks to have vectors of\nwordllama-l2-supercat/256  1 vectors  searched, written\n",
+    )

@@ -48,10 +48,11 @@ async def file_document(
     published: bool = True,
     embedded: bool = True,
     document: Document | None = None,
+    options: dict[str, Any] | None = None,
 ) -> Filed:
     """A document whose chunks have these texts."""
     document = document or await bench.rows.document(project=project)
-    job = await bench.rows.job(state=JobState.DONE, document=document, published=published)
+    job = await bench.rows.job(state=JobState.DONE, document=document, published=published, options=options or {})
     async with bench.tools.sessions.begin() as session:
         await chunks.save(session, job, [chunk_of(number, text) for number, text in enumerate(texts, start=1)])
         if created_at is not None:

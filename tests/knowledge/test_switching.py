@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import text
 
 from app.config import Settings
+from app.documents.models import Document
 from app.embeddings.models import Embedders, open_embedders
 from app.embeddings.wordllama_embedder import WordLlamaEmbedder
-from app.errors import EmbeddingModelAway, EmbeddingUnavailable, StateConflict
+from app.errors import EmbeddingModelAway, EmbeddingModelNotFound, EmbeddingUnavailable, StateConflict
 from app.knowledge.embedding import CHUNKS_AT_ONCE, Embedding
 from app.knowledge.search import Mode, Query, Search
 from app.knowledge.searched_model import SearchedModel
@@ -99,6 +100,44 @@ async def test_what_a_run_has_not_embedded_yet_keeps_nobody_waiting(bench: Bench
         assert models.coming is not None
         await switching_with(bench, models).switch(models.coming, lambda _: None)
         assert await _searched(bench) == NEW
+
+
+NO_VECTORS = {"stages": ["ocr", "chunking"]}
+
+
+async def test_what_leaves_vectors_out_gets_none(bench: Bench, endpoint: Endpoint) -> None:
+    """Nothing is paid for a document that was submitted without; once it is run again with them, its chunks are no exception."""
+    await file_document(bench, ["said nothing"])
+    await file_document(bench, ["said all"], options={"stages": ["ocr", "chunking", "embedding", "entities"]})
+    plain = await file_document(bench, ["without vectors"], embedded=False, options=NO_VECTORS)
+    async with open_embedders(with_next(bench.settings, endpoint)) as models:
+        assert models.coming is not None
+        switching = switching_with(bench, models)
+        await switching.switch(models.coming, lambda _: None)
+        assert sorted(text for asked in endpoint.asked for text in asked["input"]) == ["said all", "said nothing"]
+        assert await switching.models() == (
+            2,
+            [ModelRead(OLD, 256, searched=False, vectors=2), ModelRead(NEW, DIMENSIONS, searched=True, vectors=2)],
+        )
+        async with bench.tools.sessions() as session:
+            document = await session.get(Document, plain.document_id)
+        await file_document(bench, ["with vectors"], embedded=False, document=document)
+        made: list[int] = []
+        await switching.switch(models.coming, made.append)
+        assert made == [1]
+        assert endpoint.asked[-1]["input"] == ["with vectors"]
+
+
+async def test_a_model_of_no_name_that_there_is_is_not_forgotten(bench: Bench, endpoint: Endpoint) -> None:
+    """The error says which there are; the one that is meant has its vectors still."""
+    async with open_embedders(with_next(bench.settings, endpoint)) as models:
+        switching = switching_with(bench, models)
+        with pytest.raises(EmbeddingModelNotFound, match="there are none"):
+            await switching.forget(OLD)
+        await file_document(bench, ["one"])
+        with pytest.raises(EmbeddingModelNotFound, match=f"'wordllama'; those that there are: {OLD}"):
+            await switching.forget("wordllama")
+        assert (await switching.models())[1] == [ModelRead(OLD, 256, searched=True, vectors=1)]
 
 
 async def test_the_old_model_is_forgotten_when_it_is_no_longer_searched(bench: Bench, endpoint: Endpoint) -> None:
