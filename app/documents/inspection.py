@@ -10,6 +10,7 @@ import pikepdf
 import pypdfium2 as pdfium  # type: ignore[import-untyped]  # it ships no types
 from PIL import Image, UnidentifiedImageError
 
+from app.documents.damage import check_nothing_lost, is_cut_off
 from app.documents.intake import SNIFF_BYTES, MediaType, sniff
 from app.documents.parts import PartLimits, bound_memory
 from app.errors import (
@@ -75,22 +76,39 @@ def _look(path: Path, media_type: MediaType, limits: PageLimits, parts: PartLimi
 
 def _count_pdf_pages(path: Path, limits: PageLimits) -> int:
     try:
-        with pdfium.PdfDocument(path) as document:
-            _check_page_count(len(document), limits)
-            for index in range(len(document)):
-                _check_page_size(document.get_page_size(index), limits.page_points_per_side, index, "points")
-            return len(document)
+        count = _count_openable_pages(path, limits)
     except pdfium.PdfiumError as error:
         if error.err_code == pdfium.raw.FPDF_ERR_PASSWORD:
             raise DocumentEncrypted from error
         return _count_repaired_pages(path, limits)
+    if is_cut_off(path):
+        _check_cut_off(path)
+    return count
+
+
+def _count_openable_pages(path: Path, limits: PageLimits) -> int:
+    with pdfium.PdfDocument(path) as document:
+        _check_page_count(len(document), limits)
+        for index in range(len(document)):
+            _check_page_size(document.get_page_size(index), limits.page_points_per_side, index, "points")
+        return len(document)
+
+
+def _check_cut_off(path: Path) -> None:
+    """A PDF that begins with what opens it shows its first pages though the others, or their pictures, are cut off."""
+    try:
+        with pikepdf.open(path) as document:
+            check_nothing_lost(document)
+    except (pikepdf.PdfError, ValueError, RuntimeError, OverflowError):
+        return  # PDFium has opened it, and has found all its pages.
 
 
 def _count_repaired_pages(path: Path, limits: PageLimits) -> int:
-    """Qpdf rebuilds cross-reference tables that PDFium refuses."""
+    """Qpdf rebuilds cross-reference tables that PDFium refuses, out of what is there: that may be a part of the document."""
     try:
         with pikepdf.open(path) as document:
             _check_page_count(len(document.pages), limits)
+            check_nothing_lost(document)
             return len(document.pages)
     except pikepdf.PasswordError as error:
         raise DocumentEncrypted from error

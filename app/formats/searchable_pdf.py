@@ -38,12 +38,31 @@ def searchable_pdf(document: Path, media_type: str, pages: Path, target: Path) -
     else:
         source = target.with_suffix(".pictures")
         picture_pdf(document, source)
+    try:
+        added = _with_layers(source, pages, target)
+    except DocumentCorrupt:
+        if media_type != PDF:
+            raise
+        # PDFium opens some that qpdf refuses, as those of which only the end of a table is cut off.
+        added = _with_layers(_rewritten(source, target.with_suffix(".rewritten")), pages, target)
+    if not added:
+        shutil.copyfile(source, target)
+
+
+def _with_layers(source: Path, pages: Path, target: Path) -> bool:
+    """Write a PDF with the text that its pages lack; nothing where they lack none, which is told."""
     with opened_pdf(source) as pdf, closing(pdfium.PdfDocument(source)) as shown:
         added = _add_layers(pdf, shown, read_pages(pages))
         if added:
             save(pdf, target)
-    if not added:
-        shutil.copyfile(source, target)
+    return added
+
+
+def _rewritten(path: Path, copy: Path) -> Path:
+    """A copy of a PDF that PDFium opens, as PDFium writes it."""
+    with closing(pdfium.PdfDocument(path)) as document:
+        document.save(copy)
+    return copy
 
 
 def readable_pdf(path: Path, repaired: Path) -> Path:

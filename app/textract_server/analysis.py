@@ -9,7 +9,7 @@ from app.textract_server.checkboxes import find_checkboxes
 from app.textract_server.formats import Raster
 from app.textract_server.forms import find_pairs
 from app.textract_server.geometry import QuarterTurns
-from app.textract_server.readings import PageReading, Selection, Table
+from app.textract_server.readings import PageReading, Selection, Table, Word
 from app.textract_server.rulings import find_rulings
 from app.textract_server.sheet import Sheet, text_height
 from app.textract_server.tables import find_tables, finished
@@ -27,7 +27,7 @@ def analysed(reading: PageReading, render: Callable[[], Raster], features: froze
     height = text_height(reading.lines, image.height)
     if height < LOWEST_TEXT:
         return reading
-    rulings = find_rulings(image, height)
+    rulings = find_rulings(image, height, [word.box for line in reading.lines for word in line if _is_of_letters(word)])
     sheet = Sheet(image.width, image.height, height, rulings.slope)
     words = [sheet.placed(word) for line in reading.lines for word in line]
     tables = find_tables(words, rulings)
@@ -38,6 +38,11 @@ def analysed(reading: PageReading, render: Callable[[], Raster], features: froze
     # Checkboxes beside tables are a form's: Textract tells of them where it was asked for forms.
     wanted = (each for each in selections if FORMS in features or any(_holds(table, each) for table in told))
     return replace(reading, tables=told, key_values=pairs, selections=tuple(wanted))
+
+
+def _is_of_letters(word: Word) -> bool:
+    """Tell a word from dashes, and from one that a ruling was read into."""
+    return "|" not in word.text and any(map(str.isalnum, word.text))
 
 
 def _holds(table: Table, selection: Selection) -> bool:

@@ -15,7 +15,7 @@ from app.textract_server.kinds import DocumentKind
 from app.textract_server.limits import DOCUMENT_PAGES, IMAGE_SIDE_PIXELS, PAGE_SIDE_POINTS, ReadingLimits
 from app.textract_server.page_marks import POINTS_PER_INCH, scan_dpi
 from app.textract_server.readings import PageReading
-from app.textract_server.text_layer import layer_reading
+from app.textract_server.text_layer import layer_reading, layer_under_annotations
 
 SHEET_INCHES = 11.0
 """The long side that a picture without a believable resolution is taken to show: a sheet of letter paper."""
@@ -43,6 +43,10 @@ class Document(Protocol):
 
     def text(self, page: int) -> PageReading | None:
         """Read the page from the text that the document carries; None where there is none to be trusted."""
+        ...
+
+    def text_under_annotations(self, page: int) -> PageReading | None:
+        """The text that a page carries under fields and notes, which it doesn't hold; None of pages without any."""
         ...
 
     def close(self) -> None:
@@ -87,6 +91,14 @@ class PdfDocument:
         except pypdfium2.PdfiumError:
             return None
 
+    def text_under_annotations(self, page: int) -> PageReading | None:
+        """The text layer of a page that is read by its looks for its fields and notes alone."""
+        try:
+            with closing(self._pdf[page - 1]) as sheet:
+                return layer_under_annotations(self._pdf, sheet)
+        except pypdfium2.PdfiumError:
+            return None
+
     def close(self) -> None:
         """Let go of the file."""
         self._pdf.close()
@@ -117,6 +129,10 @@ class PictureDocument:
         return Raster(_scaled(grey, scale), max(70, round(dpi * scale)))
 
     def text(self, page: int) -> PageReading | None:  # noqa: ARG002 - as every document
+        """Pictures carry no text."""
+        return None
+
+    def text_under_annotations(self, page: int) -> PageReading | None:  # noqa: ARG002 - as every document
         """Pictures carry no text."""
         return None
 

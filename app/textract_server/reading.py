@@ -15,6 +15,7 @@ from app.textract_server.failures import DocumentError, FailureCode, PageError, 
 from app.textract_server.formats import Document, Raster, open_document
 from app.textract_server.kinds import DocumentKind
 from app.textract_server.limits import IMAGE_SIDE_PIXELS, ReadingLimits
+from app.textract_server.missed_lines import with_missed_lines
 from app.textract_server.reader import PageReader
 from app.textract_server.readings import (
     DocumentFile,
@@ -103,8 +104,16 @@ def _from_its_text(request: PageRequest) -> PageBlocks | None:
 def _by_its_looks(request: PageRequest) -> PageBlocks:
     began, render = time.monotonic(), _render(request)
     with _told_as(PageError):
-        blocks = _blocks(request, _reader(request.limits).read(render()), render)
-        return replace(blocks, seconds=time.monotonic() - began)
+        reading = _with_own_text(request, _reader(request.limits).read(render()), render)
+        return replace(_blocks(request, reading, render), seconds=time.monotonic() - began)
+
+
+def _with_own_text(request: PageRequest, reading: PageReading, render: Callable[[], Raster]) -> PageReading:
+    """Add the lines of a PDF's own text that were missed on a page with fields or notes."""
+    if not request.limits.uses_text_layer:
+        return reading
+    layer = _document(request.file.path, request.file.kind).text_under_annotations(request.page)
+    return reading if layer is None else with_missed_lines(reading, layer, render().image)
 
 
 def _render(request: PageRequest) -> Callable[[], Raster]:

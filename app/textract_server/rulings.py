@@ -1,15 +1,19 @@
 """The lines that are ruled on a page: long, thin, along its sides, and darker than the paper on both sides of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.textract_server.geometry import Box
+
 Mask = NDArray[np.bool_]
 Grey = NDArray[np.uint8]
+Extents = NDArray[np.float64]
 
 SHRUNK_TEXT_PIXELS = 14
 """Pages are reduced until their text is so high: thin rulings survive that, and it bounds the work."""
@@ -34,6 +38,11 @@ TELLING_LENGTH = 10.0
 """Text heights from which a ruling tells how far the page is askew."""
 MIN_SLOPE, MAX_SLOPE = 0.005, 0.05
 """Pages less askew than this are straight, and what slants more is no line of the page."""
+
+LARGEST_WORDS = 4.0
+"""Text heights from which a word is a stamp's or a watermark's, which stands across rulings."""
+IN_WORDS = 0.5
+"""The share of a ruling's length that lies in words, from which it is a row of strokes of their letters."""
 
 
 @dataclass(slots=True)
@@ -60,15 +69,18 @@ class Rulings:
     slope: float = 0.0
 
 
-def find_rulings(image: Image.Image, text_height: float) -> Rulings:
-    """Find the rulings of an upright page in grey, whose words are so many pixels high."""
+def find_rulings(image: Image.Image, text_height: float, words: Sequence[Box] = ()) -> Rulings:
+    """Find the rulings of an upright page in grey, whose words stand in these places and are so many pixels high."""
     factor = max(1, int(text_height // SHRUNK_TEXT_PIXELS))
     while image.width * image.height > MAX_PIXELS * factor * factor:
         factor += 1
     pixels = np.asarray(image.reduce(factor) if factor > 1 else image)
     unit = text_height / factor
-    across = _rulings(pixels, unit, SHORTEST[0])
-    down = _rulings(np.ascontiguousarray(pixels.T), unit, SHORTEST[1])
+    scale = np.array((image.width, image.height) * 2) / text_height
+    sides = np.array([box.sides() for box in words]).reshape(-1, 4) * scale
+    lefts, tops, rights, bottoms = sides[sides[:, 3] - sides[:, 1] < LARGEST_WORDS].T
+    across = _between(_rulings(pixels, unit, SHORTEST[0]), tops, bottoms, lefts, rights)
+    down = _between(_rulings(np.ascontiguousarray(pixels.T), unit, SHORTEST[1]), lefts, rights, tops, bottoms)
     slope = _page_slope(across, down)
     return Rulings(
         _joined(_straight(ruling, slope) for ruling in across),
@@ -88,13 +100,19 @@ def _rulings(pixels: Grey, unit: float, shortest: float) -> list[Ruling]:
     growing: list[list[tuple[int, int, int]]] = []
     for row, begin, end in zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True):
         growing = [line for line in growing if row - line[-1][0] <= NEIGHBOURS]
-        line = next((each for each in growing if begin < each[-1][2] and end > each[-1][1]), None)
+        line = next((each for each in growing if _goes_down(each, row, begin, end)), None)
         if line is None:
             line = []
             lines.append(line)
             growing.append(line)
         line.append((row, begin, end))
     return [_ruling(line, beside, group / unit, 1 / unit) for line in lines]
+
+
+def _goes_down(line: list[tuple[int, int, int]], row: int, begin: int, end: int) -> bool:
+    """Tell whether a run goes on with a line: a row of it may be broken, as where it is crossed, into several runs."""
+    above = takewhile(lambda run: row - run[0] <= NEIGHBOURS, reversed(line))
+    return any(begin < run[2] and end > run[1] for run in above)
 
 
 def _dark_groups(pixels: Grey, beside: int, group: int) -> Mask:
@@ -136,9 +154,26 @@ def _ruling(line: list[tuple[int, int, int]], beside: int, across: float, down: 
     rows, begins, ends = (rows + beside + 0.5) * down, begins * across, ends * across
     weights, middles = ends - begins, (begins + ends) / 2
     apart = middles - np.average(middles, weights=weights)
-    spread = float(np.sum(weights * apart * apart))
-    slope = float(np.sum(weights * apart * rows)) / spread if spread > 1 else 0.0
+    # As of all their pixels: of a thick line whose last row is a piece at one end, the middles alone would say that it slants.
+    spread = float(np.sum(weights * (apart * apart + weights * weights / 12)))
+    slope = float(np.sum(weights * apart * rows)) / spread if spread > 0.0 else 0.0
     return Ruling(float(np.average(rows, weights=weights)), float(begins.min()), float(ends.max()), slope)
+
+
+def _between(rulings: list[Ruling], low: Extents, high: Extents, first: Extents, last: Extents) -> list[Ruling]:
+    """Leave out what runs through words, each from `low` to `high` across rulings and from `first` to `last` along them.
+
+    Letters that stand side by side, or under each other, look like rulings where they are larger than most of a page's: they
+    would part cells, and say that the page is askew.
+    """
+    middles = (first + last) / 2
+    found = []
+    for ruling in rulings:
+        at = ruling.at + ruling.slope * (middles - (ruling.begin + ruling.end) / 2)
+        shared = np.minimum(last, ruling.end) - np.maximum(first, ruling.begin)
+        if float(shared[(low < at) & (at < high) & (shared > 0.0)].sum()) < IN_WORDS * ruling.length:
+            found.append(ruling)
+    return found
 
 
 def _page_slope(across: list[Ruling], down: list[Ruling]) -> float:

@@ -64,6 +64,31 @@ class _Letters:
 
 def layer_reading(document: pypdfium2.PdfDocument, sheet: pypdfium2.PdfPage) -> PageReading | None:
     """Read a page from its text layer; None where there is none, or none that can be trusted."""
+    layer = _layer(document, sheet)
+    return layer.reading() if layer is not None and is_trustworthy(layer.facts) else None
+
+
+def layer_under_annotations(document: pypdfium2.PdfDocument, sheet: pypdfium2.PdfPage) -> PageReading | None:
+    """The text layer of a page that can be trusted but isn't all of it, because of fields and notes; None of other pages."""
+    layer = _layer(document, sheet) if has_filled_annotations(document, sheet) else None
+    if layer is None or not is_trustworthy(replace(layer.facts, has_filled_annotations=False)):
+        return None
+    return layer.reading()
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A page's own lines as they were drawn, how it must be turned for them, and what tells whether they can be trusted."""
+
+    lines: list[Line]
+    turns: QuarterTurns
+    facts: LayerFacts
+
+    def reading(self) -> PageReading:
+        return PageReading(with_order_mended(self.lines), self.turns, read_by=ReadBy.TEXT_LAYER)
+
+
+def _layer(document: pypdfium2.PdfDocument, sheet: pypdfium2.PdfPage) -> _Layer | None:
     width, height = sheet.get_size()
     with closing(sheet.get_textpage()) as text_page:
         count = text_page.count_chars()
@@ -75,9 +100,7 @@ def layer_reading(document: pypdfium2.PdfDocument, sheet: pypdfium2.PdfPage) -> 
     lines = [line for run in letters.runs for line in _parted(_turned(run, turns), aspect)]
     lines = _joined([line for line in lines if _is_on_page(line)], aspect)
     facts = _facts(document, sheet, lines, letters.bad, is_upright=agreeing >= UPRIGHT_SHARE)
-    if facts is None or not is_trustworthy(facts):
-        return None
-    return PageReading(with_order_mended(lines), turns, read_by=ReadBy.TEXT_LAYER)
+    return None if facts is None else _Layer(lines, turns, facts)
 
 
 @dataclass(frozen=True, slots=True)

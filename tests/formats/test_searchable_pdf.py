@@ -1,5 +1,6 @@
 """Searchable PDFs: words where they stand, in every frame a page can have, and nothing of the original touched."""
 
+import io
 import time
 from itertools import product
 from pathlib import Path
@@ -219,6 +220,11 @@ def test_damaged_documents(tmp_path: Path) -> None:
     document = drawn_pdf(b"0 0 10 10 re f")
     repaired = made(tmp_path, document[: document.rindex(b"startxref")], page(row("words", 0.1)))
     assert text_of(repaired) == "words"
+    linear = io.BytesIO()
+    with pikepdf.open(io.BytesIO(document)) as pdf:
+        pdf.save(linear, linearize=True, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+    rewritten = made(tmp_path, linear.getvalue()[:-80], page(row("words", 0.1)))
+    assert text_of(rewritten) == "words"
     with pytest.raises(DocumentCorrupt):
         made(tmp_path, b"%PDF-1.7\nnothing", page(row("words", 0.1)))
     for media_type in ("image/jpeg", "image/png", "image/tiff"):

@@ -1,10 +1,13 @@
 """Tables are found by their rulings or by their columns, and nothing else on a page is taken for one."""
 
+from itertools import pairwise, product
+
 import pytest
 
 from app.textract_server.analysis import analysed
-from app.textract_server.geometry import QuarterTurns
-from app.textract_server.readings import PageReading
+from app.textract_server.geometry import Box, QuarterTurns
+from app.textract_server.readings import PageReading, Word
+from app.textract_server.rulings import find_rulings
 from tests.textract_server.drawing import BOTH, HEIGHT, WIDTH, Drawing, rows_of, spans_of, without_features
 
 ROWS, COLUMNS = (300, 380, 460, 540), (200, 600, 1000, 1500)
@@ -263,3 +266,25 @@ def test_the_text_stays_as_it_was() -> None:
     page = ruled()
     reading = page.analysed()
     assert without_features(reading) == PageReading(tuple(page.lines))
+
+
+def test_rulings_that_end_in_pieces_do_not_slant() -> None:
+    """The last row of a ruling's pixels may be broken into pieces, as by the rulings that cross it."""
+    page, columns = Drawing(), (200, 420, 640, 860)
+    page.grid(ROWS, columns)
+    for row, (left, right) in product(ROWS, pairwise(columns)):
+        page.rule(left + 4, row + 2, right - 4, row + 2, shade=90, width=1)
+    page.fill(ROWS, columns, STOCK)
+    assert find_rulings(page.image, 21).slope == 0.0
+    (table,) = page.analysed().tables
+    assert rows_of(table) == STOCK
+
+
+def test_a_watermark_across_a_table_hides_no_rulings() -> None:
+    """A stamp's box covers the rulings that it stands across."""
+    page = ruled()
+    stamp = Word("PAID", 90.0, Box(300 / WIDTH, 310 / HEIGHT, 1400 / WIDTH, 530 / HEIGHT))
+    page.lines.append((stamp,))
+    (table,) = page.analysed().tables
+    assert len(table.row_edges) == len(ROWS)
+    assert len(table.column_edges) == len(COLUMNS)

@@ -115,6 +115,26 @@ def test_what_the_layer_does_not_show_is_read_by_looks(tmp_path: Path, draw: Dra
     assert layer(drawn(draw), tmp_path) is None
 
 
+def crooked(canvas: Any) -> None:
+    gibberish(canvas)
+    canvas.acroForm.textfield(name="name", value="Jane Roe", x=72, y=400)
+
+
+@pytest.mark.parametrize(("draw", "is_told"), [(filled_in, True), (prose, False), (crooked, False)])
+def test_the_layer_under_annotations_is_told_where_it_can_be_trusted(tmp_path: Path, draw: Draw, is_told: bool) -> None:
+    """Of pages that are read by their looks for their fields and notes alone; of others it is of no use."""
+    path = tmp_path / "document.pdf"
+    path.write_bytes(drawn(draw))
+    document = PdfDocument(path)
+    try:
+        under = document.text_under_annotations(1)
+    finally:
+        document.close()
+    assert (under is not None) == is_told
+    if is_told:
+        assert lines(under) == list(sheets.SENTENCES)
+
+
 def test_an_emblem_and_white_letters_on_a_dark_ground_are_no_reason_to_distrust(tmp_path: Path) -> None:
     def letterhead(canvas: Any) -> None:
         picture_over(canvas, 0.03)
