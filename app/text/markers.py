@@ -11,8 +11,11 @@ LETTERS_SHARE = 0.7
 SMALL_WORD_LETTERS = 3
 """Words of at most so many letters may be written small in a title."""
 
+MISREAD = {"Il": "II"}
+"""Numbers as they are read from pictures, and as they are meant."""
+
 _BULLET = re.compile(r"([•●○◦▪■□‣⁃∙·*–—-])\s+(?=\S)")
-_NUMBERED = re.compile(r"(?!v\.)(\(?)((?:\d{1,3}\.)*\d{1,2}|[A-Za-z]|[ivxl]{2,6}|[IVXL]{2,6})([.)])(?:\s+|$)")
+_NUMBERED = re.compile(r"(?!v\.)(\(?)((?:\d{1,3}\.)*\d{1,2}|[A-Za-z]|[ivxl]{2,6}|[IVXL]{2,6}|Il)([.)])(?:\s+|$)")
 _DOTTED = re.compile(r"()(\d{1,2}(?:\.\d{1,2}){1,4})()\.?\s+(?=\S)")
 _SECTION = re.compile(
     r"(article|chapter|part|title|section|sec\.|exhibit|schedule|appendix|annex|attachment|count|§+)\s*"
@@ -66,6 +69,7 @@ def marker_of(text: str) -> Marker | None:
 
 
 def _style(value: str) -> str:
+    value = MISREAD.get(value, value)
     if "." in value:
         return ".".join("1" for _ in value.split("."))
     if value.isdigit():

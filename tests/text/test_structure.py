@@ -225,6 +225,17 @@ def test_items_of_lists() -> None:
     ]
 
 
+def test_a_number_that_was_misread_still_marks_its_item() -> None:
+    """Its second line hangs below its first word."""
+    sheet = Sheet()
+    sheet.paragraph(LOREM)
+    start = below(sheet.lines)
+    rows = ("Il. Remand is required to correct the clerical error in the", "written judgment.")
+    sheet.add([line(row, start + PITCH * n, LEFT + 4 * n * LETTER) for n, row in enumerate(rows)])
+    sheet.paragraph(OTHER)
+    assert told(read([sheet.page()]))[1] == ("list_item", " ".join(rows))
+
+
 def pleading(number: int, lines: list[str], misread: dict[int, str] | None = None) -> PageContent:
     """A page of pleading paper: 28 numbers, each in front of the line that it counts."""
     rows: list[dict[str, Any]] = []
