@@ -5,6 +5,7 @@ one must be the same, or grow with the pages, as numbers do that are stamped on 
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rapidfuzz.distance import Levenshtein
@@ -21,18 +22,22 @@ FEWEST_WORDS = 2
 MOST_FIGURES = 15
 
 _MARK = re.compile(
-    r"\b(?:page\s?id|page|pg|p\.|seite)[\s.:#]*(?:\d{1,9}|[ivxl]{1,7}\b)(?:\s*(?:o?[o0]f|/|von)\s*\d{1,6})?",
+    r"\b(?:page\s?id|pages?|pg|p\.|seite)[\s.:#]*(?:\d{1,9}|[ivxl]{1,7}\b)(?:\s*(?:o?[o0]f|/|von|to|-|–)\s*\d{1,6})?",
     re.IGNORECASE,
 )
 _MISREAD = re.compile(r"(?<![a-z])[lio|]+(?=\d)|(?<=\d)[lio|]+(?![a-z])")
 _MEANT = str.maketrans("lio|", "1101")
 _FIGURES = re.compile(r"\d+")
+_DATE = re.compile(r"#([/.-])#\1#")
 _ROMAN = re.compile(r"[ivxl]{1,7}")
 _SIGNS = "-–—|[](){}.,:;#~_ "
-_NAMING = frozenset(
+_MONTHS = frozenset(
+    "january february march april may june july august september october november december "  # noqa: SIM905 (words read as words)
+    "jan feb mar apr jun jul aug sep sept oct nov dec".split()
+)
+_NAMING = _MONTHS | frozenset(
     "annex appendix article attachment bill case chapter claim count docket exhibit form invoice item lot no nos number order "  # noqa: SIM905 (words read as words)
-    "part receipt schedule sec section tab title vol volume january february march april may june july august september "
-    "october november december jan feb mar apr jun jul aug sep sept oct nov dec".split()
+    "part receipt schedule sec section tab title vol volume".split()
 )
 """A number after one of these is no page's."""
 
@@ -48,6 +53,7 @@ class Saying:
     def of(cls, text: str, page: int | None = None) -> "Saying":
         """Of a line's text; by its page's count, a bare number at either end is told as the page's, too."""
         plain = _MISREAD.sub(lambda match: match.group().translate(_MEANT), _MARK.sub(" ", text.casefold()))
+        plain = plain.replace("#", " ")
         words = [word for each in plain.split() if (word := each.strip(_SIGNS))]
         if page is not None:
             words = _without_number(words, page)
@@ -65,7 +71,17 @@ class Saying:
         """Whether it is what stands on another page, so many pages further on: its numbers may have grown with the pages."""
         if len(self.figures) != len(other.figures) or not _alike(self.words, other.words, FURNITURE_LETTERS):
             return False
-        return all(map(lambda one, two: _in_step(one, two, pages_on), self.figures, other.figures))
+        return all(
+            one == two or (may_grow and _in_step(one, two, pages_on))
+            for may_grow, one, two in zip(self._growing(), self.figures, other.figures, strict=True)
+        )
+
+    def _growing(self) -> Iterator[bool]:
+        """Of each number whether it may grow with the pages: those of dates don't."""
+        for index, word in enumerate(self.words):
+            beside = {*self.words[max(0, index - 1) : index], *self.words[index + 1 : index + 2]}
+            is_date = _DATE.fullmatch(word) is not None or not beside.isdisjoint(_MONTHS)
+            yield from [not is_date] * word.count("#")
 
     def says_the_same(self, other: "Saying") -> bool:
         """Whether nothing in one is new beside the other."""
@@ -112,8 +128,6 @@ def _is_near(word: str, page: int) -> bool:
 
 
 def _in_step(one: str, other: str, pages_on: int) -> bool:
-    if one == other:
-        return True
     if not (one.isdecimal() and other.isdecimal()):
         return not (one.isdecimal() or other.isdecimal())
     return max(len(one), len(other)) <= MOST_FIGURES and int(other) - int(one) == pages_on

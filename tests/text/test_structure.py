@@ -304,6 +304,15 @@ def test_pages_that_are_copies_have_no_headers() -> None:
     assert told(read(pages)) == [("paragraph", text)] * 3
 
 
+@pytest.mark.parametrize(
+    "stamp", ["DEF{:06}", "ROE-2024-{:05}", "Roe v. Doe {}", "Report, pages {0} to {0}", "Page ID #:{} Case of Roe"]
+)
+def test_numbers_that_grow_with_the_pages_are_furniture(stamp: str) -> None:
+    """As they are stamped on page after page, with nothing else to tell them by."""
+    pages = [page(n, [*prose(LOREM if n % 2 else OTHER, TOP), line(stamp.format(117 + n), 0.95)]) for n in range(1, 6)]
+    assert [each.kind.value for each in read(pages)] == ["paragraph", "footer"] * 5
+
+
 INVOICES = [
     ("INVOICE 10021", "Customer number Falcon ordered forty crates of oranges.", "Payable within thirty days of May."),
     ("INVOICE 10022", "Customer number Osprey ordered sixty crates of oranges.", "Payable within thirty days of June."),
@@ -326,9 +335,17 @@ def test_lines_with_other_words_are_no_headers(scale: float) -> None:
     assert titles == [Kind.HEADER if scale == 1.0 else Kind.PARAGRAPH] * 3
 
 
-def test_dates_at_the_top_of_pages_are_no_headers() -> None:
-    """A number that isn't the same, and doesn't grow with the pages, is what the page says."""
-    days = ("03/03/2024", "04/14/2024", "05/25/2024", "06/06/2024")
+@pytest.mark.parametrize(
+    "days",
+    [
+        ("03/03/2024", "04/14/2024", "05/25/2024", "06/06/2024"),
+        ("03/03/2024", "03/04/2024", "03/05/2024", "03/06/2024"),
+        ("March 3, 2024", "March 4, 2024", "March 5, 2024", "March 6, 2024"),
+        ("3 May 2024", "4 May 2024", "5 May 2024", "6 May 2024"),
+    ],
+)
+def test_dates_at_the_top_of_pages_are_no_headers(days: tuple[str, ...]) -> None:
+    """A number that isn't the same, and doesn't grow with the pages, is what the page says; so is a day after the other."""
     pages = [page(n, [line(f"Date of delivery: {day}", 0.1), *prose(OTHER, TOP)]) for n, day in enumerate(days, 1)]
     assert [text for _, text in body(read(pages)) if text.startswith("Date")] == [
         f"Date of delivery: {day}" for day in days
