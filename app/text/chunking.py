@@ -186,6 +186,8 @@ def text_of(atoms: Iterable[Atom]) -> str:
 
 def _path_over(atoms: Sequence[Atom], paths: Sequence[Path]) -> str | None:
     """The headings, from the outermost in, that each stand over more than half of what a chunk says."""
+    if len(set(paths[: len(atoms)])) == 1:
+        return HEADING_PATH.join(paths[0]) or None
     weights = Counter[Path]()
     for atom, path in zip(atoms, paths, strict=False):
         for depth in range(1, len(path) + 1):

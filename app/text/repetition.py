@@ -7,11 +7,14 @@ one must be the same, or grow with the pages, as numbers do that are stamped on 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from rapidfuzz.distance import Levenshtein
 
 MOST_KNOWN = 40
 """So many different lines are remembered, those that were seen last."""
+MOST_CACHED = 256
+"""So many are not told again: lines are compared to those of several pages, and more than once."""
 FURNITURE_LETTERS, SAME_LETTERS = 4, 6
 """In so many letters of a word one may be misread: where a line comes again on the page nearby anyway, and where it is left out
 because it was there before."""
@@ -22,7 +25,7 @@ FEWEST_WORDS = 2
 MOST_FIGURES = 15
 
 _MARK = re.compile(
-    r"\b(?:page\s?id|pages?|pg|p\.|seite)[\s.:#]*(?:\d{1,9}|[ivxl]{1,7}\b)(?:\s*(?:o?[o0]f|/|von|to|-|–)\s*\d{1,6})?",
+    r"\b(?:page\s?id|pages?|pg|p\.|seite)[\s.:#]*(?:no\b[\s.:#]*)?(?:\d{1,9}|[ivxl]{1,7}\b)(?:\s*(?:o?[o0]f|/|von|to|-|–)\s*\d{1,6})?",
     re.IGNORECASE,
 )
 _MISREAD = re.compile(r"(?<![a-z])[lio|]+(?=\d)|(?<=\d)[lio|]+(?![a-z])")
@@ -50,6 +53,7 @@ class Saying:
     figures: tuple[str, ...]
 
     @classmethod
+    @lru_cache(maxsize=MOST_CACHED)
     def of(cls, text: str, page: int | None = None) -> "Saying":
         """Of a line's text; by its page's count, a bare number at either end is told as the page's, too."""
         plain = _MISREAD.sub(lambda match: match.group().translate(_MEANT), _MARK.sub(" ", text.casefold()))
@@ -77,11 +81,11 @@ class Saying:
         )
 
     def _growing(self) -> Iterator[bool]:
-        """Of each number whether it may grow with the pages: those of dates don't."""
+        """Of each number whether it may grow with the pages: those of dates, and of what is named by its number, don't."""
         for index, word in enumerate(self.words):
-            beside = {*self.words[max(0, index - 1) : index], *self.words[index + 1 : index + 2]}
-            is_date = _DATE.fullmatch(word) is not None or not beside.isdisjoint(_MONTHS)
-            yield from [not is_date] * word.count("#")
+            before, after = self.words[max(0, index - 1) : index], self.words[index + 1 : index + 2]
+            is_name = _DATE.fullmatch(word) or not (_NAMING.isdisjoint(before) and _MONTHS.isdisjoint(after))
+            yield from [not is_name] * word.count("#")
 
     def says_the_same(self, other: "Saying") -> bool:
         """Whether nothing in one is new beside the other."""

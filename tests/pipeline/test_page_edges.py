@@ -93,6 +93,15 @@ async def test_a_document_is_found_by_its_stamp(client: Client, bench: Bench) ->
     assert [each["edges"] for each in listed] == [STAMP.format(1), *[None] * (len(listed) - 1)]
 
 
+async def test_each_page_is_found_by_the_number_stamped_on_it(client: Client, bench: Bench) -> None:
+    """It is another one on every page, and says where the page is found among all that was handed over."""
+    job = await run_through(bench, await read_job(bench, PAGES, header="ROE 00440{}"))
+    for number in range(1, len(PAGES) + 1):
+        (hit,) = await found(client, f"00440{number}", mode="text")
+        assert hit["document_id"] == str(job.document_id)
+        assert f"ROE 00440{number}" in hit["edges"].split("\n")
+
+
 async def test_a_copy_of_a_runs_chunks_has_its_edges(bench: Bench) -> None:
     """Where a run takes over what an earlier one has made, it is found by the same words."""
     earlier = await run_through(bench, await read_job(bench, PAGES, header=STAMP))

@@ -305,7 +305,15 @@ def test_pages_that_are_copies_have_no_headers() -> None:
 
 
 @pytest.mark.parametrize(
-    "stamp", ["DEF{:06}", "ROE-2024-{:05}", "Roe v. Doe {}", "Report, pages {0} to {0}", "Page ID #:{} Case of Roe"]
+    "stamp",
+    [
+        "DEF{:06}",
+        "ROE-2024-{:05}",
+        "Roe v. Doe {}",
+        "Report, pages {0} to {0}",
+        "Report, Page No. {}",
+        "Page ID #:{} Case of Roe",
+    ],
 )
 def test_numbers_that_grow_with_the_pages_are_furniture(stamp: str) -> None:
     """As they are stamped on page after page, with nothing else to tell them by."""
@@ -322,17 +330,15 @@ INVOICES = [
 
 @pytest.mark.parametrize("scale", [1.0, 2.0])
 def test_lines_with_other_words_are_no_headers(scale: float) -> None:
-    """However alike their pages begin; a large title with another number is none either, and in small letters it is a header."""
+    """However alike their pages begin; a title with another number is none either."""
     pages = [
         page(n, [line(title, 0.05, scale=scale), line(first, 0.11), line(second, 0.11 + PITCH)])
         for n, (title, first, second) in enumerate(INVOICES, 1)
     ]
     elements = read(pages)
     said = " ".join(text for _, text in body(elements)).replace("\n", " ")
-    for _, first, second in INVOICES:
-        assert f"{first} {second}" in said
-    titles = [each.kind for each in elements if each.text.startswith("INVOICE")]
-    assert titles == [Kind.HEADER if scale == 1.0 else Kind.PARAGRAPH] * 3
+    for invoice in INVOICES:
+        assert " ".join(invoice) in said
 
 
 @pytest.mark.parametrize(
