@@ -352,7 +352,10 @@ def test_lines_with_other_words_are_no_headers(scale: float) -> None:
 )
 def test_dates_at_the_top_of_pages_are_no_headers(days: tuple[str, ...]) -> None:
     """A number that isn't the same, and doesn't grow with the pages, is what the page says; so is a day after the other."""
-    pages = [page(n, [line(f"Date of delivery: {day}", 0.1), *prose(OTHER, TOP)]) for n, day in enumerate(days, 1)]
+    pages = [
+        page(n, [line(f"Date of delivery: {day}", 0.1), *prose(LOREM if n % 2 else OTHER, TOP)])
+        for n, day in enumerate(days, 1)
+    ]
     assert [text for _, text in body(read(pages)) if text.startswith("Date")] == [
         f"Date of delivery: {day}" for day in days
     ]
