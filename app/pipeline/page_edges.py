@@ -1,43 +1,32 @@
 """What stands at the edges of a document's pages, each once: for a search by words, which finds a document by its stamp.
 
 Headers and footers are no part of what chunks say, and are the same on page after page. The first of each is kept beside the
-chunk that is being made when it comes.
+chunk that is being made when it comes; one with another number in it than its page's says something new.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from rapidfuzz import fuzz
-
 from app.text.chunking import Chunk
-from app.text.edges import ALIKE
 from app.text.elements import Element, Kind
-
-MOST_EDGES = 40
-"""So many different ones are kept of a document: what is different on every page is no header."""
+from app.text.repetition import Known
 
 KEPT = frozenset({Kind.HEADER, Kind.FOOTER})
 """A page's number by itself tells nobody anything."""
-
-_FIGURES = str.maketrans("0123456789", "##########")
 
 
 @dataclass(slots=True)
 class PageEdges:
     """Takes elements in as they come, and gives each chunk what it is to be found by beside its text."""
 
-    _known: list[str] = field(default_factory=list)
-    """Those that there have been, without their figures: a page's number in a header makes it no other one."""
+    _known: Known = field(default_factory=Known)
+    """Those that there have been of late: a page's number in a header makes it no other one."""
     _waiting: list[tuple[int, str]] = field(default_factory=list)
     """Each with its page."""
 
     def add(self, element: Element) -> None:
-        """Keep a header or footer, if the document has had none like it."""
-        if element.kind not in KEPT or len(self._known) == MOST_EDGES:
-            return
-        plain = element.text.casefold().translate(_FIGURES)
-        if not any(fuzz.ratio(plain, each, score_cutoff=ALIKE) for each in self._known):
-            self._known.append(plain)
+        """Keep a header or footer, if the document has had none that says the same."""
+        if element.kind in KEPT and self._known.is_new(element.text, element.page):
             self._waiting.append((element.page, element.text))
 
     def beside(self, made: Iterable[Chunk], *, is_last: bool) -> dict[int, str]:

@@ -1,14 +1,16 @@
 """Cutting a document's body into chunks of so many tokens, along its own structure, each overlapping the one before.
 
-Headings begin a chunk wherever the one before it is long enough; paragraphs, list items and table rows stay whole where
+Headings, and sections whose title stands in their first line, begin a chunk wherever the one before it is long enough; paragraphs, list items and table rows stay whole where
 they fit, and are cut between sentences, then between words, where they don't. Headers, footers, page and line numbers are
 left out. The same elements give the same chunks.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.text.elements import BODY, Box, Element, Kind
+from app.text.markers import marker_of, run_in_title
 from app.text.sentences import Atom, atoms_of, tail_of
 
 CountTokens = Callable[[str], int]
@@ -17,6 +19,9 @@ CountTokens = Callable[[str], int]
 SEPARATORS = {Kind.LIST_ITEM: "\n", Kind.TABLE_ROW: "\n"}
 """What parts two elements of the same kind; all else is parted by an empty line."""
 HEADING_PATH = " > "
+MOST_SKIPPED = 5
+"""A section that goes on with the numbers of the last heading is so many further on at most: those between may have no title."""
+HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class Chunk:
     boxes: list[Box]
     """One for each line that it touches."""
     heading: str | None
-    """The headings that it stands under, the outermost first, parted by ` > `."""
+    """The headings that most of it stands under, the outermost first, parted by ` > `."""
 
 
 def chunk(elements: Iterable[Element], limits: ChunkLimits, count: CountTokens) -> Iterator[Chunk]:
@@ -61,6 +66,10 @@ def chunk(elements: Iterable[Element], limits: ChunkLimits, count: CountTokens) 
     for element in elements:
         yield from chunker.add(element, count)
     yield from chunker.finish(count)
+
+
+Path = tuple[str, ...]
+"""Headings, the outermost first."""
 
 
 @dataclass(slots=True)
@@ -73,27 +82,30 @@ class Chunker:
     limits: ChunkLimits
     _number: int = 0
     _atoms: list[Atom] = field(default_factory=list)
+    _paths: list[Path] = field(default_factory=list)
+    """The headings over each of the atoms."""
     _overlap: int = 0
     """How many of the atoms are the last of the chunk before."""
     _headings: list[tuple[int, str]] = field(default_factory=list)
     """Those in force, each with its level."""
-    _path: str | None = None
-    """The headings over the chunk's own beginning."""
 
     def add(self, element: Element, count: CountTokens) -> Iterator[Chunk]:
         """Take an element in; yields the chunks that it completed."""
         if element.kind not in BODY:
             return
-        if element.kind is Kind.HEADING:
+        heading = self._heading_of(element)
+        if heading is not None:
             if self._own_tokens() >= self.limits.min_tokens:
                 yield from self._close(count, overlap=False)
-            self._enter(element)
+            self._enter(*heading)
         atoms = atoms_of(element, self.limits.max_tokens, count)
         yield from self._make_room(sum(atom.tokens for atom in atoms), count)
+        path = tuple(text for _, text in self._headings)
         for atom in atoms:
             while self._own() and self._tokens() + atom.tokens > self.limits.max_tokens:
                 yield from self._close(count, overlap=True)
-            self._take(atom)
+            self._atoms.append(atom)
+            self._paths.append(path)
 
     def finish(self, count: CountTokens) -> Iterator[Chunk]:
         """The last chunks, once no more elements come."""
@@ -107,14 +119,24 @@ class Chunker:
         if full and fits and self._own_tokens() >= self.limits.min_tokens:
             yield from self._close(count, overlap=True)
 
-    def _enter(self, heading: Element) -> None:
-        self._headings = [each for each in self._headings if each[0] < heading.level]
-        self._headings.append((heading.level, heading.text.replace("\n", " ")))
+    def _heading_of(self, element: Element) -> tuple[int, str] | None:
+        """The level and the text of the heading that an element is, or that its own text begins with."""
+        if element.kind is Kind.HEADING:
+            return element.level, element.text.replace("\n", " ")
+        if element.kind is Kind.TABLE_ROW or element.level > 1 or (marker := marker_of(element.text)) is None:
+            return None
+        if (title := run_in_title(element.text, marker)) is None:
+            return None
+        alike = ((level, each) for level, text in self._headings[::-1] if (each := marker_of(text)))
+        level, last = next((found for found in alike if found[1].style == marker.style), (0, None))
+        if last is None or not (marker.place and last.place and marker.place[:-1] == last.place[:-1]):
+            return None
+        goes_on = 0 < marker.place[-1] - last.place[-1] <= MOST_SKIPPED
+        return (level, title.replace("\n", " ")) if goes_on else None
 
-    def _take(self, atom: Atom) -> None:
-        if not self._own():
-            self._path = HEADING_PATH.join(text for _, text in self._headings) or None
-        self._atoms.append(atom)
+    def _enter(self, level: int, heading: str) -> None:
+        self._headings = [each for each in self._headings if each[0] < level]
+        self._headings.append((level, heading))
 
     def _own(self) -> list[Atom]:
         return self._atoms[self._overlap :]
@@ -131,7 +153,7 @@ class Chunker:
         while len(atoms) > self._overlap + 1 and atoms[-1].element.kind is Kind.HEADING and overlap:
             left.insert(0, atoms.pop())
         text = text_of(atoms)
-        tokens = count(text)
+        tokens, paths = count(text), self._paths[self._overlap :]
         while tokens > self.limits.max_tokens and len(atoms) > 1:
             if len(atoms) > self._overlap + 1:
                 left.insert(0, atoms.pop())
@@ -140,12 +162,11 @@ class Chunker:
             text = text_of(atoms)
             tokens = count(text)
         self._number += 1
-        yield _chunk(self._number, text, tokens, atoms, self._path)
+        yield _chunk(self._number, text, tokens, atoms, _path_over(atoms[self._overlap :], paths))
         begins_anew = bool(left) and left[0].element.kind is Kind.HEADING and left[0].start == 0
         again = [] if begins_anew or not (overlap or left) else tail_of(atoms, self.limits.overlap_tokens, count)
-        self._atoms, self._overlap = again, len(again)
-        for atom in left:
-            self._take(atom)
+        self._atoms, self._overlap = [*again, *left], len(again)
+        self._paths = [*[()] * len(again), *paths[len(paths) - len(left) :]]
 
 
 def text_of(atoms: Iterable[Atom]) -> str:
@@ -161,6 +182,20 @@ def text_of(atoms: Iterable[Atom]) -> str:
             parts.append(separator + atom.text)
         last = atom
     return "".join(parts)
+
+
+def _path_over(atoms: Sequence[Atom], paths: Sequence[Path]) -> str | None:
+    """The headings, from the outermost in, that each stand over more than half of what a chunk says."""
+    if len(set(paths[: len(atoms)])) == 1:
+        return HEADING_PATH.join(paths[0]) or None
+    weights = Counter[Path]()
+    for atom, path in zip(atoms, paths, strict=False):
+        for depth in range(1, len(path) + 1):
+            weights[path[:depth]] += atom.tokens
+    most = HALF * sum(atom.tokens for atom in atoms)
+    # Each of them is under the one before it.
+    found = [path for path, weight in weights.items() if weight > most]
+    return HEADING_PATH.join(found[-1]) if found else None
 
 
 def _chunk(number: int, text: str, tokens: int, atoms: list[Atom], heading: str | None) -> Chunk:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from app.text.blocks import Block, Measure, is_centred
 from app.text.elements import Kind
@@ -18,6 +19,8 @@ CAPITALS_SHARE = 0.5
 """Where more of a page's lines are in capitals, capitals make no heading."""
 LARGE = 1.35
 """Letters so many times the size of the page's make a heading."""
+LARGE_LINE = 0.024
+"""The share of the page's height that a line in letters of a heading's size has, where the page has no other lines to tell by."""
 SMALL = 0.93
 LOWER_HALF = 0.5
 NOTE_SIGNS = frozenset("*†‡§")
@@ -102,6 +105,8 @@ class Classifier:
         """The style and the rank that a block's looks tell; None where it looks like its page's text."""
         if block.height > LARGE * self.measure.height and block.letter > LARGE * self.measure.letter:
             return "large", _TITLE_RANK
+        if is_title_page([part.rect.height for part in self.parts]):
+            return "large", _TITLE_RANK
         centred = all(is_centred(row, self.measure) for row in block.rows)
         if self.capitals_tell and is_capitals(text):
             return ("CENTRED" if centred else "CAPITALS"), _CAPITALS_RANK
@@ -129,3 +134,8 @@ class Classifier:
             return False
         word = block.rows[0].text.split(maxsplit=1)[0]
         return block.first.rect.top > LOWER_HALF and (word.isdecimal() or word[:1] in NOTE_SIGNS)
+
+
+def is_title_page(heights: Sequence[float]) -> bool:
+    """Whether a page with lines of these heights has nothing on it but a title in large letters."""
+    return 0 < len(heights) <= MOST_TITLE_LINES and median(heights) >= LARGE_LINE

@@ -1,18 +1,20 @@
 """Headers, footers and printed page numbers: told by where they stand, and by the pages before and after.
 
 From the edge of a page inwards, row by row, as long as a row is furniture: it stands at the same height on a page nearby,
-figures aside; or it is a page's number; or a court's stamp; or the engine's own layout analysis says so.
+the page's number aside; or it is a page's number; or a court's stamp; or the engine's own layout analysis says so.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from rapidfuzz import fuzz
 
 from app.text.elements import Kind
 from app.text.lines import Part, Rect
+from app.text.repetition import Saying
 
 ZONE = 0.15
 """Headers and footers stand in this share of the page's height, at either end."""
@@ -20,8 +22,10 @@ NEARBY_PAGES = 2
 """Left and right pages may have headers of their own."""
 SAME_HEIGHT = 0.025
 ALIKE = 85.0
-"""How alike two headers are, of 100: what is read from a picture is read differently now and then."""
+"""How alike two headers are at the least, of 100, figures aside."""
 FEWEST_LETTERS = 3
+TITLE_SIZE = 1.35
+"""Letters so many times the size of the page's make a title, which is furniture only where all of it comes again."""
 COPY_SHARE = 0.6
 """A page that says what the page nearby says, in more than this share of its lines, tells of no header."""
 
@@ -46,6 +50,7 @@ class Signature:
     middle: float
     said: str
     """The text, figures and all."""
+    page: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class Sheet:
 
 def signature_of(part: Part) -> Signature:
     """The signature of a line."""
-    return Signature(_FIGURES.sub("#", part.text.casefold()), part.rect.middle, part.text)
+    return Signature(_FIGURES.sub("#", part.text.casefold()), part.rect.middle, part.text, part.box["page"])
 
 
 def edges_of(sheet: Sheet, nearby: Sequence[list[Signature]]) -> dict[int, Kind]:
@@ -75,24 +80,25 @@ def edges_of(sheet: Sheet, nearby: Sequence[list[Signature]]) -> dict[int, Kind]
     rows = _rows(sheet.parts)
     told = {part.start: kind for part in sheet.parts if (kind := _layout_kind(sheet, part))}
     others = [page for page in nearby if not _is_copy(sheet.signatures, page)]
+    title = TITLE_SIZE * median(part.rect.height for part in sheet.parts) if sheet.parts else 0.0
     found: dict[int, Kind] = {}
     for edge, ordered in ((Kind.HEADER, rows), (Kind.FOOTER, rows[::-1])):
         for row in ordered:
             stamp = edge if _is_stamp(row, edge) else None
-            kinds = [told.get(part.start) or stamp or _kind(part, edge, others) for part in row]
+            kinds = [told.get(part.start) or stamp or _kind(part, edge, others, title) for part in row]
             if not all(kinds):
                 break
             found |= {part.start: kind for part, kind in zip(row, kinds, strict=True) if kind}
     return found | told
 
 
-def _kind(part: Part, edge: Kind, others: Sequence[list[Signature]]) -> Kind | None:
+def _kind(part: Part, edge: Kind, others: Sequence[list[Signature]], title: float) -> Kind | None:
     if _depth(part, edge) > ZONE:
         return None
     if _PAGE_MARK.fullmatch(part.text):
         return Kind.PAGE_MARK
-    own = signature_of(part)
-    return edge if any(_has(page, own) for page in others) else None
+    own, is_title = signature_of(part), part.rect.height > title
+    return edge if any(_has(page, own, is_title=is_title) for page in others) else None
 
 
 def _depth(part: Part, edge: Kind) -> float:
@@ -104,12 +110,21 @@ def _is_stamp(row: list[Part], edge: Kind) -> bool:
     return _depth(row[0], edge) < ZONE and _STAMP.search(" ".join(part.text for part in row)) is not None
 
 
-def _has(page: Iterable[Signature], own: Signature) -> bool:
-    """Whether a page has a line like this at the same height; one of figures, mostly, must be the very same."""
+def _has(page: Iterable[Signature], own: Signature, *, is_title: bool) -> bool:
+    """Whether a page has a line like this at the same height; a title, and one of figures, mostly, must be the very same."""
     near = [each for each in page if abs(each.middle - own.middle) < SAME_HEIGHT]
     if sum(letter.isalpha() for letter in own.text) < FEWEST_LETTERS:
         return any(each.said == own.said for each in near)
-    return any(each.text == own.text or fuzz.ratio(each.text, own.text, score_cutoff=ALIKE) > 0 for each in near)
+    return any(_comes_again(own, each, is_title=is_title) for each in near)
+
+
+def _comes_again(own: Signature, other: Signature, *, is_title: bool) -> bool:
+    if own.said == other.said:
+        return True
+    if not fuzz.ratio(own.text, other.text, score_cutoff=ALIKE):
+        return False
+    one, two = Saying.of(own.said), Saying.of(other.said)
+    return one.says_the_same(two) if is_title else one.comes_again_as(two, other.page - own.page)
 
 
 def _is_copy(own: list[Signature], page: list[Signature]) -> bool:

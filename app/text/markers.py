@@ -11,15 +11,21 @@ LETTERS_SHARE = 0.7
 SMALL_WORD_LETTERS = 3
 """Words of at most so many letters may be written small in a title."""
 
+MISREAD = {"Il": "II"}
+"""Numbers as they are read from pictures, and as they are meant."""
+
 _BULLET = re.compile(r"([•●○◦▪■□‣⁃∙·*–—-])\s+(?=\S)")
-_NUMBERED = re.compile(r"(?!v\.)(\(?)((?:\d{1,3}\.)*\d{1,2}|[A-Za-z]|[ivxl]{2,6}|[IVXL]{2,6})([.)])(?:\s+|$)")
+_NUMBERED = re.compile(r"(?!v\.)(\(?)((?:\d{1,3}\.)*\d{1,2}|[A-Za-z]|[ivxl]{2,6}|[IVXL]{2,6}|Il)([.)])(?:\s+|$)")
 _DOTTED = re.compile(r"()(\d{1,2}(?:\.\d{1,2}){1,4})()\.?\s+(?=\S)")
 _SECTION = re.compile(
     r"(article|chapter|part|title|section|sec\.|exhibit|schedule|appendix|annex|attachment|count|§+)\s*"
     r"(\d{1,3}(?:\.\d{1,3})*|[IVXLC]{1,7}|[A-Z])\b[.:)]?(?:\s|$)",
     re.IGNORECASE,
 )
+_RUN_IN = re.compile(r"([^a-z.:]{3,100})[.:]\s+(?=\S)")
 _ROMAN = re.compile(r"(?:xl|x{0,3})(?:ix|iv|v?i{0,3})", re.IGNORECASE)
+_VERSUS = re.compile(r"vs?\.?\s")
+"""The middle of a case's name, between its parties."""
 _SENTENCE_LIKE = re.compile(r"""[.?!;,]["”’')\]]*$""")
 _WORD = re.compile(r"[^\W\d_][\w’']*")
 
@@ -34,6 +40,15 @@ class Marker:
     """The same for all items of one list: `1.`, `(a)`, `I.`, `1.1`, `•`, or a word such as `article`."""
     length: int
     """With the blank after it."""
+
+    @property
+    def place(self) -> tuple[int, ...]:
+        """Where it stands in its list: its numbers, or its letter's; nothing of a Roman number, a sign or a word."""
+        value = self.text.strip("().")
+        if len(value) == 1 and value.isalpha():
+            return (ord(value),)
+        parts = value.split(".")
+        return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
 
     @property
     def is_word(self) -> bool:
@@ -54,6 +69,7 @@ def marker_of(text: str) -> Marker | None:
 
 
 def _style(value: str) -> str:
+    value = MISREAD.get(value, value)
     if "." in value:
         return ".".join("1" for _ in value.split("."))
     if value.isdigit():
@@ -72,6 +88,8 @@ def is_title(text: str) -> bool:
         return marker is not None and not said
     if len(text) > MOST_TITLE_LETTERS or len(words) > MOST_TITLE_WORDS or _is_figures(said):
         return False
+    if _VERSUS.match(said):
+        return False
     if is_capitals(said):
         return not said.rstrip().endswith((",", ";"))
     if _SENTENCE_LIKE.search(said) or not said[0].isalpha():
@@ -79,6 +97,12 @@ def is_title(text: str) -> bool:
     telling = [word for word in words if len(word) > SMALL_WORD_LETTERS] or words
     capitals = sum(word[0].isupper() for word in telling)
     return bool(words[0][0].isupper()) and capitals >= TITLE_CASE_SHARE * len(telling)
+
+
+def run_in_title(text: str, marker: Marker) -> str | None:
+    """The title in capitals that a section's own text begins with, after its marker: `9. HARASSMENT. The parties …`."""
+    match = _RUN_IN.match(text, marker.length)
+    return text[: match.end(1)] if match and is_capitals(match[1]) else None
 
 
 def is_capitals(text: str) -> bool:

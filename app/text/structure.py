@@ -6,21 +6,24 @@ their neighbours, and the last block of the page before, which may go on.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.text.blocks import Measure, blocks_of, ends_sentence
-from app.text.classification import Classified, Classifier
+from app.text.classification import Classified, Classifier, is_title_page
 from app.text.edges import NEARBY_PAGES, Sheet, Signature, edges_of
-from app.text.elements import Element, Kind, Piece
+from app.text.elements import BODY, Element, Kind, Piece
 from app.text.joining import HYPHENS, Composition, Vocabulary
 from app.text.lanes import Grid
 from app.text.lines import PageContent, Part, Rect, located
 from app.text.outline import Items, Outline
 from app.text.pleading import part_line_numbers
+from app.text.repetition import Known
 from app.text.tables import TableRow, row_element, rows_of
 
 MOST_CHARACTERS = 20_000
 """A paragraph that is longer goes over no further page."""
+MOST_HELD = 1000
+"""Elements that wait for a document's first text, at most."""
 
 ITEM_SLACK = 0.02
 """An item that stands further left than another, by so much of the page's width, is not under it."""
@@ -81,6 +84,11 @@ class StructureReader:
     _headings: Outline = field(default_factory=Outline)
     _items: Items = field(default_factory=Items)
     _tables: int = 0
+    _known: Known = field(default_factory=Known)
+    """What has stood at the edges of pages."""
+    _held: list[Element] = field(default_factory=list)
+    """What stands at the edges of pages before the first with a text."""
+    _has_body: bool = False
 
     def add(self, page: PageContent) -> Iterator[Element]:
         """Take the next page in; yields the elements that are whole by now."""
@@ -88,17 +96,31 @@ class StructureReader:
         self._waiting.append(_sheet(page, self._offset))
         self._offset += len(page.text) + 1
         if len(self._waiting) > NEARBY_PAGES:
-            yield from self._read_next()
+            yield from self._given(self._read_next())
 
     def finish(self) -> Iterator[Element]:
-        """The rest, once no more pages come."""
+        """The rest, once no more pages come; what is all that a document says is its text, wherever it stands."""
         while self._waiting:
-            yield from self._read_next()
-        yield from self._flush()
+            yield from self._given(self._read_next())
+        yield from self._given(self._flush())
+        yield from (replace(each, kind=Kind.PARAGRAPH) for each in self._held)
+        self._held = []
+
+    def _given(self, elements: Iterator[Element]) -> Iterator[Element]:
+        """Elements as they come, once there is some text among them."""
+        for element in elements:
+            if self._has_body:
+                yield element
+                continue
+            self._held.append(element)
+            if element.kind in BODY or len(self._held) > MOST_HELD:
+                self._has_body, held = True, self._held
+                self._held = []
+                yield from held
 
     def _read_next(self) -> Iterator[Element]:
         sheet = self._waiting.popleft()
-        edges = edges_of(sheet, [*self._before, *(each.signatures for each in self._waiting)])
+        edges = self._edges(sheet)
         self._before.append(sheet.signatures)
         apart = [_single(Kind.LINE_NUMBER, part) for part in sheet.line_numbers]
         apart += [_single(edges[part.start], part) for part in sheet.parts if part.start in edges]
@@ -109,6 +131,15 @@ class StructureReader:
         ends = _page_end(found)
         for each in found:
             yield from self._take(each, ends)
+
+    def _edges(self, sheet: Sheet) -> dict[int, Kind]:
+        """What stands at a page's edges; where nothing else does, what is new of it is the page's text."""
+        edges = edges_of(sheet, [*self._before, *(each.signatures for each in self._waiting)])
+        texts = {part.start: part.text for part in sheet.parts if edges.get(part.start) in {Kind.HEADER, Kind.FOOTER}}
+        new = {start for start, text in texts.items() if self._known.is_new(text, sheet.number)}
+        if len(edges) < len(sheet.parts):
+            return edges
+        return {start: kind for start, kind in edges.items() if start not in new}
 
     def _body(self, sheet: Sheet, body: list[Part]) -> Iterator[Classified | Element]:
         """What a page's body is made of: the rows of its tables, and the blocks of its other lines."""
@@ -168,7 +199,7 @@ class StructureReader:
 def _page_end(found: Sequence[Classified | Element]) -> Classified | None:
     """The block that the next page may go on with: the last one, or one that stands below it, but for footnotes."""
     blocks = [each for each in found if isinstance(each, Classified) and not each.is_note]
-    if not blocks:
+    if not blocks or is_title_page([row.rect.height for each in blocks for row in each.block.rows]):
         return None
     last, is_line = blocks[-1], len(blocks[-1].block.rows) == 1
     place = last.block.last.rect

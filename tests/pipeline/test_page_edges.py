@@ -1,9 +1,10 @@
 """What stands at the edges of pages is found by words, once, and is no part of what chunks say."""
 
+import pickle
 from typing import Any
 
 from app.knowledge import chunks
-from app.pipeline.page_edges import MOST_EDGES, PageEdges
+from app.pipeline.page_edges import PageEdges
 from app.text.chunking import Chunk
 from app.text.elements import Box, Element, Kind, Piece
 from tests.bench import Bench
@@ -39,14 +40,35 @@ def test_each_is_kept_once_with_the_chunk_of_its_page() -> None:
     assert edges.beside([chunk(3, 3), chunk(4, 8)], is_last=True) == {3: "ORDER ON MOTION", 4: "The end"}
 
 
-def test_what_differs_on_every_page_is_bounded() -> None:
-    """A document of very many pages gathers no more than so many."""
+def test_what_says_something_new_is_kept() -> None:
+    """Another number, day or letter than those before, however alike the rest; but a page's own number says nothing."""
     edges = PageEdges()
-    for number in range(500):
-        edges.add(edge("".join(chr(97 + (number * step) % 26) for step in range(1, 30, 2)), number + 1))
-    kept = edges.beside([chunk(1, 500)], is_last=True)[1].split("\n")
-    assert len(kept) <= MOST_EDGES
+    for page, text in enumerate(
+        (
+            "INVOICE 4400", "INVOICE 4401", "EXHIBIT A", "EXHIBIT B", "Order 6", "Roe v. Doe 6", "Roe v. Doe 7",
+            "Filed 08/05/16 Page 8 of 9", "Filed 08/06/16 Page 9 of 9", "EXHIBIT B", "Roe v. Smith 11", "Record, p. xii",
+            "Record, p. xiii",
+        ),
+        1,
+    ):  # fmt: skip
+        edges.add(edge(text, page))
+    assert edges.beside([chunk(1, 20)], is_last=True)[1].split("\n") == [
+        "INVOICE 4400", "INVOICE 4401", "EXHIBIT A", "EXHIBIT B", "Order 6", "Roe v. Doe 6",
+        "Filed 08/05/16 Page 8 of 9", "Filed 08/06/16 Page 9 of 9", "Roe v. Smith 11", "Record, p. xii",
+    ]  # fmt: skip
     assert PageEdges().beside([], is_last=True) == {}
+
+
+def test_what_differs_on_every_page_is_kept_with_its_page() -> None:
+    """Of very many pages, no more is remembered; what comes on all of them is said once all the same."""
+    edges, sizes = PageEdges(), list[int]()
+    for number in range(1, 501):
+        edges.add(edge("Roe against Doe", number))
+        edges.add(edge(f"ROE{number:06}", number, Kind.FOOTER))
+        told = edges.beside([chunk(number, number)], is_last=False)
+        assert told == {number: f"Roe against Doe\nROE{number:06}" if number == 1 else f"ROE{number:06}"}
+        sizes.append(len(pickle.dumps(edges)))
+    assert sizes[499] < 1.1 * sizes[99]
 
 
 async def found(client: Client, query: str, **said: Any) -> list[dict[str, Any]]:
@@ -69,6 +91,15 @@ async def test_a_document_is_found_by_its_stamp(client: Client, bench: Bench) ->
     assert "<mark>Filed</mark> <mark>08/05/16</mark>" in hit["highlight"]
     listed = (await client.get(f"/v1/documents/{job.document_id}/chunks")).json()["items"]
     assert [each["edges"] for each in listed] == [STAMP.format(1), *[None] * (len(listed) - 1)]
+
+
+async def test_each_page_is_found_by_the_number_stamped_on_it(client: Client, bench: Bench) -> None:
+    """It is another one on every page, and says where the page is found among all that was handed over."""
+    job = await run_through(bench, await read_job(bench, PAGES, header="ROE 00440{}"))
+    for number in range(1, len(PAGES) + 1):
+        (hit,) = await found(client, f"00440{number}", mode="text")
+        assert hit["document_id"] == str(job.document_id)
+        assert f"ROE 00440{number}" in hit["edges"].split("\n")
 
 
 async def test_a_copy_of_a_runs_chunks_has_its_edges(bench: Bench) -> None:

@@ -141,13 +141,50 @@ def headed() -> list[Element]:
 def test_headings_begin_chunks() -> None:
     """Each section is a chunk of its own, under its headings, where it is long enough; nothing runs over into it."""
     chunks = list(chunk(headed(), ChunkLimits(100, 20, 30), words))
-    assert [each.heading for each in chunks] == ["AGREEMENT", "AGREEMENT > II. Section", "AGREEMENT > III. Section"]
+    assert [each.heading for each in chunks] == [
+        "AGREEMENT > I. Section",
+        "AGREEMENT > II. Section",
+        "AGREEMENT > III. Section",
+    ]
     assert [each.text.split("\n\n")[0] for each in chunks] == ["AGREEMENT", "II. Section", "III. Section"]
 
 
 def test_short_sections_share_a_chunk() -> None:
     """A chunk with fewer than the fewest tokens isn't ended by a heading."""
     assert len(list(chunk(headed(), ChunkLimits(1000, 20, 900), words))) == 1
+
+
+def sectioned(*sections: tuple[str, int]) -> list[Element]:
+    """Sections with so many sentences each; a title in capitals without a sentence behind it is a heading."""
+    sheet = Sheet()
+    sheet.add([line("AGREEMENT OF THE PARTIES", 0.05, scale=1.6)])
+    for title, sentences in sections:
+        sheet.add([line(title, below(sheet.lines))]) if title.isupper() else sheet.paragraph(title)
+        sheet.paragraph(" ".join(f"Sentence {count} says what it has to say." for count in range(sentences)), gap=0.6)
+    return read([sheet.page()])
+
+
+def test_titles_within_the_first_line_go_on_with_the_headings() -> None:
+    """A section that goes on with the numbers of the heading in force ends it, and is named by its own title; a list isn't."""
+    elements = sectioned(
+        ("5. DAMAGES", 5), ("6. HARASSMENT. The parties keep to it.", 5), ("7. AUDIT OF RECORDS: They are kept.", 5),
+        ("1. LABOR. This is a list of its own.", 5), ("8. The parties go on without a title.", 5), ("9. NOTICES", 5),
+    )  # fmt: skip
+    chunks = list(chunk(elements, ChunkLimits(60, 0, 20), words))
+    assert [(each.heading or "").partition(" > ")[2] for each in chunks] == [
+        "5. DAMAGES", "6. HARASSMENT", "7. AUDIT OF RECORDS", "7. AUDIT OF RECORDS", "7. AUDIT OF RECORDS", "9. NOTICES",
+    ]  # fmt: skip
+    assert chunks[1].text.startswith("6. HARASSMENT. The parties keep to it.")
+
+
+def test_a_chunk_has_the_heading_that_most_of_it_stands_under() -> None:
+    """Not that of the few words it begins with; where no section has most of it, what they all stand under."""
+    few = sectioned(("17. CHANGES", 1), ("18. DISPUTES", 9), ("19. REVIEW", 1))
+    assert [each.heading for each in chunk(few, ChunkLimits(400, 0, 300), words)] == [
+        "AGREEMENT OF THE PARTIES > 18. DISPUTES"
+    ]
+    alike = sectioned(("17. CHANGES", 3), ("18. DISPUTES", 3), ("19. REVIEW", 3))
+    assert [each.heading for each in chunk(alike, ChunkLimits(400, 0, 300), words)] == ["AGREEMENT OF THE PARTIES"]
 
 
 def test_no_chunk_ends_with_a_heading() -> None:

@@ -152,5 +152,7 @@ def test_stamps_and_addresses_head_no_chunks(corpus: Path) -> None:
     assert told.isdisjoint(of_kind(contract, Kind.HEADING))
     heads = [each.heading or "" for each in chunk(contract, ChunkLimits(), count_tokens)]
     assert not any("COMMISSION" in head.split(" > ") for head in heads)
+    numbers = {head.split(" > ")[1].split()[0] for head in heads if " > " in head}
+    assert {"5.", "6.", "8.", "9.", "12.", "13.", "15.", "17.", "18.", "19.", "20.", "23.", "24."} <= numbers
     levels = {each.text.split()[0]: each.level for each in contract if each.kind is Kind.LIST_ITEM}
     assert levels["9."] == levels["10."] == levels["11."] == levels["18."] == 1

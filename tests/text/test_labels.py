@@ -60,3 +60,9 @@ def test_a_heading_over_a_rule_is_one() -> None:
     assert headings(line("ORDER OF THE COURT", 0.4), line("_" * 30, 0.45), *prose(OTHER, 0.47)) == [
         "ORDER OF THE COURT"
     ]
+
+
+def test_the_middle_of_a_caption_is_no_heading() -> None:
+    """What begins with the sign between the parties of a case."""
+    assert headings(line("v. ROE INDUSTRIES", 0.4, scale=1.6)) == []
+    assert headings(line("DOE v. ROE", 0.4, scale=1.6)) == ["DOE v. ROE"]

@@ -225,6 +225,17 @@ def test_items_of_lists() -> None:
     ]
 
 
+def test_a_number_that_was_misread_still_marks_its_item() -> None:
+    """Its second line hangs below its first word."""
+    sheet = Sheet()
+    sheet.paragraph(LOREM)
+    start = below(sheet.lines)
+    rows = ("Il. Remand is required to correct the clerical error in the", "written judgment.")
+    sheet.add([line(row, start + PITCH * n, LEFT + 4 * n * LETTER) for n, row in enumerate(rows)])
+    sheet.paragraph(OTHER)
+    assert told(read([sheet.page()]))[1] == ("list_item", " ".join(rows))
+
+
 def pleading(number: int, lines: list[str], misread: dict[int, str] | None = None) -> PageContent:
     """A page of pleading paper: 28 numbers, each in front of the line that it counts."""
     rows: list[dict[str, Any]] = []
@@ -291,6 +302,101 @@ def test_pages_that_are_copies_have_no_headers() -> None:
     text = " ".join([LOREM] * 4)
     pages = [page(n, prose(text, 0.02)) for n in (1, 2, 3)]
     assert told(read(pages)) == [("paragraph", text)] * 3
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "DEF{:06}",
+        "ROE-2024-{:05}",
+        "Roe v. Doe {}",
+        "Report, pages {0} to {0}",
+        "Report, Page No. {}",
+        "Page ID #:{} Case of Roe",
+    ],
+)
+def test_numbers_that_grow_with_the_pages_are_furniture(stamp: str) -> None:
+    """As they are stamped on page after page, with nothing else to tell them by."""
+    pages = [page(n, [*prose(LOREM if n % 2 else OTHER, TOP), line(stamp.format(117 + n), 0.95)]) for n in range(1, 6)]
+    assert [each.kind.value for each in read(pages)] == ["paragraph", "footer"] * 5
+
+
+INVOICES = [
+    ("INVOICE 10021", "Customer number Falcon ordered forty crates of oranges.", "Payable within thirty days of May."),
+    ("INVOICE 10022", "Customer number Osprey ordered sixty crates of oranges.", "Payable within thirty days of June."),
+    ("INVOICE 10023", "Customer number Heron ordered ninety crates of oranges.", "Payable within thirty days of July."),
+]
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_lines_with_other_words_are_no_headers(scale: float) -> None:
+    """However alike their pages begin; a title with another number is none either."""
+    pages = [
+        page(n, [line(title, 0.05, scale=scale), line(first, 0.11), line(second, 0.11 + PITCH)])
+        for n, (title, first, second) in enumerate(INVOICES, 1)
+    ]
+    elements = read(pages)
+    said = " ".join(text for _, text in body(elements)).replace("\n", " ")
+    for invoice in INVOICES:
+        assert " ".join(invoice) in said
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        ("03/03/2024", "04/14/2024", "05/25/2024", "06/06/2024"),
+        ("03/03/2024", "03/04/2024", "03/05/2024", "03/06/2024"),
+        ("March 3, 2024", "March 4, 2024", "March 5, 2024", "March 6, 2024"),
+        ("3 May 2024", "4 May 2024", "5 May 2024", "6 May 2024"),
+    ],
+)
+def test_dates_at_the_top_of_pages_are_no_headers(days: tuple[str, ...]) -> None:
+    """A number that isn't the same, and doesn't grow with the pages, is what the page says; so is a day after the other."""
+    pages = [
+        page(n, [line(f"Date of delivery: {day}", 0.1), *prose(LOREM if n % 2 else OTHER, TOP)])
+        for n, day in enumerate(days, 1)
+    ]
+    assert [text for _, text in body(read(pages)) if text.startswith("Date")] == [
+        f"Date of delivery: {day}" for day in days
+    ]
+
+
+@pytest.mark.parametrize("names", [("1", "2", "3"), ("A", "B", "C"), ("I", "II", "III")])
+@pytest.mark.parametrize("scale", [1.0, 2.5])
+def test_pages_that_say_nothing_but_a_title(names: tuple[str, ...], scale: float) -> None:
+    """Each is the text of its page, and is no header."""
+    pages = [page(n, [line(f"EXHIBIT {name}", 0.1, scale=scale)]) for n, name in enumerate(names, 1)]
+    assert told(read(pages)) == [("heading", f"EXHIBIT {name}") for name in names]
+
+
+def test_a_title_that_comes_again_is_text_once() -> None:
+    """And a page that is empty but for the running header of the others says nothing."""
+    pages = [page(n, [line("CONFIDENTIAL SCHEDULE", 0.1, scale=2.5), centred(f"- {n} -", 0.96)]) for n in (1, 2, 3)]
+    kinds = [each.kind.value for each in read(pages)]
+    assert kinds == ["heading", "page_mark", "header", "page_mark", "header", "page_mark"]
+    blank = page(3, [line("Case 1:20-cv-00042-XYZ Agreement of Roe and Doe, draft 3", 0.03), line("ROE AND DOE", 0.93)])
+    assert [each.kind.value for each in read([letter(1), letter(2), blank])][-2:] == ["header", "footer"]
+
+
+@pytest.mark.parametrize(
+    "text", ["12", "Page 1 of 1", "Case: 21-50498 Document: 00516242060 Page: 1 Date Filed: 03/16/2022"]
+)
+def test_a_document_always_says_something(text: str) -> None:
+    """A stamp or a number that is all that there is is its text; one after empty pages, too."""
+    assert told(read([page(1, []), page(2, [line(text, 0.02)])])) == [("paragraph", text)]
+    marks = told(read([page(1, [centred("1", 0.96)]), page(2, prose(OTHER, TOP))]))
+    assert marks == [("page_mark", "1"), ("paragraph", OTHER)]
+
+
+def test_large_lines_on_pages_of_their_own_are_headings() -> None:
+    """They are not one paragraph over the pages, whether they read like titles or not."""
+    chapters = ["CHAPTER ONE: ZEPHYR", "CHAPTER TWO: QUAGMIRE", "CHAPTER THREE: OBELISK"]
+    pages = [page(n, [line(text, 0.12, scale=2.5)]) for n, text in enumerate(chapters, 1)]
+    assert [(each.kind, each.text, each.level) for each in read(pages)] == [
+        (Kind.HEADING, text, 1) for text in chapters
+    ]
+    pages = [page(n, [line(text.lower(), 0.12, scale=2.5)]) for n, text in enumerate(chapters, 1)]
+    assert [each.text for each in read(pages)] == [text.lower() for text in chapters]
 
 
 def test_a_courts_stamp_needs_no_second_page() -> None:
