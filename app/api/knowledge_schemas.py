@@ -105,7 +105,7 @@ class ChunkRead(Placed):
     token_count: int = Field(description="As estimated.")
     first_page: int
     last_page: int
-    heading: str | None = Field(description="The headings that it stands under, the outermost first.")
+    heading: str | None = Field(description="The headings that most of it stands under, the outermost first.")
     edges: str | None = Field(
         description="Headers and footers of its pages that no chunk before it has, such as a court's stamp, a line each; the words find "
         "them, though `text` and its vector are without."

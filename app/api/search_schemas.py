@@ -141,7 +141,7 @@ class SearchHit(BaseModel):
     filename: str | None
     external_id: str | None
     number: int = Field(description="Its place among the document's chunks, from 1.")
-    heading: str | None = Field(description="The heading that it stands under.")
+    heading: str | None = Field(description="The headings that most of it stands under, the outermost first.")
     edges: str | None = Field(
         description="Headers and footers of its pages that no chunk before it has, such as a court's stamp, a line each; the words find "
         "them, though `text` and its vector are without."
