@@ -61,11 +61,12 @@ class LinkedMention:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The sentence that an edge is read from: its character range in the document's text, its page, and its weight."""
+    """The sentence that an edge is read from: its character range in the document's text, and its weight."""
 
     start: int
     end: int
     page: int
+    """The page that its passage begins on; the sentence may begin on a later one."""
     weight: float
     text: str
     """What it says, on one line: without what stands in that range and is kept apart (the numbers of pleading paper)."""
