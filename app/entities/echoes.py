@@ -27,6 +27,8 @@ _NAMES = frozenset({EntityType.PERSON, EntityType.ORGANIZATION})
 _EXPLAINED = _NAMES | {EntityType.CASE_NUMBER}
 SHORTEST_NUMBER = 6
 """A case number of so many characters is one wherever it stands, without a `No.` before it too."""
+LONGEST_DEFINITION = 200
+"""So many characters of what defines short names are read at most."""
 _MOST = 400
 """So many short names are looked for in one go at most; a pattern of more would be slow."""
 
@@ -69,8 +71,9 @@ def _shorts(text: str, full: Found) -> Iterator[tuple[str, float]]:
         return
     definition = _DEFINITION.match(text, full.end)
     if definition is not None:
-        stop = text.find(")", definition.start())
-        for alias in _ALIASES.finditer(text, definition.start(), stop if stop > 0 else len(text)):
+        reach = definition.end() + LONGEST_DEFINITION
+        stop = text.find(")", definition.start(), reach)
+        for alias in _ALIASES.finditer(text, definition.start(), stop if stop > 0 else reach):
             yield alias["alias"], DEFINED
     if full.type is EntityType.PERSON and full.confidence >= SURE:
         surname = _surname(text[full.start : full.end])

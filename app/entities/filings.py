@@ -19,8 +19,10 @@ SOURCE = "filings"
 # How sure each is, by judgement; `python -m benchmarks entities` prints how often the source is right as a whole.
 SIGNED, PARTY, ROLE, LEGAL_FORM, COURT, BODY, CITY, STATE = 0.93, 0.94, 0.85, 0.92, 0.95, 0.9, 0.88, 0.65
 
-_W = r"(?:[A-Z][\w'’.]*[\w'’]|[A-Z]\.?)(?:-[A-Z][\w'’]+)*"
-_N = r"(?:[A-Z][a-zÀ-ÿ]+(?:['’][A-Z]?[a-zÀ-ÿ]+)?|[A-Z]['’][A-Z][a-zÀ-ÿ]+|(?:Mc|Mac|De|La|Le|Di|Du|Van)[A-Z][a-zÀ-ÿ]+)(?:-[A-Z][a-zÀ-ÿ]+)*"
+# No word of a name is longer than these, and none has more hyphens: each place of a text is tried for its own, so that one
+# endless word would be read to its end from each of its letters.
+_W = r"(?:[A-Z][\w'’.]{0,80}[\w'’]|[A-Z]\.?)(?:-[A-Z][\w'’]{1,80}){0,4}"
+_N = r"(?:[A-Z][a-zÀ-ÿ]+(?:['’][A-Z]?[a-zÀ-ÿ]+)?|[A-Z]['’][A-Z][a-zÀ-ÿ]+|(?:Mc|Mac|De|La|Le|Di|Du|Van)[A-Z][a-zÀ-ÿ]+)(?:-[A-Z][a-zÀ-ÿ]+){0,4}"
 _PARTICLE = r"(?:St\.|van|von|de la|de|del|der|di|da|la|le|bin|al)"
 _SUFFIX = r"(?:,? (?:Jr|Sr|JR|SR|II|III|IV)\b\.?)?"
 _FULL = rf"(?:{_N}|[A-Z]\.)(?: (?:[A-Z]\.(?= )|[A-Z](?= [A-Z])|(?:{_PARTICLE} )?{_N})){{1,4}}{_SUFFIX}"
@@ -43,11 +45,11 @@ _SIDE = re.compile(
 )
 _IN_RE = re.compile(rf"\b(?i:in re|in the matter of|ex parte):? (?P<name>{_FULL})")
 _APART = re.compile(
-    r",\s+(?:individually|as|on behalf of|by and through)\b[a-z,\s]*(?=[A-Z]|$)|(?:^|\s)v(?:s|ersus)?\.?\s|;\s*(?:and )?|\n\s*and\b|,? and (?=[A-Z])|,?\s*et al\.?|\b(?i:dba|d/b/a|aka|a/k/a|fka|f/k/a)\b"
+    r",\s+(?:individually|as|on behalf of|by and through)\b[a-z,\s]{0,200}(?=[A-Z]|$)|(?:^|\s)v(?:s|ersus)?\.?\s|;\s*(?:and )?|\n\s*and\b|,? and (?=[A-Z])|,?\s*et al\.?|\b(?i:dba|d/b/a|aka|a/k/a|fka|f/k/a)\b"
 )
 
 _FORM = r"(?:Inc|Incorporated|Corp|Corporation|Co|Company|LLC|L\.L\.C|LLP|L\.L\.P|LP|L\.P|PLLC|P\.L\.L\.C|P\.C|P\.A|Ltd|Limited|N\.A|PLC|GmbH|AG)"
-_COMPANY = re.compile(rf"(?P<name>(?:{_W}|\d\w*)(?:,? (?:&|of|{_W})){{0,7}}?,? {_FORM}\b\.?)(?!\w)")
+_COMPANY = re.compile(rf"(?P<name>(?:{_W}|\d\w{{0,80}})(?:,? (?:&|of|{_W})){{0,7}}?,? {_FORM}\b\.?)(?!\w)")
 _DIRECTION = r"(?:(?:Northern|Southern|Eastern|Western|Middle|Central) )?"
 _ORDINAL = (
     r"First|Second|Third|Fourth|Fifth|Sixth|Seventh|Eighth|Ninth|Tenth|Eleventh|Federal|D\.C\.|\d{1,2}(?:st|nd|rd|d|th)"

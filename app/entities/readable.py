@@ -30,7 +30,7 @@ _NOISE = re.compile(
 )
 _NOISE_BEGINS = re.compile(r"[-\u00ad\u2010)_ \t\r\n\f\u00a0\u2009](?:(?<! )|(?=[ \t\r\n\f\u00a0\u2009]))")
 """Where noise may begin; a single blank between words is none."""
-_CAPITALS = re.compile(r"(?:(?:[A-Z][A-Z'’.&-]*|&)[,;:]?(?:[ \n]+|$|\b)){2,}")
+_CAPITALS = re.compile(r"(?:(?:[A-Z][A-Z'’.&-]{0,80}|&)[,;:]?(?:[ \n]+|$|\b)){2,}")
 _WORD = re.compile(r"[^\W\d_]+")
 _GOES_ON = re.compile(r"(?:[,&-]|\b(?:of|the|for|and|in|by|to|dba|a|an|at|v\.|vs\.|St\.))$", re.IGNORECASE)
 _NAME_GOES_ON = re.compile(r"[sS]['’]$|\bthe [A-Z]{2,}$")

@@ -38,6 +38,8 @@ CONFIDENCE = {
 
 _POSSESSIVE = re.compile(r"['’][sS]\s")
 
+_ENDLESS = re.compile(r"\S{100,}")
+"""What is no word, and names nobody; to tell its parts apart takes spaCy a time that grows with the square of its length."""
 _NAME = re.compile(r"(?=[A-Z0-9])(?=.*[A-Za-z]{2})[^§()@]{2,}$", re.DOTALL)
 _LISTED = re.compile(r"[A-Z]\. \w+$")
 """A list's letter and its first word: `C. Transportation`."""
@@ -61,12 +63,16 @@ def _recognizer() -> Recognizer:
     return Recognizer.of(pipeline())
 
 
+def _blanks(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
 class SpacyFinder:
     """Finds names. The model is loaded at the first use in a process."""
 
     def find(self, texts: Sequence[Readable]) -> list[list[Found]]:
         """What each text names."""
-        named = _recognizer().names([text.cased for text in texts])
+        named = _recognizer().names([_ENDLESS.sub(_blanks, text.cased) for text in texts])
         common = common_words(texts)
         return [
             [found for name in names for found in _found(name, text, common)]
