@@ -32,6 +32,11 @@ _BEFORE = re.compile(
     rf"Mr\.|Mrs\.|Ms\.|Dr\.|Prof\.|Professor|Detective|Officer|Sergeant|Sheriff|Warden))[ \n]{{1,2}}"
     rf"(?P<name>{_PARTICLE} {_N}|{_FULL}|(?!St\.){_N})"
 )
+_ATTENTION = re.compile(
+    rf"\b(?:Attn|ATTN|Attention|ATTENTION)(?:\.:?|:)[ \n]{{1,2}}(?!(?:Accounts?|Legal|Human|Claims?|Billing|Customer|General|Corporate|Office|"
+    rf"Records|Contracts?|Accounting|Payroll|Risk|Vice|Chief|Managing|Public|Real|Tax|Senior)\b)(?P<name>{_FULL})"
+)
+"""Whom a letter is meant for at an address; a desk is no person."""
 _AFTER = re.compile(
     rf"(?P<name>{_FULL}),?[ \n]{{1,2}}(?:Esq\b|Esquire\b|(?:Deputy )?Clerk\b|(?:Presiding |Chief |Circuit |District )?(?:Judge|Justice)\b|"
     rf"(?:P\.|C\.|V\.C\.)?J\.(?=[,;\s]|$)|(?:United States|U\.S\.) (?:District|Magistrate|Circuit|Bankruptcy) Judge)"
@@ -123,6 +128,7 @@ _BEFORE_BEGINS = (
     "/s/", "s/", "Hon", "Chief ", "Presiding ", "Magistrate ", "Senior ", "Circuit ", "District ", "Judge", "Justice", "Mr", "Ms.",
     "Dr.", "Prof", "Detective", "Officer", "Sergeant", "Sheriff", "Warden",
 )  # fmt: skip
+_ATTENTION_BEGINS = ("Attn", "ATTN", "Attention", "ATTENTION")
 _IN_RE_BEGINS = ("in re", "in the matter of", "ex parte")
 _JUDGES = ("Judges", "Justices")
 _SIDES = ("Plain", "Defen", "Appell", "Petit", "Respon", "Claim", "Debtor", "Trust", "Interv")
@@ -149,6 +155,8 @@ def _all(text: str) -> Iterator[Found]:
     begins = [match.start() for match in _BEGINS.finditer(text)]
     for match in matches_at(_BEFORE, text, places(text, _BEFORE_BEGINS)):
         yield from _name(text, *match.span("name"), EntityType.PERSON, SIGNED)
+    for match in matches_at(_ATTENTION, text, places(text, _ATTENTION_BEGINS)):
+        yield from _name(text, *match.span("name"), EntityType.PERSON, ROLE)
     for match in matches_at(_IN_RE, text, places(lowered(text), _IN_RE_BEGINS)):
         yield from _name(text, *match.span("name"), EntityType.PERSON, SIGNED)
     for pattern, kind, confidence, needed in RULES:

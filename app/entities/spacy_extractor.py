@@ -13,6 +13,7 @@ from app.entities.finding import Found, trimmed
 from app.entities.mentions import EntityType
 from app.entities.not_names import common_words, is_no_name
 from app.entities.organization_names import has_legal_form, looks_like_organization
+from app.entities.places import STATES
 from app.entities.readable import Readable
 from app.entities.recognizer import Name, Recognizer
 from app.entities.words_of_law import is_generic, without_trade
@@ -35,6 +36,8 @@ CONFIDENCE = {
     EntityType.PLACE: 0.75,
 }
 """About the share of its mentions that are right, by type: the model says nothing of single ones."""
+
+_STATES = frozenset(STATES.values())
 
 _POSSESSIVE = re.compile(r"['’][sS]\s")
 
@@ -115,6 +118,8 @@ def _type(entity_type: EntityType, name: str) -> EntityType | None:
         return None
     if has_legal_form(name):
         return EntityType.ORGANIZATION
+    if entity_type is EntityType.ORGANIZATION and name.lower() in _STATES:
+        return EntityType.PLACE
     if entity_type is not EntityType.ORGANIZATION and re.search(r"[\d/:]", name):
         return None
     if entity_type is EntityType.PERSON and looks_like_organization(name):
