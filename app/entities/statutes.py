@@ -1,6 +1,6 @@
-"""Statutes by their form, of which a library knows but some.
+"""Statutes and rules by their form, of which a library knows but some.
 
-`Tex. Ins. Code § 4001.003`, `Government Code Section 12990`, `17 C.F.R. § 240.10b-5`, `§ 565.253`.
+`Tex. Ins. Code § 4001.003`, `Government Code Section 12990`, `17 C.F.R. § 240.10b-5`, `Rule 24.035`, `§ 565.253`.
 """
 
 import re
@@ -42,6 +42,10 @@ _KNOWN_CODE = re.compile(
     rf"{_SECTION}{_REST}"
 )
 """Of these, a number right behind is a section: that of another may be its year, and the code no law."""
+_RULE = re.compile(
+    r"(?<!Circuit )(?<!Local )\bRule\s(?P<number>\d{1,3}(?:\.\d{1,3}){1,2}(?:\([A-Za-z0-9]{1,4}\)){0,8})(?![\w-])"
+)
+"""Of a state's rules of procedure; a court's own say how it works, and are no law."""
 _BARE = re.compile(rf"§§?\s?(?P<section>\d{{3,5}}[a-z]{{0,2}}(?:\.\d{{1,5}}[a-z]?){{0,3}}){_REST}")
 """Of a few digits alone, it may be a contract's own."""
 _BEFORE_BARE = re.compile(r"(?:^|\b(?:[a-z]+|See|Under),?\s|[(“\"])$")
@@ -52,7 +56,7 @@ Cited = tuple[int, int, str]
 
 
 def statutes(text: str) -> Iterator[Cited]:
-    """Where sections of codes are cited, subsections with them, and their forms without."""
+    """Where sections of codes and rules are cited, subsections with them, and their forms: those of sections without."""
     if "Code" in text:
         for match in matches_from(_CODE, _CODE_BEGINS, text):
             yield *match.span(), _form(match)
@@ -63,6 +67,9 @@ def statutes(text: str) -> Iterator[Cited]:
     if "§" in text:
         for match in _FEDERAL.finditer(text):
             yield *match.span(), f"{match['title']} {''.join(match['code'].split())} § {match['section']}"
+    if "Rule" in text:
+        for match in _RULE.finditer(text):
+            yield *match.span(), f"Rule {match['number']}"
 
 
 def bare_sections(text: str) -> Iterator[Cited]:

@@ -297,6 +297,8 @@ def test_an_address_stands_where_it_is_however_many_blanks_are_before_it() -> No
             "Under Texas Insurance Code § 4001.003(1), the",
             [("Texas Insurance Code § 4001.003(1)", "Texas Insurance Code § 4001.003")],
         ),
+        ("her Rule 24.035 motion", [("Rule 24.035", "Rule 24.035")]),
+        ("under Rule 29.12(c) of 5th Circuit Rule 47.5", [("Rule 29.12(c)", "Rule 29.12(c)")]),
         ("in violation of § 565.253. There", [("§ 565.253", "§ 565.253")]),
         ("The Zip Code 10001 and Building Code 2019; as § 3.2 of this Agreement says", []),
     ],
