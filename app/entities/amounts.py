@@ -58,7 +58,7 @@ _SPELLED = "|".join((*WORDS, "hundred", "thousand", "million", "billion"))
 MONEY = re.compile(
     rf"(?<![\w$])(?:(?:US|C)?[$€£¥]\s?|(?:USD|EUR|GBP|CAD|CHF|JPY)\s?)(?:{_NUMBER})(?![\d,]*\d){_SCALE}?"
     rf"|(?<![\w$.,])(?:{_NUMBER}){_SCALE}?\s?(?:dollars|cents|euros|pounds sterling|USD|EUR|GBP|CAD|CHF|JPY)\b"
-    rf"|\b(?:{_SPELLED})(?:(?:[\s-]+|\s+and\s+)(?:{_SPELLED}))*\s+(?:dollars|cents|euros)\b",
+    rf"|\b(?:{_SPELLED})(?:(?:[\s-]+|\s+and\s+)(?:{_SPELLED})){{0,20}}\s+(?:dollars|cents|euros)\b",
     re.IGNORECASE,
 )
 """Amounts as they stand in running text: `$200,000`, `US$1.5 million`, `fifty thousand dollars`."""

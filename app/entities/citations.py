@@ -10,10 +10,10 @@ from app.entities.anchors import lowered, matches_at, places
 from app.entities.finding import Found
 from app.entities.mentions import EntityType
 from app.entities.readable import Readable
-from app.entities.statutes import statute_form, statutes
+from app.entities.statutes import bare_sections, statute_form, statutes
 
 SOURCE = "eyecite"
-FULL, SHORT, RULE = 0.98, 0.9, 0.95
+FULL, SHORT, RULE, BARE = 0.98, 0.9, 0.95, 0.8
 
 _LOOKS_CITED = re.compile(r"\d\s+[A-Z][\w.' ]{0,40}\.?\s*§*\s*\d|§")
 """Eyecite takes some 30 ms for the shortest of texts; one without a number, a name and a number has no citation."""
@@ -146,4 +146,6 @@ def _rules(text: str) -> Iterator[Found]:
         name = _RULE_NAMES[match["short"] or match["kind"].capitalize()]
         yield Found(EntityType.CITATION, *match.span(), RULE, "patterns", f"{name} {match['number']}")
     for start, end, form in statutes(text):
-        yield Found(EntityType.CITATION, start, end, RULE, "patterns", form)
+        yield Found(EntityType.CITATION, start, end, FULL, "patterns", form)
+    for start, end, form in bare_sections(text):
+        yield Found(EntityType.CITATION, start, end, BARE, "patterns", form)

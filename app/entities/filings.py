@@ -19,8 +19,10 @@ SOURCE = "filings"
 # How sure each is, by judgement; `python -m benchmarks entities` prints how often the source is right as a whole.
 SIGNED, PARTY, ROLE, LEGAL_FORM, COURT, BODY, CITY, STATE = 0.93, 0.94, 0.85, 0.92, 0.95, 0.9, 0.88, 0.65
 
-_W = r"(?:[A-Z][\w'’.]*[\w'’]|[A-Z]\.?)(?:-[A-Z][\w'’]+)*"
-_N = r"(?:[A-Z][a-zÀ-ÿ]+(?:['’][A-Z]?[a-zÀ-ÿ]+)?|[A-Z]['’][A-Z][a-zÀ-ÿ]+|(?:Mc|Mac|De|La|Le|Di|Du|Van)[A-Z][a-zÀ-ÿ]+)(?:-[A-Z][a-zÀ-ÿ]+)*"
+# No word of a name is longer than these, and none has more hyphens: each place of a text is tried for its own, so that one
+# endless word would be read to its end from each of its letters.
+_W = r"(?:[A-Z][\w'’.]{0,80}[\w'’]|[A-Z]\.?)(?:-[A-Z][\w'’]{1,80}){0,4}"
+_N = r"(?:[A-Z][a-zÀ-ÿ]+(?:['’][A-Z]?[a-zÀ-ÿ]+)?|[A-Z]['’][A-Z][a-zÀ-ÿ]+|(?:Mc|Mac|De|La|Le|Di|Du|Van)[A-Z][a-zÀ-ÿ]+)(?:-[A-Z][a-zÀ-ÿ]+){0,4}"
 _PARTICLE = r"(?:St\.|van|von|de la|de|del|der|di|da|la|le|bin|al)"
 _SUFFIX = r"(?:,? (?:Jr|Sr|JR|SR|II|III|IV)\b\.?)?"
 _FULL = rf"(?:{_N}|[A-Z]\.)(?: (?:[A-Z]\.(?= )|[A-Z](?= [A-Z])|(?:{_PARTICLE} )?{_N})){{1,4}}{_SUFFIX}"
@@ -30,6 +32,11 @@ _BEFORE = re.compile(
     rf"Mr\.|Mrs\.|Ms\.|Dr\.|Prof\.|Professor|Detective|Officer|Sergeant|Sheriff|Warden))[ \n]{{1,2}}"
     rf"(?P<name>{_PARTICLE} {_N}|{_FULL}|(?!St\.){_N})"
 )
+_ATTENTION = re.compile(
+    rf"\b(?:Attn|ATTN|Attention|ATTENTION)(?:\.:?|:)[ \n]{{1,2}}(?!(?:Accounts?|Legal|Human|Claims?|Billing|Customer|General|Corporate|Office|"
+    rf"Records|Contracts?|Accounting|Payroll|Risk|Vice|Chief|Managing|Public|Real|Tax|Senior)\b)(?P<name>{_FULL})"
+)
+"""Whom a letter is meant for at an address; a desk is no person."""
 _AFTER = re.compile(
     rf"(?P<name>{_FULL}),?[ \n]{{1,2}}(?:Esq\b|Esquire\b|(?:Deputy )?Clerk\b|(?:Presiding |Chief |Circuit |District )?(?:Judge|Justice)\b|"
     rf"(?:P\.|C\.|V\.C\.)?J\.(?=[,;\s]|$)|(?:United States|U\.S\.) (?:District|Magistrate|Circuit|Bankruptcy) Judge)"
@@ -43,11 +50,11 @@ _SIDE = re.compile(
 )
 _IN_RE = re.compile(rf"\b(?i:in re|in the matter of|ex parte):? (?P<name>{_FULL})")
 _APART = re.compile(
-    r",\s+(?:individually|as|on behalf of|by and through)\b[a-z,\s]*(?=[A-Z]|$)|(?:^|\s)v(?:s|ersus)?\.?\s|;\s*(?:and )?|\n\s*and\b|,? and (?=[A-Z])|,?\s*et al\.?|\b(?i:dba|d/b/a|aka|a/k/a|fka|f/k/a)\b"
+    r",\s+(?:individually|as|on behalf of|by and through)\b[a-z,\s]{0,200}(?=[A-Z]|$)|(?:^|\s)v(?:s|ersus)?\.?\s|;\s*(?:and )?|\n\s*and\b|,? and (?=[A-Z])|,?\s*et al\.?|\b(?i:dba|d/b/a|aka|a/k/a|fka|f/k/a)\b"
 )
 
 _FORM = r"(?:Inc|Incorporated|Corp|Corporation|Co|Company|LLC|L\.L\.C|LLP|L\.L\.P|LP|L\.P|PLLC|P\.L\.L\.C|P\.C|P\.A|Ltd|Limited|N\.A|PLC|GmbH|AG)"
-_COMPANY = re.compile(rf"(?P<name>(?:{_W}|\d\w*)(?:,? (?:&|of|{_W})){{0,7}}?,? {_FORM}\b\.?)(?!\w)")
+_COMPANY = re.compile(rf"(?P<name>(?:{_W}|\d\w{{0,80}})(?:,? (?:&|of|{_W})){{0,7}}?,? {_FORM}\b\.?)(?!\w)")
 _DIRECTION = r"(?:(?:Northern|Southern|Eastern|Western|Middle|Central) )?"
 _ORDINAL = (
     r"First|Second|Third|Fourth|Fifth|Sixth|Seventh|Eighth|Ninth|Tenth|Eleventh|Federal|D\.C\.|\d{1,2}(?:st|nd|rd|d|th)"
@@ -121,6 +128,7 @@ _BEFORE_BEGINS = (
     "/s/", "s/", "Hon", "Chief ", "Presiding ", "Magistrate ", "Senior ", "Circuit ", "District ", "Judge", "Justice", "Mr", "Ms.",
     "Dr.", "Prof", "Detective", "Officer", "Sergeant", "Sheriff", "Warden",
 )  # fmt: skip
+_ATTENTION_BEGINS = ("Attn", "ATTN", "Attention", "ATTENTION")
 _IN_RE_BEGINS = ("in re", "in the matter of", "ex parte")
 _JUDGES = ("Judges", "Justices")
 _SIDES = ("Plain", "Defen", "Appell", "Petit", "Respon", "Claim", "Debtor", "Trust", "Interv")
@@ -147,6 +155,8 @@ def _all(text: str) -> Iterator[Found]:
     begins = [match.start() for match in _BEGINS.finditer(text)]
     for match in matches_at(_BEFORE, text, places(text, _BEFORE_BEGINS)):
         yield from _name(text, *match.span("name"), EntityType.PERSON, SIGNED)
+    for match in matches_at(_ATTENTION, text, places(text, _ATTENTION_BEGINS)):
+        yield from _name(text, *match.span("name"), EntityType.PERSON, ROLE)
     for match in matches_at(_IN_RE, text, places(lowered(text), _IN_RE_BEGINS)):
         yield from _name(text, *match.span("name"), EntityType.PERSON, SIGNED)
     for pattern, kind, confidence, needed in RULES:

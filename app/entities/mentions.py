@@ -49,6 +49,10 @@ def passage(text: str, start: int, page: int, apart: Iterable[tuple[int, int]] =
     return Passage("".join(characters), start, page)
 
 
+ECHO = "echo"
+"""The source of mentions that are found by what they are short for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mention:
     """One place in a document where something is named."""

@@ -38,6 +38,26 @@ _OFFICE = re.compile(r"\s+(?:District|Circuit|Magistrate|Bankruptcy|Attorney|Mar
 _DEFINITION = re.compile(r"[\s,]{0,3}\((?:the\s)?[“\"]")
 
 
+_FORM_WORDS = re.compile(r"(?:bill|ship|sold|remit|attn|attention)(?:\s+to)?", re.IGNORECASE)
+_TO = re.compile(r"\s+[Tt][Oo]\b")
+_HEADINGS = frozenset(
+    [
+        "labor",
+        "labour",
+        "materials",
+        "equipment",
+        "overhead",
+        "supplies",
+        "travel",
+        "subtotal",
+        "quantity",
+        "amount",
+        "total",
+    ]
+)
+"""Words that head a table's rows, and name nobody alone."""
+
+
 def common_words(texts: Iterable[Readable]) -> frozenset[str]:
     """The words that some texts write in small letters, with their endings and without."""
     words = {word for text in texts for word in _COMMON.findall(text.text)}
@@ -52,11 +72,12 @@ def is_no_name(text: Readable, start: int, end: int, kind: EntityType, common: f
     after = text.cased[end : end + 20]
     if _NOT_OF_A_NAME.search(name) or _FOLLOWED.match(after) or (name == "DC" and _COURTS_WORDS.match(after)):
         return True
-    if name.endswith("Circuit") and re.match(r"\s+Rule \d", after):
+    of_form = _FORM_WORDS.fullmatch(name) and (name.lower() != "bill" or _TO.match(after))
+    if of_form or (name.endswith("Circuit") and re.match(r"\s+Rule \d", after)):
         return True
     if name == "United States" and _OFFICE.match(after):
         return True
-    if kind is EntityType.ORGANIZATION and _is_paper(text, start, end):
+    if kind is EntityType.ORGANIZATION and (name.lower() in _HEADINGS or _is_paper(text, start, end)):
         return True
     return _is_common(text, start, end, kind, common)
 

@@ -11,6 +11,7 @@ from app.entities.anchors import matches_at
 from app.entities.captions import ROLE_LINE
 from app.entities.line_numbers import line_numbers
 from app.entities.organization_names import CUES
+from app.entities.places import STATES
 from app.entities.words_of_law import GENERIC
 
 FULL_LINE = 40
@@ -30,11 +31,13 @@ _NOISE = re.compile(
 )
 _NOISE_BEGINS = re.compile(r"[-\u00ad\u2010)_ \t\r\n\f\u00a0\u2009](?:(?<! )|(?=[ \t\r\n\f\u00a0\u2009]))")
 """Where noise may begin; a single blank between words is none."""
-_CAPITALS = re.compile(r"(?:(?:[A-Z][A-Z'’.&-]*|&)[,;:]?(?:[ \n]+|$|\b)){2,}")
+_CAPITALS = re.compile(r"(?:(?:[A-Z][A-Z'’.&-]{0,80}|&)[,;:]?(?:[ \n]+|$|\b)){2,}")
 _WORD = re.compile(r"[^\W\d_]+")
 _GOES_ON = re.compile(r"(?:[,&-]|\b(?:of|the|for|and|in|by|to|dba|a|an|at|v\.|vs\.|St\.))$", re.IGNORECASE)
 _NAME_GOES_ON = re.compile(r"[sS]['’]$|\bthe [A-Z]{2,}$")
 """A plural's possessive, and a name in capitals that has but begun: `between the SANTA`."""
+_STATES = frozenset(STATES.values())
+_OWNER = re.compile(r"([A-Z]{2,})['’]S?(?![\w'’])")
 LAST_WORDS = 2
 """A line of so many words at most may be the rest of a name."""
 _VERSUS = re.compile(r"\W*(?:v|vs|versus|against)\W*$", re.IGNORECASE)
@@ -140,6 +143,7 @@ def _line_break(passage: str, start: int, end: int) -> str:
         (len(line) >= FULL_LINE and not line.isupper())
         or bool(_GOES_ON.search(line) or _NAME_GOES_ON.search(line))
         or _is_end_of_name(line, follows)
+        or _is_state_of_name(passage[max(start - LONGEST_ROLE, 0) : start], line, follows)
         or passage[end : end + 1].islower()
     )
     return " " if goes_on else "\n"
@@ -148,9 +152,21 @@ def _line_break(passage: str, start: int, end: int) -> str:
 def _is_end_of_name(line: str, follows: str) -> bool:
     """Whether a line in capitals ends a name that the one before began: `BRIGHTWATER FREIGHT`, `SERVICES,`."""
     words, before = _WORD.findall(follows), _WORD.findall(line)
+    owner = _OWNER.match(follows)
+    if owner is not None:  # the name ends there, whatever it owns
+        follows, words = owner[1], [owner[1]]
     if not (follows.isupper() and line.isupper() and before and 1 <= len(words) <= LAST_WORDS):
         return False
     return words[-1].lower() in CUES and (len(before) > 1 or before[0].lower() not in GENERIC)
+
+
+def _is_state_of_name(before: str, line: str, follows: str) -> bool:
+    """Whether a line is a state in capitals that the name of one of its bodies begins with: `TENNESSEE`, `WORKERS' COMPENSATION`."""
+    if not (line.isupper() and line.lower() in _STATES and follows.isupper()):
+        return False
+    if _GOES_ON.search(before.rstrip().removesuffix(line).rstrip()):
+        return False
+    return bool(_OWNER.match(follows) or CUES.intersection(follows.lower().split()))
 
 
 def toned_down(text: str) -> str:

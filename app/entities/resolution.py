@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from app.entities.blocking import keys_of
-from app.entities.mentions import EntityType, Mention
+from app.entities.mentions import ECHO, EntityType, Mention
 from app.entities.similarity import ALIKE, NONE, SAME, Likeness, likeness
 
 MARGIN = 0.02
@@ -69,14 +69,22 @@ class Resolved:
 
 
 def named(mentions: Iterable[Mention]) -> list[Named]:
-    """The names of mentions, each with the way it is most often written."""
-    written: defaultdict[tuple[EntityType, str], Counter[str]] = defaultdict(Counter)
+    """The names of mentions, each with the way it is most often written; in full, if it is written so anywhere."""
+    written: defaultdict[tuple[EntityType, str], Counter[tuple[bool, str]]] = defaultdict(Counter)
     for mention in mentions:
-        written[mention.type, mention.normal][mention.text] += 1
+        written[mention.type, mention.normal][is_short(mention), mention.text] += 1
     return [
-        Named(entity_type, normal, min(texts, key=lambda text: (-texts[text], text)), texts.total())
-        for (entity_type, normal), texts in written.items()
+        # Of those that are written as often as each other, the first in order: what `mode()` takes.
+        Named(*name, min(texts, key=lambda text: (text[0], -texts[text], text[1]))[1], texts.total())
+        for name, texts in written.items()
     ]
+
+
+def is_short(mention: Mention) -> bool:
+    """Whether a mention is one by what another says in full: `556 U.S. at 678`, or the short name that a text defines."""
+    if mention.type is EntityType.CITATION:
+        return mention.text[:1].isdigit() or " at " in mention.text
+    return mention.source == ECHO
 
 
 def blocking_keys(named: Named | KnownEntity) -> frozenset[str]:

@@ -13,6 +13,7 @@ from app.entities.finding import Found, trimmed
 from app.entities.mentions import EntityType
 from app.entities.not_names import common_words, is_no_name
 from app.entities.organization_names import has_legal_form, looks_like_organization
+from app.entities.places import STATES
 from app.entities.readable import Readable
 from app.entities.recognizer import Name, Recognizer
 from app.entities.words_of_law import is_generic, without_trade
@@ -36,8 +37,12 @@ CONFIDENCE = {
 }
 """About the share of its mentions that are right, by type: the model says nothing of single ones."""
 
+_STATES = frozenset(STATES.values())
+
 _POSSESSIVE = re.compile(r"['’][sS]\s")
 
+_ENDLESS = re.compile(r"\S{100,}")
+"""What is no word, and names nobody; to tell its parts apart takes spaCy a time that grows with the square of its length."""
 _NAME = re.compile(r"(?=[A-Z0-9])(?=.*[A-Za-z]{2})[^§()@]{2,}$", re.DOTALL)
 _LISTED = re.compile(r"[A-Z]\. \w+$")
 """A list's letter and its first word: `C. Transportation`."""
@@ -61,12 +66,16 @@ def _recognizer() -> Recognizer:
     return Recognizer.of(pipeline())
 
 
+def _blanks(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
 class SpacyFinder:
     """Finds names. The model is loaded at the first use in a process."""
 
     def find(self, texts: Sequence[Readable]) -> list[list[Found]]:
         """What each text names."""
-        named = _recognizer().names([text.cased for text in texts])
+        named = _recognizer().names([_ENDLESS.sub(_blanks, text.cased) for text in texts])
         common = common_words(texts)
         return [
             [found for name in names for found in _found(name, text, common)]
@@ -109,6 +118,8 @@ def _type(entity_type: EntityType, name: str) -> EntityType | None:
         return None
     if has_legal_form(name):
         return EntityType.ORGANIZATION
+    if entity_type is EntityType.ORGANIZATION and name.lower() in _STATES:
+        return EntityType.PLACE
     if entity_type is not EntityType.ORGANIZATION and re.search(r"[\d/:]", name):
         return None
     if entity_type is EntityType.PERSON and looks_like_organization(name):

@@ -5,7 +5,7 @@ import re
 from app.graph.wording import RelationType, rule
 
 _OFFICE = (
-    r"(?:employee|officer|director|president|manager|engineer|chairman|chairwoman|chair|CEO|CFO|COO|treasurer|supervisor|"
+    r"(?:employee|officer|director|president|manager|engineer|chairman|chairwoman|chair|chief\s+executive(?:\s+officer)?|CEO|CFO|COO|treasurer|supervisor|"
     r"administrator|superintendent|technician|driver|analyst|foreman)"
 )
 _DESK = r"(?:partner|associate|attorney|lawyer|agent|accountant|nurse|teacher|professor)"
@@ -20,6 +20,11 @@ _FIRM = re.compile(
     re.IGNORECASE,
 )
 """What the name of a law firm has in it."""
+_COMPANY = re.compile(
+    r"\b(?:Inc|Incorporated|Corp|Corporation|Co|Company|L\.?L\.?[CP]|P\.?L\.?L\.?C|Ltd|Limited|PLC|GmbH|AG|P\.\s?C|P\.\s?A)\b\.?$",
+    re.IGNORECASE,
+)
+"""How a company's name ends: who is `of` one is of its people, where of a court or a town nobody knows."""
 _CONTACT = r"(?:\s*+(?:⟦[aelt]\d+⟧|(?:Fax|Facsimile|Tel|Telephone|Phone|E-?mail)\b[.:]?|[,()_]))"
 _POSTS = r"(?:Manager|Director|President|Officer|Counsel|Secretary|Treasurer|Chair|Chairman|Chairwoman|Superintendent|Engineer)"
 
@@ -57,6 +62,7 @@ _SAID = (
         0.7,
         says=("employ",),
     ),
+    rule(RelationType.EMPLOYED_BY, rf"(?<!by\s){_ONE},?\s+of\s+(?P<t>⟦o\d+⟧)", 0.6, target=_COMPANY),
     rule(RelationType.EMPLOYED_BY, rf"{_ONE},?\s+of\s+the\s+law\s+firm\s+(?:of\s+)?(?P<t>⟦o\d+⟧)", 0.9),
 )
 

@@ -3,6 +3,7 @@
 Plain functions over passages and the mentions in them, which are already resolved to entities.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,9 @@ __all__ = ["MOST_EVIDENCE", "Edge", "Evidence", "LinkedMention", "RelationReader
 
 MOST_EVIDENCE = 20
 """So many sentences are kept as an edge's evidence at most."""
+
+MOST_AROUND = 3000
+"""So many characters of a sentence are told on either side of what it is evidence of; only of what is no sentence is there more."""
 
 CITED, TOGETHER = 0.9, 0.1
 """The weights of a citation in a document, and of two names in one sentence."""
@@ -61,11 +65,12 @@ class LinkedMention:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The sentence that an edge is read from: its character range in the document's text, its page, and its weight."""
+    """The sentence that an edge is read from: its character range in the document's text, and its weight."""
 
     start: int
     end: int
     page: int
+    """The page that its passage begins on; the sentence may begin on a later one."""
     weight: float
     text: str
     """What it says, on one line: without what stands in that range and is kept apart (the numbers of pleading paper)."""
@@ -180,15 +185,19 @@ def _of_case(edge: Edge, case: Hashable) -> Edge:
 
 
 def _within(passage: Passage, linked: Sequence[LinkedMention]) -> list[LinkedMention]:
-    """The mentions of a passage itself: what is blanked in it is another one's."""
+    """Of mentions in order those of a passage itself: what is blanked in it is another one's."""
     end = passage.start + len(passage.text)
+    first = bisect_left(linked, passage.start, key=_start)
+    last = bisect_left(linked, end, lo=first, key=_start)
     return [
         each
-        for each in linked
-        if passage.start <= each.mention.start
-        and each.mention.end <= end
-        and not passage.text[each.mention.start - passage.start].isspace()
+        for each in linked[first:last]
+        if each.mention.end <= end and not passage.text[each.mention.start - passage.start].isspace()
     ]
+
+
+def _start(linked: LinkedMention) -> int:
+    return linked.mention.start
 
 
 def _edges(passage: Passage, linked: Sequence[LinkedMention], person: Hashable | None) -> Iterator[Edge]:
@@ -277,6 +286,7 @@ def _evidence(
     passage: Passage, told: Sentences, first: tuple[int, int], last: tuple[int, int], weight: float
 ) -> Evidence:
     start, end = told.at(first[0], last[1])
+    start, end = max(start, first[0] - MOST_AROUND), min(end, last[1] + MOST_AROUND)
     text = passage.text[start:end]
     start, end = start + len(text) - len(text.lstrip()), end - (len(text) - len(text.rstrip()))
     return Evidence(passage.start + start, passage.start + end, passage.page, weight, " ".join(text.split()))

@@ -1,13 +1,12 @@
 """The mentions of a run as its stages hand them on: at hand where they were found in one go, else read from their rows."""
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from app import at_hand
 from app.db import Sessions, one_statement
-from app.entities.resolution import Named
+from app.entities.resolution import Named, named
 from app.knowledge import mentions
 from app.knowledge.mentions import Linked, Name, Placed
 
@@ -20,15 +19,8 @@ class Found:
 
     def names(self, *, unlinked: bool) -> list[Named]:
         """The names that the mentions have, or those that mean no entity yet, as `mentions.names` reads them."""
-        written: dict[Name, Counter[str]] = defaultdict(Counter)
-        for each in self.linked:
-            if not (unlinked and each.entity_id):
-                written[each.mention.type, each.mention.normal][each.mention.text] += 1
-        return [
-            # Of those that are written as often as each other, the first in order: what `mode()` takes.
-            Named(*name, min(texts, key=lambda text: (-texts[text], text)), texts.total())
-            for name, texts in sorted(written.items())
-        ]
+        mentioned = (each.mention for each in self.linked if not (unlinked and each.entity_id))
+        return sorted(named(mentioned), key=lambda name: (name.type, name.normal))
 
     def linked_to(self, meanings: Mapping[Name, UUID]) -> "Found":
         """The same mentions, once names mean what they are said to."""

@@ -204,8 +204,12 @@ _COPY = _of_job(
     """,
     "earlier",
 )
+# In full, if a name is written so anywhere: `app.entities.resolution.is_short`.
 _NAMES_OF = """
-    SELECT type, normal_form, mode() WITHIN GROUP (ORDER BY text COLLATE "C"), count(*) FROM entity_mentions
+    SELECT type, normal_form, coalesce(
+               mode() WITHIN GROUP (ORDER BY text COLLATE "C") FILTER (
+                   WHERE CASE WHEN type = 'citation' THEN text !~ '^[0-9]| at ' ELSE source <> 'echo' END),
+               mode() WITHIN GROUP (ORDER BY text COLLATE "C")), count(*) FROM entity_mentions
     WHERE job_id = :job {condition} GROUP BY type, normal_form ORDER BY type COLLATE "C", normal_form COLLATE "C"
 """
 _NAMES = _of_job(_NAMES_OF.format(condition=""))

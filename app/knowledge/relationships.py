@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Float, bindparam, func, or_, select, text
+from sqlalchemy import ARRAY, JSON, Float, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import new_id, table_of
 from app.graph.relations import MOST_EVIDENCE, MOST_WEIGHT, SUREST, RelationType
 from app.jobs.models import Job
-from app.knowledge.models import Entity, Relationship
+from app.knowledge.models import Relationship
 from app.knowledge.unhurried import UNHURRIED
 
 relationships = table_of(Relationship)
-entities = table_of(Entity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,37 +90,22 @@ async def list_of_run(
 ) -> Sequence[Any]:
     """Relationships of a run after one of them, each with the entities that stand for its two; in the order of their ids.
 
-    These come as `source_id`, `source_name` and `source_type`, and so for `target`. Those within what is one entity by now are left out.
+    These come as `source_id`, `source_name` and `source_type`, and so for `target`. What was kept of several entities that are one
+    by now is one relationship, under the first of its ids: with the evidence of all, and as sure as the surest, as in the graph.
+    Those within what is one entity by now are left out.
     """
-    source, target = entities.alias("source"), entities.alias("target")
-    source_root, target_root = entities.alias("source_root"), entities.alias("target_root")
-    source_id = func.coalesce(source.c.merged_into, source.c.id)
-    target_id = func.coalesce(target.c.merged_into, target.c.id)
-    query = (
-        select(
-            *(relationships.c[name] for name in ("id", "document_id", "type", "role", "weight", "evidence")),
-            *(source_root.c[name].label(f"source_{name}") for name in _SIDE),
-            *(target_root.c[name].label(f"target_{name}") for name in _SIDE),
-        )
-        .join(source, source.c.id == relationships.c.source_id)
-        .join(target, target.c.id == relationships.c.target_id)
-        .join(source_root, source_root.c.id == source_id)
-        .join(target_root, target_root.c.id == target_id)
-        .where(relationships.c.job_id == job_id, source_id != target_id)
-    )
-    if after is not None:
-        query = query.where(relationships.c.id > after)
-    if kind is not None:
-        query = query.where(relationships.c.type == kind)
-    if entity_ids is not None:
-        ends = relationships.c.source_id, relationships.c.target_id
-        query = query.where(or_(*(end.in_(entity_ids) for end in ends)))
-    if least_weight:
-        query = query.where(relationships.c.weight >= least_weight)
-    return (await session.execute(query.order_by(relationships.c.id).limit(limit))).all()
+    told = {
+        "job": job_id,
+        "after": after,
+        "limit": limit,
+        "kind": kind,
+        "entities": None if entity_ids is None else list(entity_ids),
+        "least": least_weight,
+        "most": MOST_EVIDENCE,
+    }
+    return (await session.execute(_LIST, told)).all()
 
 
-_SIDE = ("id", "name", "type")
 _UUID = relationships.c.job_id.type
 
 
@@ -179,5 +163,49 @@ _COPY = _of_job(
     RETURNING id
     """,
     "earlier",
+)
+# Only of what is shown is the evidence put together; what several rules or names have from one sentence is told once.
+_LIST = (
+    _of_job(
+        """
+        WITH edge AS MATERIALIZED (
+            SELECT array_agg(edge.id ORDER BY edge.id) AS ids, max(weight) AS weight, edge.type, role,
+                   coalesce(source.merged_into, source.id) AS source_id, coalesce(target.merged_into, target.id) AS target_id
+            FROM relationships AS edge
+            JOIN entities AS source ON source.id = edge.source_id
+            JOIN entities AS target ON target.id = edge.target_id
+            WHERE edge.job_id = :job
+              AND (CAST(:kind AS text) IS NULL OR edge.type = :kind)
+              AND (CAST(:entities AS uuid[]) IS NULL OR edge.source_id = ANY(:entities) OR edge.target_id = ANY(:entities))
+              AND coalesce(source.merged_into, source.id) <> coalesce(target.merged_into, target.id)
+            GROUP BY edge.type, role, coalesce(source.merged_into, source.id), coalesce(target.merged_into, target.id)
+            HAVING max(weight) >= :least
+               AND (CAST(:after AS uuid) IS NULL OR (array_agg(edge.id ORDER BY edge.id))[1] > :after)
+            ORDER BY 1 LIMIT :limit
+        )
+        SELECT kept.id, kept.document_id, edge.type, edge.role, edge.weight,
+               source.id AS source_id, source.name AS source_name, source.type AS source_type,
+               target.id AS target_id, target.name AS target_name, target.type AS target_type,
+               CASE WHEN cardinality(edge.ids) = 1 THEN kept.evidence ELSE (
+                   SELECT jsonb_agg(said ORDER BY rank) FROM (
+                       SELECT said, row_number() OVER (
+                                  ORDER BY CAST(said ->> 'weight' AS float) DESC, CAST(said ->> 'start' AS int)) AS rank
+                       FROM (
+                           SELECT DISTINCT ON (said -> 'start', said -> 'end') said
+                           FROM relationships AS member, jsonb_array_elements(member.evidence) AS said
+                           WHERE member.id = ANY(edge.ids)
+                           ORDER BY said -> 'start', said -> 'end', CAST(said ->> 'weight' AS float) DESC
+                       ) AS once
+                   ) AS ranked WHERE rank <= :most) END AS evidence
+        FROM edge
+        JOIN relationships AS kept ON kept.id = edge.ids[1]
+        JOIN entities AS source ON source.id = edge.source_id
+        JOIN entities AS target ON target.id = edge.target_id
+        ORDER BY kept.id
+        """,
+        "after",
+    )
+    .bindparams(bindparam("entities", type_=ARRAY(_UUID)), bindparam("kind", type_=Text()))
+    .columns(evidence=relationships.c.evidence.type)
 )
 _COUNTS = _of_job("SELECT type, count(*) FROM relationships WHERE job_id = :job GROUP BY type ORDER BY type")

@@ -52,6 +52,10 @@ class Places:
         touched = [(begins, page) for begins, ends, page in self._pages if begins < end and start < ends]
         return [box for begins, page in touched for box in self._located(page, begins).boxes(start, end)]
 
+    def page_of(self, place: int) -> int | None:
+        """The page that a character of the document's text is on; None for one that is long behind."""
+        return next((page.number for begins, ends, page in self._pages if begins <= place <= ends), None)
+
     def _located(self, page: PageContent, begins: int) -> Lines:
         if page.number not in self._lines:
             self._lines[page.number] = Lines.of(located(page, begins))
@@ -147,4 +151,4 @@ def _placed(passages: Sequence[Passage], by_passage: Sequence[Sequence[Mention]]
     for passage, found in zip(passages, by_passage, strict=True):
         for mention in found:
             boxes = places.of(mention.start, mention.end)
-            yield Placed(mention, boxes[0]["page"] if boxes else passage.page, boxes)
+            yield Placed(mention, places.page_of(mention.start) or passage.page, boxes)

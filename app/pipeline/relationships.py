@@ -135,7 +135,7 @@ def _drafts(edges: Iterable[Edge], batch: PassageBatch) -> Iterable[EdgeDraft]:
             evidence=[
                 {
                     "sentence": each.text,
-                    "page": each.page,
+                    "page": batch.places.page_of(each.start) or each.page,
                     "start": each.start,
                     "end": each.end,
                     "weight": each.weight,

@@ -212,6 +212,38 @@ async def test_entities_are_merged_and_parted_again(client: Client, worker: str)
     assert "the type organization, the other person" in refused.json()["detail"]
 
 
+async def test_edges_of_what_was_merged_are_one(client: Client, worker: str) -> None:
+    """A document's edges, once their ends are one by hand, have the evidence of both, as the graph has one edge; parted, they are two."""
+    document_id = await read(
+        client,
+        (
+            "Ann Roe is employed by Globex Corporation since May 3, 2019.",
+            "The witness Ann Roe works for Initech, Inc. in the same town.",
+        ),
+    )
+    path = f"/v1/documents/{document_id}/relationships"
+    before = await listed(client, path)
+    globex, initech = [await entity_named(client, "organization", name) for name in ("globex", "initech")]
+    ends = {globex["id"], initech["id"]}
+    apart = [edge for edge in before if edge["type"] == "employed_by"]
+    assert {edge["target_id"] for edge in apart} == ends
+    merged = await client.post(f"/v1/entities/{globex['id']}/merge", json={"entity_ids": [initech["id"]]})
+    assert merged.status_code == 200
+    edges = await listed(client, path)
+    (one,) = [edge for edge in edges if edge["type"] == "employed_by"]
+    assert (one["target_id"], one["id"]) == (globex["id"], min(edge["id"] for edge in apart))
+    assert {each["sentence"] for each in one["evidence"]} == {edge["evidence"][0]["sentence"] for edge in apart}
+    assert {each["page"] for each in one["evidence"]} == {1, 2}
+    assert one["weight"] == max(edge["weight"] for edge in apart)
+    pairs = [(edge["type"], edge["role"], edge["source_id"], edge["target_id"]) for edge in edges]
+    assert len(pairs) == len(set(pairs))
+    assert await listed(client, path, entity_id=initech["id"], type="employed_by") == [one]
+    assert await listed(client, path, min_weight=one["weight"], type="employed_by") == [one]
+    (merge,) = [each for each in merged.json()["merges"] if each["merged_id"] == initech["id"]]
+    assert (await client.post(f"/v1/entities/{globex['id']}/split", json={"merge_id": merge["id"]})).status_code == 200
+    assert await listed(client, path) == before
+
+
 async def test_a_name_is_parted_and_stays_so(client: Client, worker: str) -> None:
     """Mr. Goodwin, told apart from Charles R. Goodwin by hand, is told apart when the document is run again."""
     document_id = await read(client, FIRST)

@@ -42,3 +42,20 @@ def test_mentions_stand_where_they_say(text: str, start: int) -> None:
 
 def letters(text: str) -> str:
     return re.sub(r"[\W_]", "", text)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", ["A", "1", "AA-", "A.B.", "O'A", "McA", "A’", "(", "'", "”", "a-", "1:", "Ann Roe, "])
+def test_an_endless_word_is_read_in_a_moment(piece: str) -> None:
+    """A text layer may hold a word of 100,000 characters: what is tried at each of them goes on for a bounded way only."""
+    passage = Passage(piece * (100_000 // len(piece)), 0, 1)
+    [mentions] = read([passage])
+    RelationReader().read([passage], [LinkedMention(mention.normal, mention) for mention in mentions])
+
+
+def test_evidence_of_a_text_without_sentences_is_bounded() -> None:
+    """Thousands of citations in a row are no sentence: each is told with what stands around it."""
+    passage = Passage("No. 3:19-cv-02345 " + "1 U.S. 1, " * 2000, 0, 1)
+    [mentions] = read([passage], names=False)
+    edges = RelationReader().read([passage], [LinkedMention(mention.normal, mention) for mention in mentions])
+    assert max(len(said.text) for edge in edges for said in edge.evidence) < 7000

@@ -5,6 +5,7 @@ import pytest
 from app.entities.mentions import EntityType, Passage
 from app.entities.not_names import LONGEST_NAME
 from app.entities.reading import read
+from app.entities.resolution import named
 
 Said = tuple[str, str]
 
@@ -250,6 +251,11 @@ def test_who_is_defined_at_once_is_somebody_whatever_the_words() -> None:
         ),
         ("MARROW FREIGHT\nSERVICES,\nPlaintiff,\nv.\nAnn Roe,\nDefendant.", "marrow freight services"),
         ("Appeal from the Court of Workers’\nCompensation Claims", "court of workers compensation claims"),
+        (
+            "ORDER GRANTING\nMARROW FREIGHT\nSERVICES’ APPLICATION FOR A\nPRELIMINARY INJUNCTION",
+            "marrow freight services",
+        ),
+        ("OHIO\nWORKERS' COMPENSATION\nAPPEALS BOARD", "ohio workers compensation appeals board"),
         ("from the Circuit Court of Alder County, Missouri, to", "circuit court of alder county missouri"),
         ("under U.S. General Service Administration rules", "united states general service administration"),
         ("a judge of the SDNY held", "sdny"),
@@ -269,3 +275,62 @@ def test_an_address_stands_where_it_is_however_many_blanks_are_before_it() -> No
         [Passage("(ADDRESS)  ____  ____  Fiscal Officer  ,\n47 Orchard Lane,  Concord,  NH 03301", 0, 1)], names=False
     )
     assert [each.text for each in mentions if each.type is EntityType.ADDRESS] == ["47 Orchard Lane, Concord, NH 03301"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("It violates 17 C.F.R. § 240.10b-5(b), so she says.", [("17 C.F.R. § 240.10b-5(b)", "17 C.F.R. § 240.10b-5")]),
+        ("under 42 U.S.C. § 2000e-5(f)(1).", [("42 U.S.C. § 2000e-5(f)(1)", "42 U.S.C. § 2000e-5")]),
+        ("See Government Code Section 12990 and", [("Government Code Section 12990", "Government Code § 12990")]),
+        (
+            "of Title 2, California Administrative Code, Section 8103.",
+            [
+                (
+                    "Title 2, California Administrative Code, Section 8103",
+                    "Title 2, California Administrative Code § 8103",
+                )
+            ],
+        ),
+        ("with Public\nContract Code 10115, et seq.", [("Public Contract Code 10115", "Public Contract Code § 10115")]),
+        (
+            "Under Texas Insurance Code § 4001.003(1), the",
+            [("Texas Insurance Code § 4001.003(1)", "Texas Insurance Code § 4001.003")],
+        ),
+        ("her Rule 24.035 motion", [("Rule 24.035", "Rule 24.035")]),
+        ("under Rule 29.12(c) of 5th Circuit Rule 47.5", [("Rule 29.12(c)", "Rule 29.12(c)")]),
+        ("in violation of § 565.253. There", [("§ 565.253", "§ 565.253")]),
+        ("The Zip Code 10001 and Building Code 2019; as § 3.2 of this Agreement says", []),
+    ],
+)
+def test_statutes_are_cited_in_many_ways(text: str, found: list[Said]) -> None:
+    assert said(text, EntityType.CITATION) == found
+
+
+def test_forms_address_somebody() -> None:
+    """`Bill to` is nobody, who is asked for at an organisation's address is a person, and a desk there is none."""
+    text = "Bill to:\nMarrow Freight, Inc.\nAttn: Yesenia Parra\n12 Main Street"
+    assert said(text, EntityType.PERSON) == [("Yesenia Parra", "yesenia parra")]
+    assert said("Bill Smith sent it to Bill.", EntityType.PERSON)[0] == ("Bill Smith", "bill smith")
+    assert said("Marrow Freight, Inc.\nAttn: Accounts Payable\n12 Main Street", EntityType.PERSON) == []
+
+
+def test_a_state_alone_is_a_place_and_the_head_of_a_row_nobody() -> None:
+    text = "Ann Roe met OHIO and KANSAS in court."
+    assert said(text, EntityType.PLACE) == [("OHIO", "ohio"), ("KANSAS", "kansas")]
+    assert said(text, EntityType.ORGANIZATION) == []
+    rows = "1.\nLabor (staff name, hours charged, hourly billing rate, current charges and"
+    assert said(rows, EntityType.ORGANIZATION) == []
+    assert said("the Department of Labor", EntityType.ORGANIZATION) == [("Department of Labor", "department of labor")]
+
+
+def test_a_defined_short_name_means_who_it_is_defined_for() -> None:
+    """However many others begin with the same word: what likeness alone can't tell, the text has said."""
+    text = (
+        "Plaintiff ConsumerInfo.com, Inc. dba Marrow Information Solutions’ (“Marrow” or “Plaintiff”) application is granted. "
+        "Marrow Consumer Services objects. The court finds that Marrow is right, and Marrow says so."
+    )
+    found = said(text, EntityType.ORGANIZATION)
+    assert [form for name, form in found if name == "Marrow"] == ["marrow information solutions"] * 3
+    [mentions] = read([Passage(text, 0, 1)])
+    assert "Marrow Information Solutions" in {name.text for name in named(mentions)}

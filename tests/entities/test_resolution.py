@@ -156,6 +156,20 @@ def test_names_are_told_as_they_are_most_often_written() -> None:
     assert name == Named(PERSON, "ann roe", "Ann Roe", 3)
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_citation_is_told_in_full(times: int) -> None:
+    """However often, and wherever, the short form of the same stands."""
+
+    def cited(text: str) -> Mention:
+        return Mention(EntityType.CITATION, text, "556 U.S. 662", 0.9, "eyecite", 0, 5)
+
+    full = "Ashcroft v. Iqbal, 556 U.S. 662, 678 (2009)"
+    short = [cited("556 U.S. at 678")] * times
+    assert [name.text for name in named([*short, cited(full)])] == [full]
+    assert [name.text for name in named([cited(full), *short])] == [full]
+    assert [name.text for name in named(short)] == ["556 U.S. at 678"]
+
+
 def test_one_court_is_one_entity_whatever_it_is_called() -> None:
     resolved = resolve(
         names(

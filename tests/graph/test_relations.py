@@ -91,6 +91,16 @@ def said(text: str, relation: RelationType) -> set[tuple[str, str]]:
         ),
         ("{person:Ann Roe} works for {organization:Acme}.", RelationType.EMPLOYED_BY, {("ann roe", "acme")}),
         (
+            "{person:Ann Roe} is the chief executive of {organization:Lumen}.",
+            RelationType.EMPLOYED_BY,
+            {("ann roe", "lumen")},
+        ),
+        (
+            "Dr. {person:Ann Roe} of {organization:Acme, Inc.} spoke.",
+            RelationType.EMPLOYED_BY,
+            {("ann roe", "acme, inc.")},
+        ),
+        (
             "In May {person:Ann Roe} became an\nemployee for the {organization:Acme}.",
             RelationType.EMPLOYED_BY,
             {("ann roe", "acme")},
@@ -176,6 +186,8 @@ def test_what_a_sentence_says(text: str, relation: RelationType, edges: set[tupl
         ("{person:Ann Roe} was not an employee of {organization:Acme}.", RelationType.EMPLOYED_BY),
         ("{person:Ann Roe}, attorney for {organization:Acme}, spoke.", RelationType.EMPLOYED_BY),
         ("{person:Ann Roe} sued a man employed by {organization:Acme}.", RelationType.EMPLOYED_BY),
+        ("Judge {person:Ann Roe} of the {organization:Fifth Circuit} wrote it.", RelationType.EMPLOYED_BY),
+        ("The purchase by {person:Ann Roe} of {organization:Acme, Inc.} was made.", RelationType.EMPLOYED_BY),
         ("{organization:Acme} hired {person:Ann Roe} to represent it.", RelationType.EMPLOYED_BY),
         ("{person:Ann Roe}\n{organization:Acme Inc.}\n", RelationType.EMPLOYED_BY),
         # A list of those who were served: her firm is not the one above her.

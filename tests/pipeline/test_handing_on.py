@@ -53,6 +53,25 @@ async def test_names_at_hand_are_those_of_the_rows(bench: Bench) -> None:
         assert [name.normal for name in (await handed_on(bench, job))[1]] == ["ann lee"]
 
 
+async def test_names_are_told_in_full_at_hand_and_by_the_rows(bench: Bench) -> None:
+    """Short forms name nothing that is named in full somewhere, however often they stand."""
+    job = await read_job(bench)
+    cites = ("556 U.S. at 678", "Roe v. Doe, 556 U.S. 662 (2009)", "556 U.S. at 679", "556 U.S. at 678")
+    given = [
+        Placed(Mention(EntityType.CITATION, text, "556 U.S. 662", 0.9, "eyecite", 20 * at, 20 * at + 9), 1, [])
+        for at, text in enumerate(cites)
+    ]
+    for at, (name, source) in enumerate([("Acme", "echo"), ("Acme Widgets", "spacy"), ("Acme", "echo")], start=10):
+        given.append(
+            Placed(Mention(EntityType.ORGANIZATION, name, "acme widgets", 0.9, source, 20 * at, 20 * at + 4), 1, [])
+        )
+    with at_hand.at_hand():
+        async with bench.tools.sessions.begin() as session:
+            found.keep(job.id, await mentions.replace(session, job, given))
+        assert await handed_on(bench, job) == await read(bench, job)
+        assert [name.text for name in (await handed_on(bench, job))[0]] == [cites[1], "Acme Widgets"]
+
+
 @pytest.mark.parametrize("count", [1, pages.KEPT_PAGES, pages.KEPT_PAGES + 1])
 async def test_pages_at_hand_are_those_of_the_rows(bench: Bench, count: int) -> None:
     """Text, lines, and what analysis has found, of as many pages as are kept; more are read from the rows."""

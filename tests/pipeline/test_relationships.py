@@ -52,3 +52,20 @@ async def test_a_filing_on_pleading_paper(bench: Bench) -> None:
     for said in told:
         assert said
         assert not re.search(r"(?:^| )\d{1,2}(?: |$)", said), said
+
+
+async def test_evidence_is_told_on_the_page_that_it_begins_on(bench: Bench) -> None:
+    """A paragraph goes on over the end of a page: what it says behind that is on the next page, as are its boxes."""
+    first = "\n".join(
+        ("Case No. 3:19-cv-02345", *LINES[9:-1], "rather settle what remains between them, as others have")
+    )
+    second = "done who were in their place before. See Bell Atl. Corp. v. Twombly, 550 U.S. 544, 570 (2007).\nIt is so ordered."
+    job = await read_job(bench, [first, second])
+    await Pipeline(bench.tools, bench.queue, WORKER, list(QueueName)).advance(job.id, job.stage)
+    relationships = table_of(Relationship)
+    async with bench.tools.sessions() as session:
+        rows = (await session.execute(relationships.select().where(relationships.c.job_id == job.id))).all()
+    (cited,) = [row for row in rows if row.type == "cites"]
+    assert [(said["page"], {box["page"] for box in said["boxes"]}) for said in cited.evidence] == [(2, {2})]
+    said = [said for row in rows for said in row.evidence]
+    assert all(each["page"] == each["boxes"][0]["page"] for each in said)
