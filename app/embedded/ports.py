@@ -5,7 +5,7 @@ import json
 import random
 import socket
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from app.embedded.errors import StackError
@@ -33,25 +33,42 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def assign_ports(path: Path, names: Iterable[str], *, with_grpc: frozenset[str]) -> Mapping[str, int]:
-    """Give each name a free port: the one of the last start where it still is free. `with_grpc` take two each."""
+def assign_ports(
+    path: Path, names: Iterable[str], *, with_grpc: frozenset[str], claims: ExitStack
+) -> Mapping[str, int]:
+    """Give each name a free port: the one of the last start where it still is free. `with_grpc` take two each.
+
+    Until `claims` are closed no other stack is given them: seconds go by before a server listens on its own.
+    """
     kept: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
-    taken: set[int] = set()
     assigned = {}
     for name in names:
         wanted = (0, GRPC_OFFSET) if name in with_grpc else (0,)
         candidates = [kept[name]] if name in kept else []
         candidates += random.sample(CANDIDATES, TRIES)
-        port = _first_free(candidates, wanted, taken)
-        taken.update(port + offset for offset in wanted)
-        assigned[name] = port
+        assigned[name] = first_free(candidates, wanted, claims)
     path.write_text(json.dumps({**kept, **assigned}, indent=2) + "\n")
     return assigned
 
 
-def _first_free(candidates: Iterable[int], offsets: tuple[int, ...], taken: set[int]) -> int:
+def first_free(candidates: Iterable[int], offsets: tuple[int, ...], claims: ExitStack) -> int:
+    """The first port that is free, with those so far above it. Raises `StackError` where none is."""
     for candidate in candidates:
         needed = [candidate + offset for offset in offsets]
-        if taken.isdisjoint(needed) and all(is_free(LOOPBACK, port) for port in needed):
-            return candidate
+        with ExitStack() as own:
+            if all(_claim(port, own) and is_free(LOOPBACK, port) for port in needed):
+                claims.push(own.pop_all())
+                return candidate
     raise StackError(f"No free port found on {LOOPBACK} between {CANDIDATES.start} and {CANDIDATES.stop}.")
+
+
+def _claim(port: int, claims: ExitStack) -> bool:
+    """Whether a port is ours, among all stacks of the machine: a datagram socket has its number, which no server of ours uses."""
+    claim = claims.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    try:
+        claim.bind((LOOPBACK, port))
+    except OSError as error:
+        if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+            return False
+        raise
+    return True

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 import setproctitle
@@ -72,8 +72,8 @@ def run_stack(
         parts = parts_to_run(settings, wanted)
         require_packages(parts)
         data_dir = DataDir.create(settings.quire_data_dir)
-        with data_dir.locked():
-            run = _Run(settings, data_dir, parts, durable=durable, on_ready=on_ready, tell=tell)
+        with data_dir.locked(), ExitStack() as claims:
+            run = _Run(settings, data_dir, parts, durable=durable, on_ready=on_ready, tell=tell, claims=claims)
             return asyncio.run(run.until_stopped())
     except StackError as error:
         complain(str(error))
@@ -92,6 +92,7 @@ class _Run:
         durable: bool,
         on_ready: Callable[[StackReady], None],
         tell: Say,
+        claims: ExitStack,
     ) -> None:
         self.settings = settings
         self.data_dir = data_dir
@@ -99,6 +100,7 @@ class _Run:
         self.durable = durable
         self.on_ready = on_ready
         self.tell = tell
+        self.claims = claims
         self.failure: StackError | None = None
         self.main: asyncio.Task[int] | None = None
         self.supervisor = Supervisor(data_dir, tell, self._fail)
@@ -122,7 +124,13 @@ class _Run:
     async def _start(self) -> None:
         began = time.monotonic()
         environment = await start_stack(
-            self.settings, self.data_dir, self.parts, self.supervisor, durable=self.durable, say=self.tell
+            self.settings,
+            self.data_dir,
+            self.parts,
+            self.supervisor,
+            durable=self.durable,
+            say=self.tell,
+            claims=self.claims,
         )
         took = time.monotonic() - began
         if Part.API in self.parts:

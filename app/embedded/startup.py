@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 
 from app.config import Settings
 from app.embedded import orphans
@@ -36,14 +37,16 @@ async def start_stack(
     *,
     durable: bool,
     say: Say,
+    claims: ExitStack,
 ) -> Environment:
-    """Start all parts, and return the settings that lead to them."""
+    """Start all parts, and return the settings that lead to them; their ports are theirs until `claims` are closed."""
     if ended := orphans.end_orphans(data_dir.processes):
         say(f"Ended what an earlier run had left running: {', '.join(ended)}.")
     if Part.API in parts:
         _require_free_port(settings)
     say(f"Starting {', '.join(part for part in Part if part in parts)}, with data in {data_dir.root} ...")
-    ports = assign_ports(data_dir.ports, ("postgres", "valkey", *S3_PORTS, "textract"), with_grpc=frozenset(S3_PORTS))
+    names = ("postgres", "valkey", *S3_PORTS, "textract")
+    ports = assign_ports(data_dir.ports, names, with_grpc=frozenset(S3_PORTS), claims=claims)
     secrets = load_secrets(data_dir.secrets)
     stack = stack_environment(settings, data_dir, secrets, ports, parts)
     environment = child_environment(stack, parts)

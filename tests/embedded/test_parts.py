@@ -3,6 +3,8 @@
 import json
 import socket
 import stat
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -136,16 +138,33 @@ def test_a_preset_api_key_is_kept(tmp_path: Path) -> None:
     assert "Authorization: Bearer qk_mine" in banner(settings, stack, tmp_path, EVERYTHING, 1.0)
 
 
+def assigned(path: Path, claims: ExitStack | None = None) -> Mapping[str, int]:
+    """Ports for a server that takes one, and for one that takes two."""
+    with ExitStack() as own:
+        return assign_ports(path, ("postgres", "s3"), with_grpc=frozenset({"s3"}), claims=claims or own)
+
+
 def test_ports_are_kept_while_they_are_free(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
-    with_grpc = frozenset({"s3"})
-    first = assign_ports(path, ("postgres", "s3"), with_grpc=with_grpc)
-    assert assign_ports(path, ("postgres", "s3"), with_grpc=with_grpc) == first
+    first = assigned(path)
+    assert assigned(path) == first
     with socket.create_server(("127.0.0.1", first["s3"] + 10_000)):
-        second = assign_ports(path, ("postgres", "s3"), with_grpc=with_grpc)
+        second = assigned(path)
     assert second["postgres"] == first["postgres"]
     assert second["s3"] != first["s3"]
     assert json.loads(path.read_text()) == second
+
+
+def test_stacks_that_start_at_once_share_no_port(tmp_path: Path) -> None:
+    """Nothing listens on any of them yet, and both would have liked the same."""
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    with ExitStack() as claims:
+        first = assigned(one, claims)
+        other.write_text(json.dumps({"postgres": first["s3"] + 10_000, "s3": first["postgres"]}))
+        second = assigned(other)
+    assert set(first.values()).isdisjoint(second.values())
+    assert first["s3"] + 10_000 not in second.values()
+    assert assigned(one) == first
 
 
 def test_a_setting_that_makes_no_sense_is_named(

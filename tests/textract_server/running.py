@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import psutil
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.embedded.ports import CANDIDATES, LOOPBACK, TRIES, assign_ports, is_free
+from app.embedded.ports import CANDIDATES, TRIES, assign_ports, first_free
 
 KEY, SECRET = "test-key-id", "test-secret"
 REGION = "us-east-1"
@@ -29,7 +29,8 @@ PAGE_READER = "quire-textract page reader"
 
 def free_port() -> int:
     """Find a free port that no outgoing connection takes while a server is started again."""
-    return next(port for port in random.sample(CANDIDATES, TRIES) if is_free(LOOPBACK, port))
+    with ExitStack() as claims:
+        return first_free(random.sample(CANDIDATES, TRIES), (0,), claims)
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 30, every: float = 0.05) -> Any:
@@ -179,22 +180,26 @@ def running_server(s3_url: str, data_dir: Path, **settings: str) -> Iterator[Tex
 def running_s3(folder: Path) -> Iterator[str]:
     """Run SeaweedFS and yield its address."""
     names = ("s3", "master", "volume", "filer", "admin")
-    ports = assign_ports(folder / "ports.json", names, with_grpc=frozenset(names))
-    command = [str(Path(sys.executable).parent / "weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1"]
-    command += ["-ip.bind=127.0.0.1", "-admin.ui=false", "-webdav=false"]
-    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # else their ports are fixed, and two can't run side by side
-    command += [f"-{name}.port={port}" for name, port in ports.items()]
-    environment = os.environ | {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
-    url = f"http://127.0.0.1:{ports['s3']}"
-    with (folder / "weed.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
-    try:
-        wait_until(lambda: answers(url))
-        wait_until(lambda: bucket_made(url))
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    with ExitStack() as claims:
+        ports = assign_ports(folder / "ports.json", names, with_grpc=frozenset(names), claims=claims)
+        command = [str(Path(sys.executable).parent / "weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1"]
+        command += ["-ip.bind=127.0.0.1", "-admin.ui=false", "-webdav=false"]
+        command += [
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+        ]  # else their ports are fixed, and two can't run side by side
+        command += [f"-{name}.port={port}" for name, port in ports.items()]
+        environment = os.environ | {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+        url = f"http://127.0.0.1:{ports['s3']}"
+        with (folder / "weed.log").open("wb") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
+        try:
+            wait_until(lambda: answers(url))
+            wait_until(lambda: bucket_made(url))
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
 
 
 def bucket_made(url: str) -> bool:
