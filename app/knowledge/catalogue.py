@@ -51,7 +51,7 @@ async def of_project(
     told = {"project": project_id, "before": before, "most": limit, "type": kind, "document": document_id}
     if name is None:
         return (await session.execute(_OF_PROJECT, told)).all()
-    return (await session.execute(_NAMED, {**told, "name": prefix_query(name)})).all()
+    return (await session.execute(_NAMED, {**told, "name": prefix_query(name), "typed": name})).all()
 
 
 async def by_ids(session: AsyncSession, entity_ids: Sequence[UUID]) -> Sequence[Any]:
@@ -78,7 +78,7 @@ async def names_of(session: AsyncSession, family: Sequence[UUID]) -> Sequence[An
 
 
 def prefix_query(name: str) -> str:
-    """A query for names that have words which begin with all of these."""
+    """A query for names that have words which begin with all of these, wherever signs part them."""
     words = _WORD.findall(name.casefold())
     if not words:
         raise RequestInvalid("'name' needs a letter or a figure.")
@@ -114,12 +114,17 @@ _MENTIONED = """
 """
 # Entities by their own names, by those of what was merged into them, and by those that documents were found to have for them. What
 # matches is found first, by the indexes of names, and the rest is asked of that: Postgres would otherwise go through the project.
+# What Postgres takes for one word, as `24.035` or an address, has to be asked for as one; whoever types a part of it means its words.
+_ASKED = r"""
+    (CAST(:name AS tsquery)
+     || CAST(regexp_replace(CAST(plainto_tsquery('simple', :typed) AS text), '''(?= & |$)', ''':*', 'g') AS tsquery))
+"""
 _CALLED = f"""
-    SELECT {_MEMBER} FROM entities WHERE project_id = :project AND name_search @@ CAST(:name AS tsquery)
+    SELECT {_MEMBER} FROM entities WHERE project_id = :project AND name_search @@ {_ASKED}
     UNION
     SELECT (SELECT {_MEMBER} FROM entities WHERE entities.id = entity_merges.entity_id) FROM entity_merges
     WHERE project_id = :project AND job_id IS NOT NULL AND undone_at IS NULL
-      AND {NAME_SEARCH} @@ CAST(:name AS tsquery)
+      AND {NAME_SEARCH} @@ {_ASKED}
       AND (SELECT jobs.published FROM jobs WHERE jobs.id = entity_merges.job_id)
 """  # noqa: S608 (constants of ours)
 
@@ -142,7 +147,7 @@ def _of_project(condition: str, *names: str) -> TextClause:
 
 
 _OF_PROJECT = _of_project("true")
-_NAMED = _of_project(f"id = ANY(ARRAY({_CALLED}))", "name")
+_NAMED = _of_project(f"id = ANY(ARRAY({_CALLED}))", "name", "typed")
 _BY_IDS = text(
     "SELECT id, type, name, normal_form, created_at, updated_at FROM entities WHERE id = ANY(:entities) ORDER BY id"
 ).bindparams(bindparam("entities", type_=ARRAY(_UUID)))

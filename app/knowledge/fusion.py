@@ -18,11 +18,17 @@ class Fused:
 
 
 def fuse(rankings: Mapping[str, Sequence[UUID]]) -> list[Fused]:
-    """What any of the rankings has, the best first: each adds the reciprocal of the place that it gives."""
+    """What any of the rankings has, the best first: each adds the reciprocal of the place that it gives.
+
+    Of what scores the same, the first ranking's comes first: whoever looks for a number or an address means what has its words.
+    """
     by_id: dict[UUID, Fused] = {}
     for name, ranking in rankings.items():
         for place, found_id in enumerate(ranking, start=1):
             fused = by_id.setdefault(found_id, Fused(found_id))
             fused.score += 1 / (SMOOTHING + place)
             fused.places[name] = place
-    return sorted(by_id.values(), key=lambda fused: (-fused.score, fused.found_id))
+    order = {name: number for number, name in enumerate(rankings)}
+    return sorted(
+        by_id.values(), key=lambda fused: (-fused.score, min(order[name] for name in fused.places), fused.found_id)
+    )

@@ -128,9 +128,12 @@ def _comes_again(own: Signature, other: Signature, *, is_title: bool) -> bool:
 
 
 def _is_copy(own: list[Signature], page: list[Signature]) -> bool:
-    """Whether a page says, in most of the lines between its edges, what another one says: a form that comes again, say."""
-    texts = {each.text for each in page}
-    inner = [each.text in texts for each in own if ZONE < each.middle < 1 - ZONE]
+    """Whether a page says, in most of the lines between its edges, what another one says: a form that comes again, say.
+
+    Figures and all: those of a ledger's rows are what it says.
+    """
+    said = {each.said for each in page}
+    inner = [each.said in said for each in own if ZONE < each.middle < 1 - ZONE]
     return sum(inner) > COPY_SHARE * len(inner)
 
 

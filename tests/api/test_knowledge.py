@@ -114,6 +114,23 @@ async def test_a_projects_entities_lead_to_its_documents(
             assert await problem(stranger, "GET", path) == (404, "entity_not_found")
 
 
+async def test_an_entity_is_found_by_the_name_that_it_is_listed_under(client: Client, worker: str) -> None:
+    """Whatever signs there are in it: Postgres takes some of them for parts of a word."""
+    said = """Judge Maeve O'Brien of Consumerinfo.com, Inc.
+        wrote to clerk@example.com about $1,234.56 on 3/18/2013.
+        She cited 42 U.S.C. § 1983, Rule 24.035 and
+        Government Code Section 8546.7 in No. 8:16-cv-01261."""
+    await read(client, ("\n".join(map(str.strip, said.splitlines())),))
+    names = [each["name"] for each in await listed(client, "/v1/entities")]
+    assert len(names) > 7
+    for name in names:
+        assert name in [each["name"] for each in await listed(client, "/v1/entities", name=name)], name
+    for part in ("24.035", "24", "consumerinfo", "consumerinfo.com", "o'b", "clerk", "1,234.56", "8546", "3/18/2013"):
+        assert await listed(client, "/v1/entities", name=part), part
+    for odd in ("a'", "a\\", "'a' & b:*", "a | !b", "(a"):
+        await listed(client, "/v1/entities", name=odd)
+
+
 async def test_an_entity_is_found_by_any_of_its_names(client: Client, worker: str) -> None:
     """By what documents were found to call it, once for all of its names; by the name of none that was parted from it."""
     called = (
