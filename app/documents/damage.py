@@ -7,6 +7,7 @@ from typing import Any
 import pikepdf
 from pikepdf import Name
 
+from app.documents.pdf_objects import reached
 from app.errors import DocumentCorrupt
 
 END = b"%%EOF"
@@ -40,22 +41,11 @@ def check_nothing_lost(document: pikepdf.Pdf) -> None:
 
 
 def _lacks_something(page: pikepdf.Page, seen: set[tuple[int, int]]) -> bool:
-    waiting = [*_shown(page)]
-    while waiting:
-        value = waiting.pop()
-        if value is None:
-            return True
-        if not isinstance(value, pikepdf.Dictionary | pikepdf.Array | pikepdf.Stream):
-            continue
-        if value.is_indirect:
-            if value.objgen in seen:
-                continue
-            seen.add(value.objgen)
-        if isinstance(value, pikepdf.Array):
-            waiting.extend(value)
-        else:
-            waiting.extend(each for key, each in value.items() if key not in UNSEEN)
-    return False
+    return any(value is None for value in reached(_shown(page), seen, _visible))
+
+
+def _visible(value: Any) -> Iterator[Any]:
+    return (each for key, each in value.items() if key not in UNSEEN)
 
 
 def _shown(page: pikepdf.Page) -> Iterator[Any]:

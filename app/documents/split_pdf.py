@@ -10,6 +10,7 @@ from pikepdf import Name
 
 from app.documents.intake import MediaType
 from app.documents.parts import PartFile, PartLimits, bounded
+from app.documents.pdf_objects import is_indirect, reached
 from app.errors import DocumentCorrupt, DocumentEncrypted, DocumentHasNoPages, PageTooLarge
 
 FILLED = 0.97
@@ -123,23 +124,11 @@ def _pages_of(job: pikepdf.Job) -> pikepdf.Pdf:
 def _bytes_of(page: pikepdf.Object, seen: set[tuple[int, int]]) -> int:
     """The bytes of the objects that a page needs and that aren't `seen` yet."""
     total = 0
-    waiting: list[Any] = list(_needed(page))
-    while waiting:
-        value = waiting.pop()
-        if not isinstance(value, pikepdf.Dictionary | pikepdf.Array | pikepdf.Stream):
-            continue
-        if value.is_indirect:
-            if value.objgen in seen:
-                continue
-            seen.add(value.objgen)
+    for value in reached(_needed(page), seen, _needed_but_by_pages):
+        if is_indirect(value):
             total += OBJECT_BYTES
-        if isinstance(value, pikepdf.Array):
-            waiting.extend(value)
-            continue
         if isinstance(value, pikepdf.Stream):
             total += _length(value)
-        if value.get(Name.Type) not in {Name.Page, Name.Pages}:
-            waiting.extend(_needed(value))
     return total
 
 
@@ -154,3 +143,8 @@ def _length(stream: pikepdf.Stream) -> int:
 
 def _needed(value: Any) -> Iterator[Any]:
     return (value[key] for key in value.keys() if key not in {"/Parent", "/P"})  # noqa: SIM118 - it has no __iter__
+
+
+def _needed_but_by_pages(value: Any) -> Iterator[Any]:
+    """The same, but nothing of other pages that are referred to."""
+    return iter(()) if value.get(Name.Type) in {Name.Page, Name.Pages} else _needed(value)
